@@ -1,0 +1,104 @@
+/*
+ * The config as the rest of the program sees it: validated, defaults filled in, durations in milliseconds, sizes in
+ * bytes, paths absolute, deeply frozen. `schema.ts` says what a user may write; `load.ts` makes this of it.
+ */
+
+export interface Config {
+  /** The file that this came from; handlers run in its folder. */
+  readonly file: string;
+  readonly folder: string;
+  readonly workspace: string;
+  readonly stateFolder: string;
+  readonly pollMs: number;
+  readonly slots: number;
+  readonly heartbeat: { readonly everyMs: number; readonly folder: string };
+  /** Ended jobs are pruned after this. */
+  readonly keepMs: number;
+  readonly shutdownGraceMs: number;
+  readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
+  readonly health: HealthConfig;
+  readonly sources: readonly SourceConfig[];
+  readonly tasks: readonly TaskConfig[];
+}
+
+export interface HealthConfig {
+  readonly freshMs: number;
+  readonly stuckMs: number;
+  readonly idleStuckAfterMs: number;
+  readonly pendingWarnMs: number;
+  readonly restarts: { readonly limit: number; readonly withinMs: number; readonly backoff: Backoff };
+}
+
+/** Doubles from `minMs` up to `maxMs`. */
+export interface Backoff {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+interface SourceBase {
+  readonly name: string;
+  readonly workspace: string;
+  /** Absolute path of the directory or the file. */
+  readonly path: string;
+  readonly pollMs: number;
+  readonly task: string;
+  readonly priority: number;
+  /** Field name or JSON pointer; null: records are known by their content. */
+  readonly key: string | null;
+  readonly version: string | null;
+  readonly onChange: 'ignore' | 'rerun';
+  /** JSON Schema that a record must meet, or null. */
+  readonly require: Readonly<Record<string, unknown>> | null;
+  readonly route: readonly RouteRule[];
+  readonly quarantineAfterMs: number;
+  readonly maxRecordBytes: number;
+  readonly maxDepth: number;
+  readonly followSymlinks: boolean;
+  /** On a network mount: time stamps are trusted less. */
+  readonly network: boolean;
+}
+
+export interface DirectorySource extends SourceBase {
+  readonly kind: 'directory';
+  readonly match: string;
+  readonly exclude: readonly string[];
+  /** What becomes of a file once all its records are admitted. */
+  readonly after: 'keep' | 'archive' | 'delete';
+}
+
+export interface LogSource extends SourceBase {
+  readonly kind: 'log';
+}
+
+export type SourceConfig = DirectorySource | LogSource;
+
+/** First match wins; what a rule leaves out is taken from the source. */
+export interface RouteRule {
+  /** Field → allowed values. */
+  readonly when: Readonly<Record<string, readonly (string | number | boolean | null)[]>>;
+  readonly task: string | null;
+  readonly priority: number | null;
+  readonly timeoutMs: number | null;
+  readonly group: string | null;
+}
+
+export type TaskRunner =
+  /** One child per job. `{{field}}` fills exactly one argument. With `shell`, the one string is a shell command. */
+  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly shell: boolean }
+  /** Long-lived children that speak NDJSON. */
+  | { readonly kind: 'service'; readonly argv: readonly string[]; readonly workers: number }
+  /** A service that we host: absolute path of a module whose default export handles one payload. */
+  | { readonly kind: 'module'; readonly path: string; readonly workers: number };
+
+export interface TaskConfig {
+  readonly name: string;
+  readonly runner: TaskRunner;
+  readonly timeoutMs: number;
+  readonly killGraceMs: number;
+  readonly concurrency: number;
+  readonly group: { readonly by: string; readonly limit: number } | null;
+  readonly retry: { readonly attempts: number; readonly backoff: Backoff };
+  readonly env: Readonly<Record<string, string>>;
+  /** Cap for each of stdout and stderr, per attempt. */
+  readonly outputBytes: number;
+}

@@ -1,0 +1,96 @@
+/**
+ * The shape of `heartbeat.json`, schema 1, as `docs/heartbeat.md` promises it to scripts.
+ *
+ * It proves progress, not life: each counter is raised only by the thing that it counts. A reader compares counters
+ * between two of its own looks, and never subtracts times of different processes.
+ */
+export interface Beat {
+  readonly schema: 1;
+  readonly version: string;
+  readonly bootId: string;
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly nonce: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly wallTime: string;
+  readonly monotonicMs: number;
+  readonly state: WorkerState;
+  readonly counters: BeatCounters;
+  readonly queue: BeatQueue;
+  /** Jobs that a claim could take now: ready, and their task neither paused nor full. */
+  readonly runnable: number;
+  readonly freeSlots: number;
+  readonly oldestRunningMs: number;
+  readonly oldestPendingMs: number;
+  readonly monitor: { readonly pid: number | null; readonly seen: boolean };
+  readonly slots: readonly BeatSlot[];
+  readonly sources: readonly BeatSource[];
+  readonly waiting: readonly BeatWaiting[];
+  readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  readonly memory: { readonly rssBytes: number };
+}
+
+export type WorkerState = 'starting' | 'running' | 'draining' | 'stopping' | 'stopped';
+
+export interface BeatCounters {
+  /** Turns of the main loop's tick. */
+  readonly loop: number;
+  /** Source polls that were finished. */
+  readonly polls: number;
+  /** Commits to the database that really happened. */
+  readonly commits: number;
+  /** Asynchronous file reads that came back: the pool of I/O threads still works. */
+  readonly asyncFs: number;
+  readonly claims: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export interface BeatQueue {
+  /** Due and waiting. */
+  readonly pending: number;
+  /** Waiting for their time. */
+  readonly scheduled: number;
+  readonly running: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly expired: number;
+  readonly outbox: number;
+}
+
+export interface BeatSlot {
+  readonly slot: number;
+  readonly state: 'working' | 'idle';
+  readonly job?: string;
+  readonly task?: string;
+  readonly key?: string;
+  readonly sinceMs?: number;
+  readonly timeoutMs?: number;
+  readonly progress?: number;
+}
+
+export interface BeatSource {
+  readonly name: string;
+  readonly records: number;
+  readonly rejected: number;
+  readonly lastPollMs: number | null;
+  readonly problem: string | null;
+}
+
+export type WaitingReason =
+  | 'slots'
+  | 'concurrency'
+  | 'group'
+  | 'paused'
+  | 'breaker'
+  | 'memory'
+  | 'disk'
+  | 'clock';
+
+export interface BeatWaiting {
+  readonly task: string;
+  readonly reason: WaitingReason;
+  readonly jobs: number;
+}

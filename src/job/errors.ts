@@ -1,0 +1,133 @@
+/**
+ * Exit codes, as sysexits has them where it has one.
+ * @see docs/errors.md, which lists every code below (a test compares the two).
+ */
+export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, busy: 75, config: 78 } as const;
+
+interface ErrorKind {
+  readonly exitCode: number;
+  /** What the user is told; `{name}` is filled from the error's details. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
+/** Every error that a user can meet. A new one goes here and into docs/errors.md. */
+export const ERRORS = {
+  CONFIG_INVALID: {
+    exitCode: EXIT.config,
+    message: 'The config {file} has {count} problem(s):\n{problems}',
+    remedy: 'Mend the lines named above, then run: dogged check',
+  },
+  CONFIG_MISSING: {
+    exitCode: EXIT.config,
+    message: 'There is no config at {file}.',
+    remedy: 'Write one with: dogged init',
+  },
+  USAGE: {
+    exitCode: EXIT.usage,
+    message: '{problem}',
+    remedy: 'See: dogged {command} --help',
+  },
+  STATE_IN_USE: {
+    exitCode: EXIT.busy,
+    message: 'The state folder {state} belongs to the running worker with PID {pid}.',
+    remedy: 'See what it does with: dogged status. End it with: dogged stop',
+  },
+  STORE_BUSY: {
+    exitCode: EXIT.busy,
+    message: 'The database {file} was locked by another process for {waitedMs} ms.',
+    remedy: 'Try again; if it stays so, find the holder with: fuser -v {file}',
+  },
+  STORE_DAMAGED: {
+    exitCode: EXIT.failed,
+    message: 'The database {file} is damaged: {detail}',
+    remedy: 'Stop dogged, keep a copy of the file, and put back the newest one from the backups folder.',
+  },
+  STORE_TOO_NEW: {
+    exitCode: EXIT.config,
+    message: 'The database {file} has schema {found}, this program knows {known}.',
+    remedy: 'It was written by a newer dogged: install that version or a later one.',
+  },
+  STORE_UNSAFE: {
+    exitCode: EXIT.config,
+    message: 'This SQLite cannot keep what it promises: {detail}',
+    remedy: 'Reinstall the packages (npm ci) and keep the state folder on a local disk.',
+  },
+  STORE_MISSING: {
+    exitCode: EXIT.failed,
+    message: 'There is no database at {file}: nothing has run here yet.',
+    remedy: 'Start it with: dogged start',
+  },
+  OWNER_CHANGED: {
+    exitCode: EXIT.busy,
+    message: 'Another worker has taken over this state folder (epoch {found}, ours is {ours}).',
+    remedy: 'This worker stops by itself; see who runs with: dogged status',
+  },
+  JOB_UNKNOWN: {
+    exitCode: EXIT.failed,
+    message: 'There is no job {id} in workspace {workspace}.',
+    remedy: 'List them with: dogged jobs',
+  },
+  TASK_UNKNOWN: {
+    exitCode: EXIT.usage,
+    message: 'The config has no task "{task}". It has: {known}.',
+    remedy: 'Use one of these names, or add the task to the config.',
+  },
+  PAYLOAD_INVALID: {
+    exitCode: EXIT.usage,
+    message: 'The payload is refused: {detail}',
+    remedy: 'Give one JSON value, for example --payload \'{"title":"hello"}\'',
+  },
+  WORKSPACE_INVALID: {
+    exitCode: EXIT.usage,
+    message: '"{workspace}" is not a workspace id.',
+    remedy: 'Use 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or a digit.',
+  },
+  APPEND_REFUSED: {
+    exitCode: EXIT.failed,
+    message: 'Nothing was appended to {file}: {detail}',
+    remedy: 'The file was left as it was. Mend it, then append again.',
+  },
+  START_FAILED: {
+    exitCode: EXIT.failed,
+    message: 'The worker gave no first beat within {waitedMs} ms. {detail}',
+    remedy: 'Read why with: dogged logs',
+  },
+  STOP_FAILED: {
+    exitCode: EXIT.failed,
+    message: 'The {role} with PID {pid} is still there after {waitedMs} ms.',
+    remedy: 'Look at it with: ps -o pid,stat,wchan,cmd -p {pid}',
+  },
+  TIMED_OUT: {
+    exitCode: EXIT.failed,
+    message: '{what} did not come about within {waitedMs} ms. {detail}',
+    remedy: 'Look with: dogged status',
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error class that reaches a user. Carries a code from the registry and the details that fill its message. */
+export class DoggedError extends Error {
+  readonly code: ErrorCode;
+  readonly exitCode: number;
+  readonly remedy: string;
+
+  constructor(
+    code: ErrorCode,
+    details: Readonly<Record<string, string | number>> = {},
+    options?: ErrorOptions,
+  ) {
+    const kind = ERRORS[code];
+    super(fill(kind.message, details), options);
+    this.name = 'DoggedError';
+    this.code = code;
+    this.exitCode = kind.exitCode;
+    this.remedy = fill(kind.remedy, details);
+  }
+}
+
+function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole));
+}

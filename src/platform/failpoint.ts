@@ -1,0 +1,34 @@
+import { writeSync } from 'node:fs';
+
+/**
+ * Named places at which a test may kill the process: `DOGGED_FAILPOINT=name` dies at the first visit,
+ * `name:3` at the third. Off unless the variable is set; then a visit costs one comparison.
+ *
+ * The process dies by SIGKILL, as in a power cut: no handler runs, nothing is flushed.
+ */
+const [armedName, armedVisit] = (process.env['DOGGED_FAILPOINT'] ?? '').split(':');
+let visitsLeft = Number(armedVisit ?? 1);
+
+export function failpoint(name: FailpointName): void {
+  if (name !== armedName) return;
+  visitsLeft -= 1;
+  if (visitsLeft > 0) return;
+  writeSync(2, `failpoint ${name}: killing this process\n`);
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** Every fail point, so that a test can visit each of them. */
+export const FAILPOINTS = [
+  'intake.after-read',
+  'admit.before-commit',
+  'admit.after-commit',
+  'turn.before-commit',
+  'turn.after-commit',
+  'run.before-spawn',
+  'run.after-spawn',
+  'run.after-exit',
+  'rescue.before-commit',
+  'beat.before-rename',
+  'append.before-rename',
+] as const;
+export type FailpointName = (typeof FAILPOINTS)[number];
