@@ -23,6 +23,9 @@ export const PLACES = {
 } as const;
 export type Place = keyof typeof PLACES;
 
+/** How many jobs stand in each place. */
+export type PlaceTotals = Readonly<Record<Place, number>>;
+
 const PLACE_NAMES = Object.keys(PLACES) as Place[];
 
 export function placeFromCode(code: number): Place {

@@ -1,4 +1,4 @@
-import type { JobId, JobState, Place } from '../job/job.js';
+import type { JobId, JobState, Place, PlaceTotals } from '../job/job.js';
 import type { AttemptReport, Next, OutcomeKind } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
 
@@ -257,13 +257,11 @@ export interface UpkeepStore {
 
 // ------------------------------------------------------------------------------------------------- reads
 
-export type PlaceCounts = Readonly<Record<Place, number>>;
-
 export interface TaskCounts {
   readonly workspace: string;
   readonly task: string;
   readonly paused: boolean;
-  readonly places: PlaceCounts;
+  readonly places: PlaceTotals;
 }
 
 export interface SourceCounts {
@@ -276,7 +274,7 @@ export interface SourceCounts {
 }
 
 export interface QueueCounts {
-  readonly total: PlaceCounts;
+  readonly total: PlaceTotals;
   readonly tasks: readonly TaskCounts[];
   readonly sources: readonly SourceCounts[];
   readonly pausedAll: boolean;

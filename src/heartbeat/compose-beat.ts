@@ -1,0 +1,75 @@
+import type { PlaceTotals } from '../job/job.js';
+import type { ProcessIdentity } from '../platform/process-identity.js';
+import type {
+  Beat,
+  BeatCounters,
+  BeatQueue,
+  BeatSlot,
+  BeatSource,
+  BeatWaiting,
+  WorkerState,
+} from './beat.js';
+
+/** What the worker knows about itself at one moment. */
+export interface WorkerFacts {
+  readonly version: string;
+  readonly identity: ProcessIdentity;
+  readonly nonce: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly state: WorkerState;
+  readonly nowWallMs: number;
+  readonly nowMonotonicMs: number;
+  readonly counters: BeatCounters;
+  readonly places: PlaceTotals;
+  readonly oldestDueAtMs: number | null;
+  readonly runnable: number;
+  readonly freeSlots: number;
+  readonly oldestRunningMs: number;
+  readonly monitor: Beat['monitor'];
+  readonly slots: readonly BeatSlot[];
+  readonly sources: readonly BeatSource[];
+  readonly waiting: readonly BeatWaiting[];
+  readonly lag: Beat['lag'];
+  readonly rssBytes: number;
+}
+
+export function composeBeat(facts: WorkerFacts): Beat {
+  return {
+    schema: 1,
+    version: facts.version,
+    ...facts.identity,
+    nonce: facts.nonce,
+    epoch: facts.epoch,
+    seq: facts.seq,
+    wallTime: new Date(facts.nowWallMs).toISOString(),
+    monotonicMs: Math.round(facts.nowMonotonicMs),
+    state: facts.state,
+    counters: facts.counters,
+    queue: queueOf(facts.places),
+    runnable: facts.runnable,
+    freeSlots: facts.freeSlots,
+    oldestRunningMs: Math.round(facts.oldestRunningMs),
+    oldestPendingMs: facts.oldestDueAtMs === null ? 0 : Math.max(0, facts.nowWallMs - facts.oldestDueAtMs),
+    monitor: facts.monitor,
+    slots: facts.slots,
+    sources: facts.sources,
+    waiting: facts.waiting,
+    lag: facts.lag,
+    memory: { rssBytes: facts.rssBytes },
+  };
+}
+
+/** The queue as users count it: `pending` is due and waits, whether it is ready or parked. */
+export function queueOf(places: PlaceTotals): BeatQueue {
+  return {
+    pending: places.ready + places.parked,
+    scheduled: places.scheduled,
+    running: places.running,
+    completed: places.completed,
+    failed: places.failed,
+    cancelled: places.cancelled,
+    expired: places.expired,
+    outbox: 0,
+  };
+}
