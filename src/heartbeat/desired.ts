@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileAtomic } from '../platform/atomic-file.js';
+import { readStateFile, type StateFile } from './read-state-file.js';
+import { oneOf, shapeOf, text } from './shape.js';
+import { stateFiles } from './state-files.js';
+
+/**
+ * What a person last asked for. Kept on disk, and read before anything is started: so a `stop` cannot be undone by a
+ * monitor that sees the worker go, nor by a worker that sees the monitor go.
+ */
+export interface Desired {
+  readonly schema: 1;
+  readonly desired: 'running' | 'stopped';
+  /** New with each request: asking for `running` once more ends a back-off. */
+  readonly request: string;
+}
+
+export function writeDesired(stateFolder: string, desired: Desired['desired']): void {
+  const content: Desired = { schema: 1, desired, request: randomUUID() };
+  writeFileAtomic(stateFiles(stateFolder).desired, `${JSON.stringify(content)}\n`);
+}
+
+export function readDesired(stateFolder: string): StateFile<Desired> {
+  return readStateFile<Desired>(stateFiles(stateFolder).desired, checkDesired);
+}
+
+const checkDesired = shapeOf<Desired>({
+  schema: oneOf(1),
+  desired: oneOf('running', 'stopped'),
+  request: text,
+});

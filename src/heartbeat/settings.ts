@@ -1,0 +1,81 @@
+import type { Config, HealthConfig } from '../config/config.js';
+import { writeFileAtomic } from '../platform/atomic-file.js';
+import { readStateFile, type StateFile } from './read-state-file.js';
+import { amount, count, oneOf, orNull, shapeOf, text } from './shape.js';
+import { stateFiles } from './state-files.js';
+
+/**
+ * What the monitor needs of the config, as the running worker understood it. The monitor loads no config of its own,
+ * so it stays small and goes on working when the config is broken.
+ */
+export interface Settings {
+  readonly schema: 1;
+  readonly configFile: string;
+  readonly heartbeatFolder: string;
+  readonly heartbeatEveryMs: number;
+  /** The quickest source; null when there is none: then no poll can be expected. */
+  readonly pollMs: number | null;
+  readonly health: HealthConfig;
+  readonly logs: Config['logs'];
+  readonly shutdownGraceMs: number;
+}
+
+/** Written by each worker at its start, before its first beat. */
+export function writeSettings(config: Config): void {
+  const settings: Settings = {
+    schema: 1,
+    configFile: config.file,
+    heartbeatFolder: config.heartbeat.folder,
+    heartbeatEveryMs: config.heartbeat.everyMs,
+    pollMs: config.sources.length === 0 ? null : Math.min(...config.sources.map((source) => source.pollMs)),
+    health: config.health,
+    logs: config.logs,
+    shutdownGraceMs: config.shutdownGraceMs,
+  };
+  writeFileAtomic(stateFiles(config.stateFolder).settings, `${JSON.stringify(settings)}\n`);
+}
+
+export function readSettings(stateFolder: string): StateFile<Settings> {
+  return readStateFile<Settings>(stateFiles(stateFolder).settings, checkSettings);
+}
+
+/** What holds until a worker has said otherwise: the defaults of the config. */
+export function defaultSettings(stateFolder: string, configFile: string): Settings {
+  return {
+    schema: 1,
+    configFile,
+    heartbeatFolder: stateFolder,
+    heartbeatEveryMs: 30_000,
+    pollMs: null,
+    health: {
+      freshMs: 60_000,
+      stuckMs: 120_000,
+      idleStuckAfterMs: 120_000,
+      pendingWarnMs: 300_000,
+      restarts: { limit: 10, withinMs: 600_000, backoff: { minMs: 1_000, maxMs: 300_000 } },
+    },
+    logs: { level: 'info', sizeBytes: 10_000_000, keep: 5 },
+    shutdownGraceMs: 30_000,
+  };
+}
+
+const checkSettings = shapeOf<Settings>({
+  schema: oneOf(1),
+  configFile: text,
+  heartbeatFolder: text,
+  heartbeatEveryMs: amount,
+  pollMs: orNull(amount),
+  health: shapeOf<HealthConfig>({
+    freshMs: amount,
+    stuckMs: amount,
+    idleStuckAfterMs: amount,
+    pendingWarnMs: amount,
+    restarts: shapeOf<HealthConfig['restarts']>({
+      limit: count,
+      withinMs: amount,
+      backoff: shapeOf<HealthConfig['restarts']['backoff']>({ minMs: amount, maxMs: amount }),
+    }),
+  }),
+  logs: shapeOf<Config['logs']>({ level: text, sizeBytes: count, keep: count }),
+  shutdownGraceMs: amount,
+});

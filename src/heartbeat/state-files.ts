@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+
+/** Every file that worker, monitor and the commands around them keep in the state folder, the store's own aside. */
+export interface StateFiles {
+  readonly workerPid: string;
+  readonly monitorPid: string;
+  /** Folder in which monitors claim the right to be the only one. */
+  readonly monitorClaims: string;
+  readonly settings: string;
+  readonly desired: string;
+  readonly restarts: string;
+  readonly recovery: string;
+  readonly lastStop: string;
+  readonly workerLog: string;
+  readonly monitorLog: string;
+}
+
+export function stateFiles(stateFolder: string): StateFiles {
+  return {
+    workerPid: join(stateFolder, 'worker.pid'),
+    monitorPid: join(stateFolder, 'monitor.pid'),
+    monitorClaims: join(stateFolder, 'monitor.claims'),
+    settings: join(stateFolder, 'settings.json'),
+    desired: join(stateFolder, 'desired.json'),
+    restarts: join(stateFolder, 'restarts.json'),
+    recovery: join(stateFolder, 'recovery.ndjson'),
+    lastStop: join(stateFolder, 'last-stop.json'),
+    workerLog: join(stateFolder, 'worker.log'),
+    monitorLog: join(stateFolder, 'health_monitor.log'),
+  };
+}
