@@ -1,12 +1,12 @@
-import type { Config, HealthConfig } from '../config/config.js';
+import type { Config, HealthConfig, TaskConfig } from '../config/config.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
-import { amount, count, oneOf, orNull, shapeOf, text } from './shape.js';
+import { amount, count, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
 import { stateFiles } from './state-files.js';
 
 /**
- * What the monitor needs of the config, as the running worker understood it. The monitor loads no config of its own,
- * so it stays small and goes on working when the config is broken.
+ * What the monitor and the screens need of the config, as the running worker understood it. They load no config of
+ * their own, so they start quickly, stay small and go on working when the config is broken.
  */
 export interface Settings {
   readonly schema: 1;
@@ -18,6 +18,13 @@ export interface Settings {
   readonly health: HealthConfig;
   readonly logs: Config['logs'];
   readonly shutdownGraceMs: number;
+  readonly slots: number;
+  readonly tasks: readonly TaskLimits[];
+}
+
+/** What bounds a task: enough to say why its jobs wait, and how long one may run. */
+export interface TaskLimits extends Pick<TaskConfig, 'name' | 'concurrency' | 'timeoutMs' | 'group'> {
+  readonly runner: { readonly kind: string; readonly workers?: number };
 }
 
 /** Written by each worker at its start, before its first beat. */
@@ -31,8 +38,21 @@ export function writeSettings(config: Config): void {
     health: config.health,
     logs: config.logs,
     shutdownGraceMs: config.shutdownGraceMs,
+    slots: config.slots,
+    tasks: config.tasks.map(limitsOf),
   };
   writeFileAtomic(stateFiles(config.stateFolder).settings, `${JSON.stringify(settings)}\n`);
+}
+
+function limitsOf({ name, concurrency, timeoutMs, group, runner }: TaskConfig): TaskLimits {
+  const { kind } = runner;
+  return {
+    name,
+    concurrency,
+    timeoutMs,
+    group,
+    runner: 'workers' in runner ? { kind, workers: runner.workers } : { kind },
+  };
 }
 
 export function readSettings(stateFolder: string): StateFile<Settings> {
@@ -56,6 +76,8 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
     },
     logs: { level: 'info', sizeBytes: 10_000_000, keep: 5 },
     shutdownGraceMs: 30_000,
+    slots: 4,
+    tasks: [],
   };
 }
 
@@ -78,4 +100,14 @@ const checkSettings = shapeOf<Settings>({
   }),
   logs: shapeOf<Config['logs']>({ level: text, sizeBytes: count, keep: count }),
   shutdownGraceMs: amount,
+  slots: count,
+  tasks: listOf(
+    shapeOf<TaskLimits>({
+      name: text,
+      concurrency: count,
+      timeoutMs: amount,
+      group: orNull(shapeOf<NonNullable<TaskLimits['group']>>({ by: text, limit: count })),
+      runner: shapeOf<TaskLimits['runner']>({ kind: text, workers: optional(count) }),
+    }),
+  ),
 });
