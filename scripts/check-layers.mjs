@@ -18,6 +18,7 @@ const MAY_IMPORT = {
   dispatch: ['store/contract', 'policy', 'job', 'config/config', 'heartbeat/beat', 'platform'],
   heartbeat: ['job', 'config/config', 'platform'],
   health: ['heartbeat', 'job', 'config/config', 'platform'],
+  upkeep: ['store/contract', 'heartbeat', 'policy', 'job', 'config/config', 'platform'],
   view: ['store/contract', 'heartbeat', 'policy', 'job', 'config/config', 'platform'],
   commands: [
     'config',
@@ -36,7 +37,7 @@ const MAY_IMPORT = {
     'config',
     'intake',
     'dispatch',
-    'policy',
+    'upkeep',
     'heartbeat',
     'store/open',
     'store/contract',

@@ -1,0 +1,151 @@
+import { readFile } from 'node:fs/promises';
+import type { Config } from '../config/config.js';
+import type { Beat, BeatSlot, WorkerState } from '../heartbeat/beat.js';
+import { composeBeat } from '../heartbeat/compose-beat.js';
+import type { LagMeter } from '../heartbeat/lag-meter.js';
+import type { NamedIdentity } from '../heartbeat/pid-file.js';
+import { stateFiles } from '../heartbeat/state-files.js';
+import { DoggedError } from '../job/errors.js';
+import type { Clock } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import { programVersion } from '../platform/version.js';
+import { explainWaiting } from '../policy/waiting.js';
+import type { QueueCounts, ReadStore, UpkeepStore } from '../store/contract.js';
+
+/** What is asked of the parts of a worker. */
+export interface ReportedParts {
+  readonly config: Config;
+  readonly store: Pick<ReadStore, 'counts'> & Pick<UpkeepStore, 'pulse'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly self: NamedIdentity;
+  readonly epoch: number;
+  readonly lag: LagMeter;
+  readonly loopTurns: () => number;
+  readonly monitor: () => Beat['monitor'];
+  readonly dispatch: {
+    status(): {
+      readonly slots: readonly BeatSlot[];
+      readonly freeSlots: number;
+      readonly oldestRunningMs: number;
+    };
+    readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
+  };
+  readonly intake: {
+    status(): readonly {
+      readonly name: string;
+      readonly lastPollMonotonicMs: number | null;
+      readonly problem: string | null;
+    }[];
+    readonly polls: number;
+  };
+  /** Another worker has taken the store: this one must stop. */
+  readonly onFenced: (error: DoggedError) => void;
+}
+
+/** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
+export interface WorkerReport {
+  state: WorkerState;
+  compose(seq: number): Promise<Beat>;
+}
+
+export function createWorkerReport(parts: ReportedParts): WorkerReport {
+  const { config, store, clock, log, self, epoch } = parts;
+  const probeFile = stateFiles(config.stateFolder).settings;
+  const version = programVersion();
+  const commits = createProbe(
+    () => store.pulse(epoch, clock.wallMs()),
+    (error) => {
+      if (error instanceof DoggedError && error.code === 'OWNER_CHANGED') parts.onFenced(error);
+      else log.error({ err: error }, 'the database took no commit');
+    },
+  );
+  const asyncFs = createProbe(
+    () => readFile(probeFile),
+    (error) => log.error({ err: error }, 'a file could not be read'),
+  );
+
+  return {
+    state: 'starting',
+    async compose(seq) {
+      commits.ask();
+      asyncFs.ask();
+      const counts = await store.counts();
+      const { slots, freeSlots, oldestRunningMs } = parts.dispatch.status();
+      const { waiting, runnable } = explainWaiting({
+        lines: counts.tasks,
+        pausedAll: counts.pausedAll,
+        slots: config.slots,
+        freeSlots,
+        tasks: config.tasks,
+      });
+      const nowMonotonicMs = clock.monotonicMs();
+      return composeBeat({
+        version,
+        identity: { bootId: self.bootId, pid: self.pid, startTicks: self.startTicks },
+        nonce: self.nonce,
+        epoch,
+        seq,
+        state: this.state,
+        nowWallMs: clock.wallMs(),
+        nowMonotonicMs,
+        counters: {
+          loop: parts.loopTurns(),
+          polls: parts.intake.polls,
+          commits: commits.answered(),
+          asyncFs: asyncFs.answered(),
+          claims: parts.dispatch.counters.claims,
+          completed: parts.dispatch.counters.completed,
+          failed: parts.dispatch.counters.failed,
+        },
+        places: counts.total,
+        oldestDueAtMs: counts.oldestDueAtMs,
+        runnable,
+        freeSlots,
+        oldestRunningMs,
+        monitor: parts.monitor(),
+        slots,
+        sources: parts.intake.status().map((source) => ({
+          name: source.name,
+          ...sourceTotals(counts, source.name),
+          lastPollMs:
+            source.lastPollMonotonicMs === null
+              ? null
+              : Math.round(nowMonotonicMs - source.lastPollMonotonicMs),
+          problem: source.problem,
+        })),
+        waiting,
+        lag: parts.lag.percentiles(),
+        rssBytes: process.memoryUsage.rss(),
+      });
+    },
+  };
+}
+
+function sourceTotals(counts: QueueCounts, name: string): { records: number; rejected: number } {
+  const source = counts.sources.find((candidate) => candidate.name === name);
+  return { records: source?.records ?? 0, rejected: source?.rejected ?? 0 };
+}
+
+/**
+ * Asks for something that may hang, and counts the answers. One question at a time: while it is open, the count stands
+ * still and the beat goes on, so that the monitor can name what hangs.
+ */
+function createProbe(question: () => Promise<unknown>, onError: (error: unknown) => void) {
+  let answered = 0;
+  let open = false;
+  return {
+    answered: () => answered,
+    ask() {
+      if (open) return;
+      open = true;
+      question()
+        .then(() => {
+          answered += 1;
+        }, onError)
+        .finally(() => {
+          open = false;
+        });
+    },
+  };
+}

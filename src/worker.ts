@@ -1,0 +1,178 @@
+import { mkdirSync } from 'node:fs';
+import type { Config } from './config/config.js';
+import { loadConfig } from './config/load.js';
+import { type CutOffJob, createDispatcher, type Dispatcher } from './dispatch/loop.js';
+import { createLagMeter } from './heartbeat/lag-meter.js';
+import { createLifeLine } from './heartbeat/life-line.js';
+import { createMonitorWatch } from './heartbeat/monitor-watch.js';
+import { nameThisProcess, removePidFile, writePidFile } from './heartbeat/pid-file.js';
+import { writeSettings } from './heartbeat/settings.js';
+import { stateFiles } from './heartbeat/state-files.js';
+import { createBeatWriter } from './heartbeat/writer.js';
+import { createIntake, type Intake } from './intake/intake.js';
+import { writeFileAtomic } from './platform/atomic-file.js';
+import { systemClock as clock, pause } from './platform/clock.js';
+import { createLog, type Log } from './platform/log.js';
+import { programVersion } from './platform/version.js';
+import type { Store } from './store/contract.js';
+import { acquireStateLock, openStore } from './store/open.js';
+import { createPruneTimer } from './upkeep/prune-timer.js';
+import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
+import { createWorkerReport } from './upkeep/worker-report.js';
+
+export interface WorkerOptions {
+  readonly configFile: string;
+  /** Poll, run all that is due, end. Else until a signal. */
+  readonly untilIdle: boolean;
+}
+
+/**
+ * The worker: one event loop from a changed file to a recorded end. Resolves with the exit code once it has stopped in
+ * order; throws DoggedError when it cannot start (bad config, state folder in use, a database not to be trusted).
+ */
+export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promise<number> {
+  const config = await loadConfig(configFile);
+  mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 });
+  const lock = await acquireStateLock(config.stateFolder);
+  try {
+    const store = await openStore(config.stateFolder, 'worker', clock);
+    try {
+      return await runLocked(config, store, untilIdle);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** From here on the state folder is ours: no second worker can be at work in it. */
+async function runLocked(config: Config, store: Store, untilIdle: boolean): Promise<number> {
+  const files = stateFiles(config.stateFolder);
+  const log = createLog(config.logs.level, untilIdle ? undefined : { path: files.workerLog, ...config.logs });
+  endLoudly(log);
+  const self = nameThisProcess();
+  const { epoch, storeId, cleanStop } = await store.takeOwnership(self, clock.wallMs());
+  await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
+  writeSettings(config);
+  writePidFile(files.workerPid, self);
+  log.info(
+    { pid: self.pid, epoch, cleanStop, config: config.file, version: programVersion() },
+    'worker started',
+  );
+
+  const shutdown = createShutdown(log);
+  const dispatcher = createDispatcher({ config, store, clock, log, epoch, storeId, nonce: self.nonce });
+  const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
+  const lifeLine = await createLifeLine(self.nonce);
+  const monitor = createMonitorWatch({
+    stateFolder: config.stateFolder,
+    configFile: config.file,
+    clock,
+    log,
+    onUnwanted: () => shutdown.begin('the pair was stopped'),
+  });
+  let loopTurns = 0;
+  const lag = createLagMeter(clock, () => {
+    loopTurns += 1;
+  });
+  const report = createWorkerReport({
+    config,
+    store,
+    clock,
+    log,
+    self,
+    epoch,
+    lag,
+    loopTurns: () => loopTurns,
+    monitor: monitor.seen,
+    dispatch: dispatcher,
+    intake,
+    onFenced: shutdown.abort,
+  });
+  const beat = createBeatWriter({
+    folder: config.heartbeat.folder,
+    everyMs: config.heartbeat.everyMs,
+    clock,
+    log,
+    compose: report.compose,
+  });
+  const pruning = createPruneTimer({ keepMs: config.keepMs, store, clock, log });
+
+  lag.start();
+  beat.start();
+  await dispatcher.rescue();
+  report.state = 'running';
+  dispatcher.start();
+  if (untilIdle) {
+    await runUntilIdle(config, intake, dispatcher, shutdown);
+  } else {
+    intake.start();
+    monitor.start();
+    pruning.start();
+    void beat.beatNow();
+    await shutdown.begun;
+  }
+
+  report.state = 'stopping';
+  void beat.beatNow();
+  monitor.stop();
+  pruning.stop();
+  await intake.stop();
+  shutdown.onHurry(() => void dispatcher.stop(0));
+  const cutOff = await dispatcher.stop(config.shutdownGraceMs);
+  writeLastStop(files.lastStop, cutOff);
+
+  report.state = 'stopped';
+  beat.stop();
+  lag.stop();
+  await beat.beatNow();
+  await store.releaseOwnership(epoch, clock.wallMs());
+  removePidFile(files.workerPid, self);
+  lifeLine?.close();
+  shutdown.dispose();
+  log.info({ cutOff }, 'worker stopped');
+  return shutdown.exitCode();
+}
+
+/** Polls and runs until neither finds anything to do. A file that is still being written is waited for. */
+async function runUntilIdle(
+  config: Config,
+  intake: Intake,
+  dispatcher: Dispatcher,
+  shutdown: Shutdown,
+): Promise<void> {
+  const stepMs = Math.min(50, config.pollMs);
+  while (!shutdown.hasBegun()) {
+    const settled = await intake.pollOnce();
+    if (settled && dispatcher.drained()) return;
+    await pause(clock, stepMs);
+  }
+}
+
+/** An error that nobody caught leaves a state that nobody knows: say it and end; the monitor starts a fresh worker. */
+function endLoudly(log: Log): void {
+  const end = (error: unknown) => {
+    log.fatal({ err: error }, 'an unexpected error ends this worker');
+    process.exit(1);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
+
+/** `dogged stop` names these to the user; they wait again, uncharged. */
+function writeLastStop(path: string, cutOff: readonly CutOffJob[]): void {
+  writeFileAtomic(path, `${JSON.stringify({ schema: 1, cutOff })}\n`);
+}
+
+function workspacesOf(config: Config): string[] {
+  return [...new Set([config.workspace, ...config.sources.map((source) => source.workspace)])];
+}
+
+function taskSettingsOf(config: Config) {
+  return config.tasks.map((task) => ({
+    task: task.name,
+    groupLimit: task.group?.limit ?? null,
+    maxAttempts: task.retry.attempts,
+  }));
+}
