@@ -1,0 +1,220 @@
+import { isAbsolute, relative, resolve } from 'node:path';
+import { parseDuration } from './duration.js';
+import type { Finding } from './explain.js';
+import { nearestName } from './problem.js';
+
+type Written = Readonly<Record<string, unknown>>;
+
+/**
+ * What only two settings together can have wrong. Works on the config as it is written, whatever else is wrong with it,
+ * so that one run names everything; what has the wrong type is left to the schema.
+ */
+export function crossCheck(written: unknown, folder: string): readonly Finding[] {
+  const config = map(written);
+  const tasks = map(config['tasks']);
+  const stateFolder = resolve(folder, text(config['state']) ?? './state');
+  return [
+    ...maps(config['sources']).flatMap(([name, source]) =>
+      checkSource(['sources', name], source, Object.keys(tasks), folder, stateFolder),
+    ),
+    ...maps(tasks).flatMap(([name, task]) => checkTask(['tasks', name], task)),
+    ...checkHealth(config),
+  ];
+}
+
+type Path = readonly string[];
+
+function checkSource(
+  path: Path,
+  source: Written,
+  tasks: readonly string[],
+  folder: string,
+  stateFolder: string,
+): Finding[] {
+  const findings = exactlyOne(path, source, ['directory', 'log'], ['schedule']);
+  if (source['directory'] === undefined && source['log'] !== undefined) {
+    for (const key of ['match', 'exclude', 'after']) {
+      if (source[key] === undefined) continue;
+      findings.push({
+        path: [...path, key],
+        message: 'belongs to a directory source, and this is a log',
+        fix: 'remove it',
+      });
+    }
+  }
+  findings.push(...checkTaskName([...path, 'task'], source['task'], tasks));
+  if (Array.isArray(source['route'])) {
+    source['route'].forEach((rule: unknown, index) => {
+      findings.push(...checkTaskName([...path, 'route', index, 'task'], map(rule)['task'], tasks));
+    });
+  }
+  for (const kind of ['directory', 'log']) {
+    const written = text(source[kind]);
+    if (written === null || !isInside(resolve(folder, written), stateFolder)) continue;
+    findings.push({
+      path: [...path, kind],
+      message: 'lies in the state folder, whose files dogged writes itself: it would feed itself for ever',
+      fix: 'poll a folder of your own',
+    });
+  }
+  return findings.concat(checkRequire([...path, 'require'], source['require']));
+}
+
+function checkTaskName(
+  path: readonly (string | number)[],
+  name: unknown,
+  tasks: readonly string[],
+): Finding[] {
+  if (typeof name !== 'string' || tasks.includes(name)) return [];
+  const near = nearestName(name, tasks);
+  const known = tasks.length === 0 ? 'there are no tasks yet' : `the tasks are: ${tasks.join(', ')}`;
+  return [
+    { path, message: `names no task: "${name}"`, fix: near === null ? known : `did you mean "${near}"?` },
+  ];
+}
+
+const SCHEMA_TYPES = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string'];
+
+/** The mistakes that people make in the two parts of JSON Schema that nearly every gate uses. */
+function checkRequire(path: Path, schema: unknown): Finding[] {
+  const { type, required } = map(schema);
+  const findings: Finding[] = [];
+  const unknownType = [type].flat().find((one) => one !== undefined && !SCHEMA_TYPES.includes(String(one)));
+  if (unknownType !== undefined) {
+    findings.push({
+      path: [...path, 'type'],
+      message: `must be one of ${SCHEMA_TYPES.join(', ')}`,
+      fix: null,
+    });
+  }
+  if (
+    required !== undefined &&
+    !(Array.isArray(required) && required.every((one) => typeof one === 'string'))
+  ) {
+    findings.push({
+      path: [...path, 'required'],
+      message: 'must be a list of field names',
+      fix: 'for example [title]',
+    });
+  }
+  return findings;
+}
+
+function checkTask(path: Path, task: Written): Finding[] {
+  const findings = exactlyOne(path, task, ['run', 'service', 'module'], []);
+  const { run } = task;
+  if (task['shell'] === true) {
+    const line = typeof run === 'string' ? run : Array.isArray(run) && run.length === 1 ? run[0] : null;
+    if (run === undefined)
+      findings.push({ path: [...path, 'shell'], message: 'belongs to `run`', fix: 'remove it' });
+    else if (line === null) {
+      findings.push({
+        path: [...path, 'run'],
+        message: 'must be one text with `shell: true`',
+        fix: 'for example "sort | uniq"',
+      });
+    } else if (String(line).includes('{{')) {
+      findings.push({
+        path: [...path, 'run'],
+        message: 'must not hold {{field}} with `shell: true`: a record could then run any command',
+        fix: 'read the payload from stdin',
+      });
+    }
+  } else if (typeof run === 'string') {
+    findings.push({
+      path: [...path, 'run'],
+      message: 'must be a list: the program and its arguments',
+      fix: `for example [${run.trim().split(/\s+/).join(', ')}], or add \`shell: true\``,
+    });
+  } else if (Array.isArray(run) && String(run[0]).includes('{{')) {
+    findings.push({
+      path: [...path, 'run', 0],
+      message: 'must not hold {{field}}: a record must not choose the program',
+      fix: null,
+    });
+  }
+  if (task['workers'] !== undefined && run !== undefined) {
+    findings.push({
+      path: [...path, 'workers'],
+      message: 'belongs to a service or a module',
+      fix: 'use `concurrency`',
+    });
+  }
+  for (const variable of Object.keys(map(task['env']))) {
+    if (!variable.startsWith('DOGGED_')) continue;
+    findings.push({
+      path: [...path, 'env', variable],
+      message: 'is reserved: DOGGED_… variables are set by dogged',
+      fix: null,
+    });
+  }
+  return findings;
+}
+
+function checkHealth(config: Written): Finding[] {
+  const health = map(config['health']);
+  const heartbeat = config['heartbeat'];
+  const everyMs = durationOf(typeof heartbeat === 'object' ? map(heartbeat)['every'] : heartbeat, '30s');
+  const freshMs = durationOf(health['fresh'], '60s');
+  const stuckMs = durationOf(health['stuck'], '120s');
+  const findings: Finding[] = [];
+  if (everyMs !== null && freshMs !== null && freshMs < everyMs * 2) {
+    findings.push({
+      path: ['health', 'fresh'],
+      message: 'must be at least twice `heartbeat`: one late beat would be an alarm',
+      fix: null,
+    });
+  }
+  if (freshMs !== null && stuckMs !== null && stuckMs <= freshMs) {
+    findings.push({ path: ['health', 'stuck'], message: 'must be longer than `health.fresh`', fix: null });
+  }
+  return findings;
+}
+
+/** `later` holds kinds that are refused elsewhere as not supported: with one of them nothing is missing here. */
+function exactlyOne(
+  path: Path,
+  entry: Written,
+  kinds: readonly string[],
+  later: readonly string[],
+): Finding[] {
+  const there = kinds.filter((kind) => entry[kind] !== undefined);
+  const choice = kinds.map((kind) => `\`${kind}\``).join(' or ');
+  if (there.length > 1) {
+    return [
+      {
+        path: [...path, there[1] ?? ''],
+        message: `cannot stand beside \`${there[0]}\``,
+        fix: `keep one of ${choice}`,
+      },
+    ];
+  }
+  if (there.length === 1 || later.some((kind) => entry[kind] !== undefined)) return [];
+  return [{ path, message: `must have ${choice}`, fix: null }];
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
+}
+
+function durationOf(written: unknown, fallback: string): number | null {
+  return written === undefined
+    ? parseDuration(fallback)
+    : typeof written === 'string'
+      ? parseDuration(written)
+      : null;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function map(value: unknown): Written {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Written) : {};
+}
+
+/** Entries that are maps themselves. */
+function maps(value: unknown): [string, Written][] {
+  return Object.entries(map(value)).filter((entry): entry is [string, Written] => entry[1] === map(entry[1]));
+}

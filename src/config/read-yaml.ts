@@ -1,0 +1,85 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+} from 'yaml';
+import type { ConfigDocument, ConfigPath, Position, Problem } from './problem.js';
+
+/** Aliases may repeat a value; a file that would grow without end through them is refused. */
+const MAX_ALIASES = 100;
+
+/** Reads YAML 1.2 (with merge keys). Keys that stand twice, unknown tags and dangling aliases are problems, not guesses. */
+export function readYaml(text: string): ConfigDocument {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const positionAt = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
+    position: positionAt(error.pos[0]),
+    variable: null,
+    path: '',
+    message: `is not valid YAML: ${error.message}`,
+    fix: FIXES[error.code] ?? null,
+  }));
+  let value: unknown;
+  if (problems.length === 0) {
+    try {
+      value = document.toJS({ maxAliasCount: MAX_ALIASES });
+    } catch (error) {
+      if (!(error instanceof ReferenceError)) throw error;
+      problems.push({
+        position: { line: 1, column: 1 },
+        variable: null,
+        path: '',
+        message: `is not valid YAML: ${error.message}`,
+        fix: 'a text that begins with * needs quotes: "*.json"',
+      });
+    }
+  }
+  return {
+    value: value ?? {},
+    problems,
+    locate(path) {
+      const offset = offsetOf(document, path);
+      return offset === null ? null : positionAt(offset);
+    },
+  };
+}
+
+const FIXES: Readonly<Record<string, string>> = {
+  BAD_ALIAS: 'a text that begins with * needs quotes: "*.json"',
+  DUPLICATE_KEY: 'keep one of the two',
+  TAB_AS_INDENT: 'indent with spaces',
+};
+
+/** Offset of the key (or of the list item) at this path, or of its nearest ancestor that is there. */
+function offsetOf(document: Document, path: ConfigPath): number | null {
+  let node: unknown = document.contents;
+  let offset = isNode(node) ? (node.range?.[0] ?? null) : null;
+  for (const segment of path) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) {
+      const pair = node.items.find(
+        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === segment,
+      );
+      if (pair === undefined) return offset;
+      if (isNode(pair.key)) offset = pair.key.range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(segment)];
+      if (!isNode(node)) return offset;
+      offset = node.range?.[0] ?? offset;
+    } else {
+      return offset;
+    }
+  }
+  return offset;
+}

@@ -1,0 +1,119 @@
+import { dirname, resolve } from 'node:path';
+import type { Config, RouteRule, SourceConfig, TaskConfig, TaskRunner } from './config.js';
+import type { ParsedConfig } from './schema.js';
+
+type ParsedSource = ParsedConfig['sources'][string];
+type ParsedTask = ParsedConfig['tasks'][string];
+
+/** Makes of a valid config the form that the program works with: names put into their entries, paths absolute. */
+export function resolveConfig(parsed: ParsedConfig, file: string): Config {
+  const folder = dirname(file);
+  const stateFolder = resolve(folder, parsed.state);
+  const { heartbeat, health } = parsed;
+  return deepFreeze({
+    file,
+    folder,
+    workspace: parsed.workspace,
+    stateFolder,
+    pollMs: parsed.poll,
+    slots: parsed.slots,
+    heartbeat:
+      typeof heartbeat === 'number'
+        ? { everyMs: heartbeat, folder: stateFolder }
+        : {
+            everyMs: heartbeat.every,
+            folder: heartbeat.dir === undefined ? stateFolder : resolve(folder, heartbeat.dir),
+          },
+    keepMs: parsed.keep,
+    shutdownGraceMs: parsed.shutdownGrace,
+    logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },
+    health: {
+      freshMs: health.fresh,
+      stuckMs: health.stuck,
+      idleStuckAfterMs: health.idleStuckAfter,
+      pendingWarnMs: health.pendingWarn,
+      restarts: {
+        limit: health.restarts.limit,
+        withinMs: health.restarts.within,
+        backoff: health.restarts.backoff,
+      },
+    },
+    sources: Object.entries(parsed.sources).map(([name, source]) =>
+      resolveSource(name, source, parsed, folder),
+    ),
+    tasks: Object.entries(parsed.tasks).map(([name, task]) => resolveTask(name, task, parsed.slots, folder)),
+  });
+}
+
+function resolveSource(
+  name: string,
+  source: ParsedSource,
+  config: ParsedConfig,
+  folder: string,
+): SourceConfig {
+  const base = {
+    name,
+    workspace: source.workspace ?? config.workspace,
+    path: resolve(folder, source.directory ?? source.log ?? ''),
+    pollMs: source.poll ?? config.poll,
+    task: source.task,
+    priority: source.priority,
+    key: source.key ?? null,
+    version: source.version ?? null,
+    onChange: source.onChange,
+    require: source.require ?? null,
+    route: source.route.map(resolveRule),
+    quarantineAfterMs: source.quarantineAfter,
+    maxRecordBytes: source.maxRecord,
+    maxDepth: source.maxDepth,
+    followSymlinks: source.followSymlinks,
+    network: source.network,
+  };
+  if (source.directory === undefined) return { kind: 'log', ...base };
+  return {
+    kind: 'directory',
+    ...base,
+    match: source.match ?? '*.json',
+    exclude: source.exclude ?? [],
+    after: source.after ?? 'keep',
+  };
+}
+
+function resolveRule(rule: ParsedSource['route'][number]): RouteRule {
+  return {
+    when: Object.fromEntries(Object.entries(rule.when).map(([field, allowed]) => [field, [allowed].flat()])),
+    task: rule.task ?? null,
+    priority: rule.priority ?? null,
+    timeoutMs: rule.timeout ?? null,
+    group: rule.group ?? null,
+  };
+}
+
+function resolveTask(name: string, task: ParsedTask, slots: number, folder: string): TaskConfig {
+  return {
+    name,
+    runner: resolveRunner(task, folder),
+    timeoutMs: task.timeout,
+    killGraceMs: task.killGrace,
+    concurrency: task.concurrency ?? slots,
+    group: task.group ?? null,
+    retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
+    env: task.env,
+    outputBytes: task.output,
+  };
+}
+
+function resolveRunner(task: ParsedTask, folder: string): TaskRunner {
+  const workers = task.workers ?? 1;
+  if (task.module !== undefined) return { kind: 'module', path: resolve(folder, task.module), workers };
+  if (task.service !== undefined) return { kind: 'service', argv: task.service, workers };
+  return { kind: 'command', argv: [task.run ?? []].flat(), shell: task.shell };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) deepFreeze(child);
+  }
+  return value;
+}

@@ -1,0 +1,359 @@
+import { z } from 'zod';
+import { isWorkspaceId, MAX_PRIORITY } from '../job/job.js';
+import {
+  BACKOFF_PATTERN,
+  DURATION_PATTERN,
+  formatDuration,
+  parseBackoff,
+  parseDuration,
+} from './duration.js';
+import { parseSize, SIZE_PATTERN } from './size.js';
+
+/*
+ * What a user may write, with the defaults, their units and their reasons. The descriptions are shipped to editors.
+ * `.prefault(x)` is a default as the user would write it. Every message completes "<path> …": it begins with "must".
+ */
+
+/** Names of sources and tasks: they stand in commands, file names and environment variables. */
+const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const FIELD_PATTERN = /^(?:[^/].*|(?:\/(?:[^~/]|~[01])*)+)$/;
+const VARIABLE_PATTERN = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const name = z
+  .string('must be a name')
+  .regex(
+    NAME_PATTERN,
+    'must be 1 to 64 letters, digits, "_", "-" or ".", beginning with a letter or a digit',
+  );
+
+const text = z.string('must be text').min(1, 'must not be empty');
+const flag = z.boolean('must be true or false');
+const field = z
+  .string('must be the name of a field')
+  .regex(FIELD_PATTERN, 'must be the name of a field, or a JSON pointer such as /meta/id');
+const words = z.array(z.string('must be text: put it in quotes'), 'must be a list of texts');
+
+function integer(least: number, most: number) {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+/** Milliseconds once read. */
+function duration(least: string, most: string) {
+  const [leastMs, mostMs] = [parseDuration(least) ?? 0, parseDuration(most) ?? 0];
+  const error = `must be a duration from ${formatDuration(leastMs)} to ${formatDuration(mostMs)}, such as 500ms, 2s, 10m, 2h or 30d`;
+  return z
+    .string({ error })
+    .regex(DURATION_PATTERN, { error })
+    .transform((written, context) => {
+      const ms = parseDuration(written);
+      if (ms === null || ms < leastMs || ms > mostMs) {
+        context.addIssue({ code: 'custom', message: error });
+        return z.NEVER;
+      }
+      return ms;
+    });
+}
+
+/** Bytes once read. */
+function size(least: string, most: string) {
+  const [leastBytes, mostBytes] = [parseSize(least) ?? 0, parseSize(most) ?? 0];
+  const error = `must be a size from ${least} to ${most}, such as 64KB or 10MB`;
+  return z
+    .string({ error })
+    .regex(SIZE_PATTERN, { error })
+    .transform((written, context) => {
+      const bytes = parseSize(written);
+      if (bytes === null || bytes < leastBytes || bytes > mostBytes) {
+        context.addIssue({ code: 'custom', message: error });
+        return z.NEVER;
+      }
+      return bytes;
+    });
+}
+
+const BACKOFF_ERROR = 'must be a first and a last delay, such as 2s..5m';
+const backoff = z
+  .string({ error: BACKOFF_ERROR })
+  .regex(BACKOFF_PATTERN, { error: BACKOFF_ERROR })
+  .transform((written, context) => {
+    const delays = parseBackoff(written);
+    if (delays !== null) return delays;
+    context.addIssue({ code: 'custom', message: `${BACKOFF_ERROR}, with the shorter one first` });
+    return z.NEVER;
+  });
+
+const workspace = z
+  .string('must be a workspace id')
+  .refine(
+    isWorkspaceId,
+    'must be a workspace id: 1 to 32 of a-z, 0-9, "_" and "-", beginning with a letter or digit',
+  )
+  .describe('Keeps the jobs and keys of one user or project apart from those of others in the same store.');
+
+const priority = integer(-MAX_PRIORITY, MAX_PRIORITY).describe(
+  'Each step lets a job stand in the line as if it had become due a minute earlier, so important work goes first and nothing starves.',
+);
+
+const scalar = z.union(
+  [z.string(), z.number(), z.boolean(), z.null()],
+  'must be a text, a number, true, false or null',
+);
+const routeRule = z.strictObject(
+  {
+    when: z
+      .record(
+        field,
+        z.union([scalar, z.array(scalar)], 'must be a value or a list of values'),
+        'must map fields to their allowed values',
+      )
+      .describe('Field → allowed value, or list of them; all fields must match.'),
+    task: name.optional().describe('Task for these records; else that of the source.'),
+    timeout: duration('100ms', '30d')
+      .optional()
+      .describe('Time-out for these records; else that of the task.'),
+    priority: priority.optional(),
+    group: text
+      .optional()
+      .describe("Group for these records, in place of the value of the task's group field."),
+  },
+  'must be a rule such as { when: { language: rust }, task: slow }',
+);
+
+const sourceSchema = z.strictObject(
+  {
+    directory: text
+      .optional()
+      .describe('Folder to poll: each file in it holds one record or an array of records.'),
+    match: text
+      .refine(
+        (glob) => !glob.includes('/'),
+        'must be a pattern for file names, without "/": subfolders are not read',
+      )
+      .optional()
+      .describe('Which file names of the folder are read: * ? [abc] {a,b}. Default "*.json".'),
+    exclude: words.optional().describe('File names or patterns that are passed over.'),
+    after: z
+      .enum(['keep', 'archive', 'delete'], 'must be keep, archive or delete')
+      .optional()
+      .describe(
+        'What becomes of a file once all its records are admitted. Default keep: nothing of yours is touched unless you ask.',
+      ),
+    log: text
+      .optional()
+      .describe(
+        'File to poll: a JSON array or NDJSON, told apart by its first byte; appended to, rewritten or replaced.',
+      ),
+    key: field
+      .optional()
+      .describe(
+        'Field or JSON pointer that makes a record the same record tomorrow. Without it, a record is known by its content.',
+      ),
+    version: field
+      .optional()
+      .describe(
+        'Field with a number or date that grows: an older version never runs again. Without it, a version is its content.',
+      ),
+    onChange: z
+      .enum(['ignore', 'rerun'], 'must be ignore or rerun')
+      .prefault('ignore')
+      .describe(
+        'Whether a known record with new content runs again. Default ignore: an edit by accident starts nothing.',
+      ),
+    require: z
+      .record(z.string(), z.unknown(), 'must be a JSON Schema')
+      .optional()
+      .describe('JSON Schema that a record must meet; a refusal is counted and says what to add.'),
+    task: name.describe('Task that handles the records.'),
+    route: z
+      .array(routeRule, 'must be a list of rules')
+      .prefault([])
+      .describe('Rules in order; the first that matches sets task, time-out, priority or group.'),
+    priority: priority.prefault(0),
+    workspace: workspace.optional(),
+    poll: duration('10ms', '1h')
+      .optional()
+      .describe('How often this source is looked at; else the common `poll`.'),
+    quarantineAfter: duration('100ms', '30d')
+      .prefault('60s')
+      .describe(
+        'A file that stays unreadable and unchanged so long is reported as a reject. Until then it is being written.',
+      ),
+    maxRecord: size('1KB', '64MB')
+      .prefault('1MB')
+      .describe('A larger record is refused, its neighbours are not.'),
+    maxDepth: integer(1, 512).prefault(64).describe('A deeper nested record is refused.'),
+    followSymlinks: flag
+      .prefault(false)
+      .describe('Links are refused by default: a link can lead out of the folder you meant.'),
+    network: flag
+      .prefault(false)
+      .describe(
+        'Set it for NFS, SMB and other mounts whose time stamps are coarse: they are then trusted less.',
+      ),
+  },
+  'must be a source such as { log: ./ideas.json, task: implement }',
+);
+
+const taskSchema = z.strictObject(
+  {
+    run: z
+      .union(
+        [text, words.min(1, 'must not be empty')],
+        'must be a list: the program and its arguments, each a text in quotes',
+      )
+      .optional()
+      .describe(
+        'Program and arguments, one child for each job; the payload comes on stdin. {{field}} fills exactly one argument.',
+      ),
+    shell: flag
+      .prefault(false)
+      .describe('Lets `run` be one shell command. Off by default: a list cannot be misread.'),
+    service: words
+      .min(1, 'must not be empty')
+      .optional()
+      .describe('Program and arguments of a long-lived child that speaks NDJSON on stdin and stdout.'),
+    module: text
+      .optional()
+      .describe(
+        'JavaScript file whose default export is `async (payload, context) => result`, hosted in long-lived children.',
+      ),
+    workers: integer(1, 64).optional().describe('Number of children of a service or module. Default 1.'),
+    timeout: duration('100ms', '30d')
+      .prefault('10m')
+      .describe('A job that runs longer is ended with all its descendants.'),
+    killGrace: duration('0s', '10m').prefault('5s').describe('Time between SIGTERM and SIGKILL.'),
+    concurrency: integer(1, 1024)
+      .optional()
+      .describe('Most jobs of this task at once. Default: as many as there are slots.'),
+    group: z
+      .strictObject(
+        {
+          by: field.describe('Field of the payload that names the group: a project, a host, an account.'),
+          limit: integer(1, 100_000).describe('Most jobs of one group at once.'),
+        },
+        'must be such as { by: project, limit: 1 }',
+      )
+      .optional(),
+    retry: z
+      .strictObject(
+        {
+          attempts: integer(1, 1000)
+            .prefault(5)
+            .describe('Tries in all; after the last the job is a dead letter.'),
+          backoff: backoff
+            .prefault('2s..5m')
+            .describe('Delay before the next try: doubles from the first to the last, with full jitter.'),
+        },
+        'must be such as { attempts: 5, backoff: 2s..5m }',
+      )
+      .prefault({}),
+    env: z
+      .record(
+        z.string().regex(VARIABLE_PATTERN, 'must be the name of an environment variable'),
+        z.string('must be text: put it in quotes'),
+        'must map names of variables to texts',
+      )
+      .prefault({})
+      .describe('Added to the short list of variables that a handler gets.'),
+    output: size('1KB', '16MB')
+      .prefault('64KB')
+      .describe('How much of stdout and of stderr is kept for each attempt: head and tail.'),
+  },
+  'must be a task such as { run: [node, handlers/implement.mjs] }',
+);
+
+const healthSchema = z
+  .strictObject(
+    {
+      fresh: duration('100ms', '1d')
+        .prefault('60s')
+        .describe('A beat younger than this is fresh: two beats may be late.'),
+      stuck: duration('200ms', '1d')
+        .prefault('120s')
+        .describe('Without progress for so long the worker is stuck and is restarted.'),
+      idleStuckAfter: duration('100ms', '1d')
+        .prefault('120s')
+        .describe('Work that could run, free slots, and no claim for so long: stuck too.'),
+      pendingWarn: duration('100ms', '30d')
+        .prefault('5m')
+        .describe('A job that could run and waits longer is a warning, with its reason.'),
+      restarts: z
+        .strictObject(
+          {
+            limit: integer(1, 1000)
+              .prefault(10)
+              .describe('Fruitless starts within `within`, after which the monitor gives up and says so.'),
+            within: duration('1s', '1d').prefault('10m'),
+            backoff: backoff.prefault('1s..5m').describe('Pause after each fruitless start.'),
+          },
+          'must be such as { limit: 10, within: 10m, backoff: 1s..5m }',
+        )
+        .prefault({}),
+    },
+    'must be such as { fresh: 60s, stuck: 120s }',
+  )
+  .prefault({});
+
+const HEARTBEAT_ERROR = 'must be a duration from 100ms to 10m, or { every: 5s, dir: /run/dogged }';
+const heartbeatEvery = duration('100ms', '10m');
+const heartbeatSchema = z
+  .union(
+    [heartbeatEvery, z.strictObject({ every: heartbeatEvery.prefault('30s'), dir: text.optional() })],
+    HEARTBEAT_ERROR,
+  )
+  .prefault('30s')
+  .describe(
+    'How often the worker writes heartbeat.json. With { every, dir } it goes to another folder, such as one in memory, which spares an SD card.',
+  );
+
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export const configSchema = z.strictObject(
+  {
+    $schema: z.string().optional().describe('Only for editors.'),
+    workspace: workspace.prefault('default'),
+    state: text
+      .prefault('./state')
+      .describe('Folder for the database, the logs and the heartbeat; on a local disk.'),
+    poll: duration('10ms', '1h')
+      .prefault('2s')
+      .describe('How often each source is looked at. A look at a quiet file costs microseconds.'),
+    slots: integer(1, 1024)
+      .prefault(4)
+      .describe('Most jobs at once, all tasks together. Four suit a Raspberry Pi with four cores.'),
+    heartbeat: heartbeatSchema,
+    store: z.literal('sqlite', 'must be sqlite').prefault('sqlite').describe('Where jobs are kept.'),
+    keep: duration('1s', '3650d')
+      .prefault('30d')
+      .describe('Ended jobs are pruned after this. Their keys stay known for ever.'),
+    shutdownGrace: duration('0s', '1d')
+      .prefault('30s')
+      .describe('How long running jobs may go on at a stop; what is cut off runs again, uncharged.'),
+    logs: z
+      .strictObject(
+        {
+          level: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).prefault('info'),
+          size: size('1KB', '1GB')
+            .prefault('10MB')
+            .describe('A log is rotated before it grows past this: a full SD card is an outage.'),
+          keep: integer(0, 100).prefault(5).describe('Rotated files that are kept.'),
+        },
+        'must be such as { level: info, size: 10MB, keep: 5 }',
+      )
+      .prefault({}),
+    health: healthSchema,
+    sources: z
+      .record(name, sourceSchema, 'must map names to sources')
+      .prefault({})
+      .describe('What is polled.'),
+    tasks: z.record(name, taskSchema, 'must map names to tasks').prefault({}).describe('What runs the jobs.'),
+  },
+  'must hold settings such as sources and tasks',
+);
+
+/** A config as it is written by hand: durations and sizes are texts with units, everything with a default may be left out. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+/** A valid config with defaults filled in, before names and paths are resolved. */
+export type ParsedConfig = z.output<typeof configSchema>;
