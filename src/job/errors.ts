@@ -49,6 +49,11 @@ export const ERRORS = {
     message: 'The database {file} has schema {found}, this program knows {known}.',
     remedy: 'It was written by a newer dogged: install that version or a later one.',
   },
+  STORE_TOO_OLD: {
+    exitCode: EXIT.config,
+    message: 'The database {file} has schema {found}, this program needs {known}.',
+    remedy: 'A newer program was installed: bring the database up to it with: dogged restart',
+  },
   STORE_UNSAFE: {
     exitCode: EXIT.config,
     message: 'This SQLite cannot keep what it promises: {detail}',

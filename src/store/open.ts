@@ -10,9 +10,23 @@ export type StoreUse = 'worker' | 'command' | 'read';
 
 /**
  * Opens the store of a state folder. `worker` and `command` create and migrate it; `read` throws STORE_MISSING when
- * there is none. Throws STORE_TOO_NEW, STORE_UNSAFE or STORE_DAMAGED rather than work on what it cannot trust.
+ * there is none. Throws STORE_TOO_NEW, STORE_TOO_OLD (`read` alone, which cannot migrate), STORE_UNSAFE or
+ * STORE_DAMAGED rather than work on what it cannot trust.
  */
 export async function openStore(stateFolder: string, use: StoreUse, clock: Clock): Promise<Store> {
   const { openSqliteStore } = await import('./sqlite/open.js');
   return openSqliteStore(stateFolder, use, clock);
+}
+
+export interface StateLock {
+  release(): void;
+}
+
+/**
+ * Takes the state folder for this process, until `release` or its end in whatever way. A worker does this before it
+ * opens the store. Throws STATE_IN_USE, naming the holder by `worker.pid`, which is written after the lock is taken.
+ */
+export async function acquireStateLock(stateFolder: string): Promise<StateLock> {
+  const lock = await import('./sqlite/state-lock.js');
+  return lock.acquireStateLock(stateFolder);
 }

@@ -1,0 +1,178 @@
+import type { Statement } from 'better-sqlite3';
+import { PLACES, placeFromCode, stateOfPlace } from '../../job/job.js';
+import { ledgerHash } from '../../job/snapshot.js';
+import { failpoint } from '../../platform/failpoint.js';
+import type {
+  AdmissionAnswer,
+  AdmissionBatch,
+  AdmissionRecord,
+  AdmissionReport,
+  AdmissionResult,
+  CursorRecord,
+  RecordVersion,
+  Scope,
+} from '../contract.js';
+import type { Core } from './core.js';
+import { JobDoor, type KnownJob } from './job-door.js';
+import { RejectBook } from './reject-book.js';
+
+interface KnownRecord {
+  readonly versionHash: Buffer;
+  readonly versionOrder: number | null;
+  readonly jobId: number;
+  readonly settled: number | null;
+}
+
+/** The only door: decides record by record against the ledger, and writes cursors, ledger, rejects and jobs. */
+export class Admission {
+  readonly #core: Core;
+  readonly #door: JobDoor;
+  readonly #rejects: RejectBook;
+  readonly #selectCursors: Statement<[number], CursorRecord>;
+  readonly #cursorEpoch: Statement<[number, string], number>;
+  readonly #putCursor: Statement<[number, string, number, string]>;
+  readonly #dropCursor: Statement<[number, string]>;
+  readonly #known: Statement<[number, Buffer], KnownRecord>;
+  readonly #learn: Statement<[number, Buffer, Buffer, number | null, number]>;
+  readonly #relearn: Statement<[Buffer, number | null, number, number, Buffer]>;
+  readonly #meet: Statement<[number, Buffer, number], number>;
+  readonly #countRecords: Statement<[number, number]>;
+
+  constructor(core: Core) {
+    const { db } = core;
+    this.#core = core;
+    this.#door = new JobDoor(core);
+    this.#rejects = new RejectBook(db);
+    this.#selectCursors = db.prepare(
+      'SELECT path, epoch, body FROM cursors WHERE scope_id = ? ORDER BY path',
+    );
+    this.#cursorEpoch = db
+      .prepare<[number, string], number>('SELECT epoch FROM cursors WHERE scope_id = ? AND path = ?')
+      .pluck();
+    this.#putCursor = db.prepare(`
+      INSERT INTO cursors (scope_id, path, epoch, body) VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET epoch = excluded.epoch, body = excluded.body`);
+    this.#dropCursor = db.prepare('DELETE FROM cursors WHERE scope_id = ? AND path = ?');
+    this.#known = db.prepare(`
+      SELECT version_hash AS versionHash, version_order AS versionOrder, job_id AS jobId, settled
+      FROM records WHERE scope_id = ? AND key_hash = ?`);
+    this.#learn = db.prepare(`
+      INSERT INTO records (scope_id, key_hash, version_hash, version_order, job_id) VALUES (?, ?, ?, ?, ?)`);
+    this.#relearn = db.prepare(`
+      UPDATE records SET version_hash = ?, version_order = ?, job_id = ?, settled = NULL
+      WHERE scope_id = ? AND key_hash = ?`);
+    this.#meet = db
+      .prepare<[number, Buffer, number], number>(`
+        INSERT INTO occurrences (scope_id, content_hash, generation, seen) VALUES (?, ?, ?, 1)
+        ON CONFLICT DO UPDATE SET
+          seen = iif(generation = excluded.generation, seen + 1, 1),
+          generation = excluded.generation
+        RETURNING seen`)
+      .pluck();
+    this.#countRecords = db.prepare('UPDATE scopes SET records = records + ? WHERE id = ?');
+  }
+
+  cursors(scope: Scope): readonly CursorRecord[] {
+    const scopeId = this.#core.names.findScope(scope);
+    return scopeId === undefined ? [] : this.#selectCursors.all(scopeId);
+  }
+
+  /** Runs inside a transaction. A report that is not committed has written nothing. */
+  admit(batch: AdmissionBatch): AdmissionReport {
+    const conflictPath = this.#findConflict(batch);
+    if (conflictPath !== null) return { committed: false, conflictPath };
+
+    this.#door.begin();
+    const scopeId = this.#core.names.scope(batch.scope);
+    const admitted = { new: 0 };
+    const answers = batch.records.map((record) => this.#admitRecord(scopeId, record, batch, admitted));
+    if (admitted.new > 0) this.#countRecords.run(admitted.new, scopeId);
+    this.#door.close();
+    this.#rejects.write(scopeId, batch);
+    this.#moveCursors(scopeId, batch);
+    failpoint('admit.before-commit');
+    return { committed: true, answers };
+  }
+
+  #findConflict(batch: AdmissionBatch): string | null {
+    const scopeId = this.#core.names.findScope(batch.scope);
+    for (const cursor of batch.cursors) {
+      const epoch = scopeId === undefined ? undefined : this.#cursorEpoch.get(scopeId, cursor.path);
+      if ((epoch ?? 0) !== cursor.expectedEpoch) return cursor.path;
+    }
+    return null;
+  }
+
+  #moveCursors(scopeId: number, batch: AdmissionBatch): void {
+    for (const { path, expectedEpoch, body } of batch.cursors) {
+      if (body === null) this.#dropCursor.run(scopeId, path);
+      else this.#putCursor.run(scopeId, path, expectedEpoch + 1, body);
+    }
+  }
+
+  #admitRecord(
+    scopeId: number,
+    given: AdmissionRecord,
+    batch: AdmissionBatch,
+    admitted: { new: number },
+  ): AdmissionAnswer {
+    const record = given.occurrenceIn === null ? given : this.#nameOccurrence(scopeId, given);
+    const keyHash = ledgerHash(record.key);
+    const known = this.#known.get(scopeId, keyHash);
+    if (known === undefined) {
+      const job = this.#door.open(scopeId, record, batch, null);
+      this.#learn.run(scopeId, keyHash, record.version.hash, record.version.order, job.id);
+      admitted.new += 1;
+      return answer('queued', job);
+    }
+
+    const job = this.#door.find(known.jobId);
+    const verdict = judge(record, known, job);
+    switch (verdict) {
+      case 'queued': {
+        const opened = this.#door.open(scopeId, record, batch, job);
+        this.#relearn.run(record.version.hash, record.version.order, opened.id, scopeId, keyHash);
+        return answer(verdict, opened);
+      }
+      case 'superseded': {
+        if (job === undefined) throw new Error('only a pending job can be superseded');
+        const replaced = this.#door.replace(job, record, batch);
+        this.#relearn.run(record.version.hash, record.version.order, job.id, scopeId, keyHash);
+        return answer(verdict, replaced);
+      }
+      default:
+        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job);
+    }
+  }
+
+  /** The n-th record of one content in one reading gets the key `content#n`, so that it is the same one next time. */
+  #nameOccurrence(scopeId: number, record: AdmissionRecord): AdmissionRecord {
+    const seen = this.#meet.get(scopeId, ledgerHash(record.key), record.occurrenceIn ?? 0) ?? 1;
+    return seen === 1 ? record : { ...record, key: `${record.key}#${seen}` };
+  }
+}
+
+/** What a record with a known key comes to. A job that is not there was pruned, and so has ended. */
+function judge(record: AdmissionRecord, known: KnownRecord, job: KnownJob | undefined): AdmissionResult {
+  const state = job === undefined ? 'completed' : stateOfPlace(job.place);
+  if (record.version.hash.equals(known.versionHash)) {
+    return state === 'pending' || state === 'running' ? 'already-queued' : 'already-done';
+  }
+  if (record.onChange === 'ignore') return 'changed-ignored';
+  if (!isNewer(record.version, known)) return 'older-ignored';
+  return state === 'pending' ? 'superseded' : 'queued';
+}
+
+function isNewer(version: RecordVersion, known: KnownRecord): boolean {
+  if (version.order === null || known.versionOrder === null) return true;
+  return version.order > known.versionOrder;
+}
+
+function answer(result: AdmissionResult, job: Pick<KnownJob, 'id' | 'place'>): AdmissionAnswer {
+  return { result, id: String(job.id), state: stateOfPlace(job.place) };
+}
+
+function settledAnswer(result: AdmissionResult, known: KnownRecord): AdmissionAnswer {
+  const place = placeFromCode(known.settled ?? PLACES.completed);
+  return { result, id: null, state: stateOfPlace(place) };
+}

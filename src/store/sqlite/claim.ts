@@ -1,0 +1,244 @@
+import type { Statement } from 'better-sqlite3';
+import { PLACES } from '../../job/job.js';
+import { failpoint } from '../../platform/failpoint.js';
+import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
+import type { Core } from './core.js';
+import type { Ending } from './end.js';
+
+/** Most jobs that one turn promotes, and most that it expires: keeps a turn short when a million become due at once. */
+const BATCH = 500;
+
+interface Line {
+  readonly id: number;
+  readonly task: string;
+}
+
+interface Candidate {
+  readonly id: number;
+  readonly rank: number;
+  readonly task: string;
+}
+
+interface WaitingJob {
+  readonly id: number;
+  readonly queueId: number;
+  readonly place: number;
+  readonly group: string | null;
+  readonly runAtMs: number;
+}
+
+interface ClaimedRow {
+  readonly queueId: number;
+  readonly scopeId: number;
+  readonly key: string;
+  readonly cycle: string;
+  readonly attempt: number;
+  readonly charged: number;
+  readonly crashes: number;
+  readonly maxAttempts: number;
+  readonly timeoutMs: number | null;
+  readonly priority: number;
+  readonly group: string | null;
+  readonly runAtMs: number;
+  readonly lateByMs: number;
+  readonly payload: Buffer;
+  readonly payloadHash: Buffer;
+}
+
+/** One loop turn of the dispatcher: ends, promotions, expiries and claims. */
+export class Dispatch {
+  readonly #core: Core;
+  readonly #ending: Ending;
+  readonly #epoch: Statement<[], number>;
+  readonly #pausedAll: Statement<[], number>;
+  readonly #queues: Statement<[], Line>;
+  readonly #front: Statement<[number, number], { id: number; rank: number }>;
+  readonly #nextDue: Statement<[], number>;
+  readonly #nextExpiry: Statement<[], number>;
+  readonly #due: Statement<[number, number], WaitingJob>;
+  readonly #tooLate: Statement<[number, number], WaitingJob>;
+  readonly #place: Statement<[number, number]>;
+  readonly #expire: Statement<[number, number]>;
+  readonly #take: Statement<[number, number, number, number], ClaimedRow>;
+  readonly #beginAttempt: Statement<[number, number, number, number]>;
+  readonly #cancelling: Statement<[number], number>;
+
+  constructor(core: Core, ending: Ending) {
+    const { db } = core;
+    this.#core = core;
+    this.#ending = ending;
+    this.#epoch = db.prepare<[], number>('SELECT epoch FROM meta').pluck();
+    this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
+    this.#queues = db.prepare('SELECT id, task FROM queues WHERE paused = 0');
+    // Index: jobs_ready, which covers it.
+    this.#front = db.prepare(`
+      SELECT id, rank FROM jobs
+      WHERE place = ${PLACES.ready} AND queue_id = ?
+      ORDER BY rank, id
+      LIMIT ?`);
+    // Index: jobs_waiting.
+    this.#nextDue = db
+      .prepare<[], number>(`
+        SELECT run_at FROM jobs
+        WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked}
+        ORDER BY run_at
+        LIMIT 1`)
+      .pluck();
+    const waiting = 'id, queue_id AS queueId, place, group_name AS "group", run_at AS runAtMs';
+    this.#due = db.prepare(`
+      SELECT ${waiting} FROM jobs
+      WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked} AND run_at <= ?
+      ORDER BY run_at
+      LIMIT ?`);
+    // Index: jobs_expiring.
+    this.#nextExpiry = db
+      .prepare<[], number>(`
+        SELECT expires_at FROM jobs
+        WHERE place <= ${PLACES.parked} AND expires_at IS NOT NULL
+        ORDER BY expires_at
+        LIMIT 1`)
+      .pluck();
+    this.#tooLate = db.prepare(`
+      SELECT ${waiting} FROM jobs
+      WHERE place <= ${PLACES.parked} AND expires_at <= ?
+      ORDER BY expires_at
+      LIMIT ?`);
+    this.#place = db.prepare('UPDATE jobs SET place = ? WHERE id = ?');
+    this.#expire = db.prepare(`
+      UPDATE jobs SET place = ${PLACES.expired}, ended_at = ?, reason = 'its end passed before it could start'
+      WHERE id = ?`);
+    this.#take = db.prepare(`
+      UPDATE jobs SET
+        place = ${PLACES.running}, attempt = attempt + 1, epoch = ?, started_at = ?,
+        exit_code = NULL, late_by = max(0, ? - run_at)
+      WHERE id = ?
+      RETURNING
+        queue_id AS queueId, scope_id AS scopeId, key, cycle, attempt, charged, crashes,
+        max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
+        run_at AS runAtMs, late_by AS lateByMs, payload, payload_hash AS payloadHash`);
+    this.#beginAttempt = db.prepare(
+      'INSERT INTO attempts (job_id, attempt, epoch, started_at) VALUES (?, ?, ?, ?)',
+    );
+    // Index: jobs_cancelling, nearly always empty.
+    this.#cancelling = db
+      .prepare<[number], number>(`
+        SELECT id FROM jobs
+        WHERE place = ${PLACES.running} AND cancel_requested = 1 AND epoch = ?`)
+      .pluck();
+  }
+
+  /** What a turn would answer if nothing is to be written, or null: an idle worker must not take the write lock. */
+  idle(turn: Turn, epoch: number): TurnResult | null {
+    if (turn.ends.length > 0 || this.#epoch.get() !== epoch) return null;
+    const nextDueAtMs = this.#nextDue.get() ?? null;
+    if (nextDueAtMs !== null && nextDueAtMs <= turn.nowMs) return null;
+    const nextExpiryMs = this.#nextExpiry.get() ?? null;
+    if (nextExpiryMs !== null && nextExpiryMs <= turn.nowMs) return null;
+    if (this.#candidates({ ...turn, freeSlots: Math.min(turn.freeSlots, 1) }).length > 0) return null;
+    return { ends: [], claims: [], nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
+  }
+
+  /** Runs inside a transaction. A fenced worker's ends are lost, and it gets nothing. */
+  turn(turn: Turn, epoch: number): TurnResult {
+    if (this.#epoch.get() !== epoch) {
+      return { ends: turn.ends.map(() => 'lost'), claims: [], nextDueAtMs: null, cancelRequests: [] };
+    }
+    const ends = turn.ends.map((end) => this.#ending.record(end, turn.nowMs));
+    const expired = this.#expireLate(turn.nowMs);
+    this.#promoteDue(turn.nowMs);
+    // More are too late than one turn expires: none of those may be claimed, so claims wait for the next turn.
+    const claims = expired === BATCH ? [] : this.#claim(turn, epoch);
+    const nextDueAtMs = expired === BATCH ? turn.nowMs : (this.#nextDue.get() ?? null);
+    const result = { ends, claims, nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
+    failpoint('turn.before-commit');
+    return result;
+  }
+
+  #expireLate(nowMs: number): number {
+    const { tally, permits } = this.#core;
+    const jobs = this.#tooLate.all(nowMs, BATCH);
+    for (const job of jobs) {
+      this.#expire.run(nowMs, job.id);
+      const place =
+        job.place === PLACES.ready ? 'ready' : job.place === PLACES.parked ? 'parked' : 'scheduled';
+      tally.move(job.queueId, place, 'expired');
+      if (place === 'ready') permits.release(job.queueId, job.group);
+    }
+    return jobs.length;
+  }
+
+  #promoteDue(nowMs: number): void {
+    const { tally, permits } = this.#core;
+    for (const job of this.#due.all(nowMs, BATCH)) {
+      const place = permits.seat(job, nowMs);
+      this.#place.run(PLACES[place], job.id);
+      tally.move(job.queueId, 'scheduled', place);
+    }
+  }
+
+  #claim(turn: Turn, epoch: number): Claim[] {
+    const { tally, names } = this.#core;
+    return this.#candidates(turn).map(({ id }) => {
+      const row = this.#take.get(epoch, turn.nowMs, turn.nowMs, id);
+      if (row === undefined) throw new Error(`job ${id} left the line inside the transaction`);
+      this.#beginAttempt.run(id, row.attempt, epoch, turn.nowMs);
+      tally.move(row.queueId, 'ready', 'running');
+      const queue = names.queueById(row.queueId);
+      return {
+        id: String(id),
+        workspace: queue.workspace,
+        task: queue.task,
+        source: names.sourceOf(row.scopeId),
+        key: row.key,
+        cycle: row.cycle,
+        epoch,
+        attempt: row.attempt,
+        charged: row.charged,
+        crashes: row.crashes,
+        maxAttempts: row.maxAttempts,
+        payload: { bytes: row.payload, hash: row.payloadHash },
+        timeoutMs: row.timeoutMs,
+        priority: row.priority,
+        group: row.group,
+        runAtMs: row.runAtMs,
+        lateByMs: row.lateByMs,
+      };
+    });
+  }
+
+  /** The best jobs that may run now: one seek per queue, merged by rank. Reads no more rows than slots per queue. */
+  #candidates({ freeSlots, eligible }: Pick<Turn, 'freeSlots' | 'eligible'>): Candidate[] {
+    const rooms = new Map(eligible.filter(({ room }) => room > 0).map(({ task, room }) => [task, room]));
+    if (freeSlots <= 0 || rooms.size === 0 || this.#pausedAll.get() === 1) return [];
+    const fronts: Candidate[] = [];
+    for (const { id: queueId, task } of this.#queues.all()) {
+      const room = rooms.get(task) ?? 0;
+      if (room === 0) continue;
+      for (const { id, rank } of this.#front.all(queueId, Math.min(room, freeSlots))) {
+        fronts.push({ id, rank, task });
+      }
+    }
+    fronts.sort((a, b) => a.rank - b.rank || a.id - b.id);
+    return takeWithinRoom(fronts, freeSlots, rooms);
+  }
+
+  #cancelRequests(epoch: number): string[] {
+    return this.#cancelling.all(epoch).map(String);
+  }
+}
+
+function takeWithinRoom(
+  line: readonly Candidate[],
+  freeSlots: number,
+  rooms: Map<EligibleTask['task'], EligibleTask['room']>,
+): Candidate[] {
+  const taken: Candidate[] = [];
+  for (const candidate of line) {
+    if (taken.length === freeSlots) break;
+    const room = rooms.get(candidate.task) ?? 0;
+    if (room === 0) continue;
+    rooms.set(candidate.task, room - 1);
+    taken.push(candidate);
+  }
+  return taken;
+}

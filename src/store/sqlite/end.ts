@@ -1,0 +1,150 @@
+import type { Statement } from 'better-sqlite3';
+import { PLACES, type Place, rankOf } from '../../job/job.js';
+import { type AttemptReport, type Next, OUTCOME_CODES } from '../../job/outcome.js';
+import type { End } from '../contract.js';
+import { type Core, rowIdOf } from './core.js';
+
+interface RunningJob {
+  readonly id: number;
+  readonly queueId: number;
+  readonly group: string | null;
+  readonly priority: number;
+  readonly cancelRequested: number;
+}
+
+interface Successor {
+  readonly id: number;
+  readonly queueId: number;
+  readonly group: string | null;
+  readonly runAtMs: number;
+}
+
+type TerminalNext = Exclude<Next, { to: 'pending' }>;
+type RetryNext = Extract<Next, { to: 'pending' }>;
+
+/** Records how attempts ended: in the job, in its history, and for whoever waits for its permit or for itself. */
+export class Ending {
+  readonly #core: Core;
+  readonly #running: Statement<[number, number, number], RunningJob>;
+  readonly #successor: Statement<[number], Successor>;
+  readonly #end: Statement<unknown[]>;
+  readonly #retry: Statement<unknown[]>;
+  readonly #settle: Statement<[number, number]>;
+  readonly #endAttempt: Statement<unknown[]>;
+  readonly #keepOutput: Statement<[number, number, string | null, string | null]>;
+
+  constructor(core: Core) {
+    const { db } = core;
+    this.#core = core;
+    this.#running = db.prepare(`
+      SELECT id, queue_id AS queueId, group_name AS "group", priority, cancel_requested AS cancelRequested
+      FROM jobs
+      WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`);
+    // Index: jobs_successors.
+    this.#successor = db.prepare(`
+      SELECT id, queue_id AS queueId, group_name AS "group", run_at AS runAtMs
+      FROM jobs
+      WHERE place = ${PLACES.parked} AND after_job = ?`);
+    this.#end = db.prepare(`
+      UPDATE jobs SET
+        place = ?, charged = charged + ?, crashes = crashes + ?, cancel_requested = 0,
+        started_at = ?, ended_at = ?, exit_code = ?, reason = ?, result = ?
+      WHERE id = ?`);
+    this.#retry = db.prepare(`
+      UPDATE jobs SET
+        place = ?, charged = charged + ?, crashes = crashes + ?, rank = ?, run_at = ?,
+        started_at = ?, exit_code = ?, reason = ?
+      WHERE id = ?`);
+    this.#settle = db.prepare('UPDATE jobs SET place = ?, after_job = NULL WHERE id = ?');
+    this.#endAttempt = db.prepare(`
+      UPDATE attempts SET started_at = ?, ended_at = ?, outcome = ?, exit_code = ?, signal = ?, reason = ?
+      WHERE job_id = ? AND attempt = ?`);
+    this.#keepOutput = db.prepare(`
+      INSERT INTO outputs (job_id, attempt, stdout, stderr) VALUES (?, ?, ?, ?)
+      ON CONFLICT DO NOTHING`);
+  }
+
+  /** Runs inside a transaction. Changes nothing unless the token still holds the running job. */
+  record({ claim, report, next }: End, nowMs: number): 'recorded' | 'lost' {
+    const id = rowIdOf(claim.id);
+    const job = id === null ? undefined : this.#running.get(id, claim.epoch, claim.attempt);
+    if (job === undefined) return 'lost';
+
+    this.#recordAttempt(job.id, claim.attempt, report);
+    const successor = this.#successor.get(job.id);
+    if (next.to !== 'pending') this.#endJob(job, report, next);
+    else if (successor !== undefined) {
+      this.#endJob(job, report, { to: 'cancelled', reason: 'superseded by a newer version' });
+    } else if (job.cancelRequested === 1) {
+      this.#endJob(job, report, { to: 'cancelled', reason: 'cancelled while it ran' });
+    } else this.#retryJob(job, report, next, nowMs);
+    if (successor !== undefined) this.#letGo(successor, nowMs);
+    return 'recorded';
+  }
+
+  #endJob(job: RunningJob, report: AttemptReport, next: TerminalNext): void {
+    const { tally, permits } = this.#core;
+    const { kind } = report.outcome;
+    this.#end.run(
+      PLACES[next.to],
+      kind === 'failed' || kind === 'timed-out' ? 1 : 0,
+      kind === 'crashed' ? 1 : 0,
+      report.startedAtMs,
+      report.endedAtMs,
+      report.exitCode,
+      next.to === 'completed' ? null : next.reason,
+      report.outcome.kind === 'done' ? report.outcome.result : null,
+      job.id,
+    );
+    tally.move(job.queueId, 'running', next.to);
+    permits.release(job.queueId, job.group);
+  }
+
+  #retryJob(job: RunningJob, report: AttemptReport, next: RetryNext, nowMs: number): void {
+    const { tally, permits } = this.#core;
+    // Parked first: then it stands for its own permit together with the others of its group, by rank.
+    const place = placeOfRetry(job, next, nowMs);
+    this.#retry.run(
+      PLACES[place],
+      next.charged ? 1 : 0,
+      next.crashed ? 1 : 0,
+      rankOf(next.runAtMs, job.priority),
+      next.runAtMs,
+      report.startedAtMs,
+      report.exitCode,
+      next.reason,
+      job.id,
+    );
+    tally.move(job.queueId, 'running', place);
+    permits.release(job.queueId, job.group);
+  }
+
+  /** The older version of this record runs no longer. */
+  #letGo(successor: Successor, nowMs: number): void {
+    const place = this.#core.permits.seat(successor, nowMs);
+    this.#settle.run(PLACES[place], successor.id);
+    this.#core.tally.move(successor.queueId, 'parked', place);
+  }
+
+  #recordAttempt(jobId: number, attempt: number, report: AttemptReport): void {
+    const { outcome } = report;
+    this.#endAttempt.run(
+      report.startedAtMs,
+      report.endedAtMs,
+      OUTCOME_CODES[outcome.kind],
+      report.exitCode,
+      report.signal,
+      outcome.kind === 'done' ? null : outcome.reason,
+      jobId,
+      attempt,
+    );
+    if (report.stdout || report.stderr) {
+      this.#keepOutput.run(jobId, attempt, report.stdout, report.stderr);
+    }
+  }
+}
+
+function placeOfRetry(job: RunningJob, next: RetryNext, nowMs: number): Place {
+  if (next.runAtMs > nowMs) return 'scheduled';
+  return job.group === null ? 'ready' : 'parked';
+}

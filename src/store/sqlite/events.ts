@@ -1,0 +1,18 @@
+import type { Database, Statement } from 'better-sqlite3';
+
+/** Marks in a job's history that are not attempts. The words are shown to people. */
+export type JobEvent = 'superseded' | 'cancel requested' | 'cancelled' | 'redriven';
+
+export class Events {
+  readonly #insert: Statement<[number, number, number, string, string]>;
+
+  constructor(db: Database) {
+    this.#insert = db.prepare(`
+      INSERT INTO events (job_id, number, at, event, detail)
+      VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM events WHERE job_id = ?), ?, ?, ?)`);
+  }
+
+  add(jobId: number, atMs: number, event: JobEvent, detail: string): void {
+    this.#insert.run(jobId, jobId, atMs, event, detail);
+  }
+}

@@ -1,0 +1,160 @@
+import type { Statement } from 'better-sqlite3';
+import { PLACES, type Place, placeFromCode, rankOf } from '../../job/job.js';
+import type { AdmissionBatch, AdmissionRecord } from '../contract.js';
+import type { Core } from './core.js';
+
+/** A job that a ledger row points at, as far as admission must know it. */
+export interface KnownJob {
+  readonly id: number;
+  readonly queueId: number;
+  readonly place: Place;
+  readonly group: string | null;
+  /** The job behind which it was parked when it was opened; that one may have ended since. */
+  readonly afterJob: number | null;
+  readonly versionHash: Buffer;
+}
+
+type KnownJobRow = Omit<KnownJob, 'place'> & { readonly place: number };
+
+/** Opens jobs and replaces the content of pending ones, each with its place and permit. */
+export class JobDoor {
+  readonly #core: Core;
+  readonly #find: Statement<[number], KnownJobRow>;
+  readonly #placeOf: Statement<[number], number>;
+  readonly #lastId: Statement<[], number>;
+  readonly #saveLastId: Statement<[number]>;
+  readonly #insert: Statement<unknown[]>;
+  readonly #replace: Statement<unknown[]>;
+  #nextId: number | null = null;
+
+  constructor(core: Core) {
+    const { db } = core;
+    this.#core = core;
+    this.#find = db.prepare(`
+      SELECT id, queue_id AS queueId, place, group_name AS "group", after_job AS afterJob,
+        version_hash AS versionHash
+      FROM jobs WHERE id = ?`);
+    this.#placeOf = db.prepare<[number], number>('SELECT place FROM jobs WHERE id = ?').pluck();
+    this.#lastId = db.prepare<[], number>('SELECT last_job_id FROM meta').pluck();
+    this.#saveLastId = db.prepare('UPDATE meta SET last_job_id = ?');
+    this.#insert = db.prepare(`
+      INSERT INTO jobs (
+        id, queue_id, scope_id, place, rank, priority, run_at, expires_at, group_name,
+        max_attempts, timeout_ms, after_job, created_at, key, version_hash, version_order, cycle,
+        payload_hash, payload
+      ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#replace = db.prepare(`
+      UPDATE jobs SET
+        queue_id = ?, place = ?, rank = ?, priority = ?, run_at = ?, expires_at = ?, group_name = ?,
+        max_attempts = ?, timeout_ms = ?, version_hash = ?, version_order = ?, cycle = ?,
+        payload_hash = ?, payload = ?, charged = 0, crashes = 0, reason = NULL
+      WHERE id = ?`);
+  }
+
+  find(id: number): KnownJob | undefined {
+    const row = this.#find.get(id);
+    return row && { ...row, place: placeFromCode(row.place) };
+  }
+
+  /** `former`: the job of an older version of the same record. While one runs, the new job waits behind it. */
+  open(
+    scopeId: number,
+    record: AdmissionRecord,
+    batch: AdmissionBatch,
+    former: KnownJob | undefined | null,
+  ): Pick<KnownJob, 'id' | 'place'> {
+    const { names, permits, tally } = this.#core;
+    const queue = names.queue(batch.scope.workspace, record.task);
+    const afterJob = former ? this.#stillRunning(former) : null;
+    const place = afterJob === null ? permits.seat({ queueId: queue.id, ...record }, batch.nowMs) : 'parked';
+    this.#nextId ??= (this.#lastId.get() ?? 0) + 1;
+    const id = this.#nextId++;
+    this.#insert.run(
+      id,
+      queue.id,
+      scopeId,
+      PLACES[place],
+      rankOf(record.runAtMs, record.priority),
+      record.priority,
+      record.runAtMs,
+      record.expiresAtMs,
+      record.group,
+      record.maxAttempts,
+      record.timeoutMs,
+      afterJob,
+      batch.nowMs,
+      record.key,
+      record.version.hash,
+      record.version.order,
+      batch.cycle,
+      record.payload.hash,
+      record.payload.bytes,
+    );
+    tally.move(queue.id, null, place);
+    return { id, place };
+  }
+
+  /** A pending job takes over a newer version: one row, its number of attempts so far, and a fresh budget. */
+  replace(job: KnownJob, record: AdmissionRecord, batch: AdmissionBatch): Pick<KnownJob, 'id' | 'place'> {
+    const { names, permits, tally, events } = this.#core;
+    const queue = names.queue(batch.scope.workspace, record.task);
+    const place = this.#placeAfterReplace(job, queue.id, record, batch.nowMs);
+    this.#replace.run(
+      queue.id,
+      PLACES[place],
+      rankOf(record.runAtMs, record.priority),
+      record.priority,
+      record.runAtMs,
+      record.expiresAtMs,
+      record.group,
+      record.maxAttempts,
+      record.timeoutMs,
+      record.version.hash,
+      record.version.order,
+      batch.cycle,
+      record.payload.hash,
+      record.payload.bytes,
+      job.id,
+    );
+    tally.move(job.queueId, job.place, null);
+    tally.move(queue.id, null, place);
+    if (job.place === 'ready' && !(place === 'ready' && samePermit(job, queue.id, record))) {
+      permits.release(job.queueId, job.group);
+    }
+    const versions = `version ${shortHex(job.versionHash)} gave way to ${shortHex(record.version.hash)}`;
+    events.add(job.id, batch.nowMs, 'superseded', `${versions}, found by ${batch.cycle}`);
+    return { id: job.id, place };
+  }
+
+  /** Begins a transaction: ids that a rolled back one took are free again. */
+  begin(): void {
+    this.#nextId = null;
+  }
+
+  /** Must be called before the commit of a transaction in which jobs were opened. Ids are never given twice, also after pruning. */
+  close(): void {
+    if (this.#nextId !== null) this.#saveLastId.run(this.#nextId - 1);
+  }
+
+  #placeAfterReplace(job: KnownJob, queueId: number, record: AdmissionRecord, nowMs: number): Place {
+    if (job.afterJob !== null && job.place === 'parked') return 'parked';
+    const keepsPermit = job.place === 'ready' && samePermit(job, queueId, record);
+    if (keepsPermit && record.runAtMs <= nowMs) return 'ready';
+    return this.#core.permits.seat({ queueId, ...record }, nowMs);
+  }
+
+  /** Which job of the same record runs now, if any: the former one, or the one that a cancelled one waited for. */
+  #stillRunning(former: KnownJob): number | null {
+    if (former.place === 'running') return former.id;
+    if (former.afterJob === null) return null;
+    return this.#placeOf.get(former.afterJob) === PLACES.running ? former.afterJob : null;
+  }
+}
+
+function samePermit(job: KnownJob, queueId: number, record: AdmissionRecord): boolean {
+  return job.queueId === queueId && job.group === record.group;
+}
+
+function shortHex(hash: Buffer): string {
+  return hash.toString('hex', 0, 4);
+}

@@ -1,0 +1,52 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Database } from 'better-sqlite3';
+import { DoggedError } from '../../../job/errors.js';
+import { FIRST_SCHEMA } from './0001-first-schema.js';
+
+/** In order; the n-th brings the schema to version n. What was once released is never edited. */
+export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA];
+
+export function schemaVersion(db: Database): number {
+  return db.pragma('user_version', { simple: true }) as number;
+}
+
+/** Throws STORE_TOO_NEW when a newer program wrote this database: then nothing of it can be trusted to us. */
+export function refuseNewerSchema(db: Database, migrations = MIGRATIONS): void {
+  const found = schemaVersion(db);
+  if (found > migrations.length) {
+    throw new DoggedError('STORE_TOO_NEW', { file: db.name, found, known: migrations.length });
+  }
+}
+
+/**
+ * Brings the schema to the newest version, each step in a transaction of its own. A backup of an existing database
+ * is made first, in `backups/` beside it; its path is returned, or null when none was needed.
+ */
+export function migrate(db: Database, nowMs: number, migrations = MIGRATIONS): string | null {
+  refuseNewerSchema(db, migrations);
+  const from = schemaVersion(db);
+  if (from === migrations.length) return null;
+  const backup = from === 0 ? null : backUp(db, from, nowMs);
+  migrations.forEach((sql, index) => {
+    const version = index + 1;
+    db.transaction(() => {
+      // Another process may have done this step while we waited for the lock.
+      if (schemaVersion(db) >= version) return;
+      db.exec(sql);
+      db.pragma(`user_version = ${version}`);
+    }).immediate();
+  });
+  return backup;
+}
+
+function backUp(db: Database, version: number, nowMs: number): string {
+  const folder = join(dirname(db.name), 'backups');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-');
+  const file = join(folder, `dogged-schema-${version}-${stamp}.db`);
+  // The backup API starts over at each write of another process; this is one consistent read.
+  db.prepare('VACUUM INTO ?').run(file);
+  chmodSync(file, 0o600);
+  return file;
+}

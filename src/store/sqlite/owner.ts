@@ -1,0 +1,106 @@
+import type { Statement } from 'better-sqlite3';
+import { PLACES } from '../../job/job.js';
+import type { Claim, Orphan, Owner, Ownership } from '../contract.js';
+import type { Core } from './core.js';
+import { recount } from './recount.js';
+
+interface OwnerRow {
+  readonly storeId: string;
+  readonly epoch: number;
+  readonly bootId: string | null;
+  readonly pid: number | null;
+  readonly startTicks: number | null;
+  readonly nonce: string | null;
+  readonly cleanStop: number;
+}
+
+interface OrphanRow extends Omit<Claim, 'id' | 'workspace' | 'task' | 'source' | 'payload'> {
+  readonly id: number;
+  readonly queueId: number;
+  readonly scopeId: number;
+  readonly payload: Buffer;
+  readonly payloadHash: Buffer;
+  readonly startedAtMs: number;
+}
+
+/** Who may write: each new owner raises the epoch, which fences every older one. */
+export class Owners {
+  readonly #core: Core;
+  readonly #select: Statement<[], OwnerRow>;
+  readonly #take: Statement<[string, number, number, string, number]>;
+  readonly #release: Statement<[number, number]>;
+  readonly #pulse: Statement<[number, number]>;
+  readonly #orphans: Statement<[], OrphanRow>;
+
+  constructor(core: Core) {
+    const { db } = core;
+    this.#core = core;
+    this.#select = db.prepare(`
+      SELECT store_id AS storeId, epoch, boot_id AS bootId, pid, start_ticks AS startTicks, nonce,
+        clean_stop AS cleanStop
+      FROM meta`);
+    this.#take = db.prepare(`
+      UPDATE meta SET
+        epoch = epoch + 1, boot_id = ?, pid = ?, start_ticks = ?, nonce = ?, clean_stop = 0, owned_at = ?`);
+    this.#release = db.prepare('UPDATE meta SET clean_stop = 1, pulse_at = ? WHERE epoch = ?');
+    this.#pulse = db.prepare('UPDATE meta SET pulse_at = ? WHERE epoch = ?');
+    // Index: jobs_running, as many rows as there are slots.
+    this.#orphans = db.prepare(`
+      SELECT id, queue_id AS queueId, scope_id AS scopeId, key, cycle, epoch, attempt, charged, crashes,
+        max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
+        run_at AS runAtMs, late_by AS lateByMs, payload, payload_hash AS payloadHash, started_at AS startedAtMs
+      FROM jobs
+      WHERE place = ${PLACES.running} AND epoch < (SELECT epoch FROM meta)
+      ORDER BY id`);
+  }
+
+  take(owner: Owner, nowMs: number): Ownership {
+    const before = this.#row();
+    this.#take.run(owner.bootId, owner.pid, owner.startTicks, owner.nonce, nowMs);
+    const cleanStop = before.cleanStop === 1;
+    if (!cleanStop) recount(this.#core);
+    return { storeId: before.storeId, epoch: before.epoch + 1, cleanStop, previousOwner: ownerOf(before) };
+  }
+
+  release(epoch: number, nowMs: number): void {
+    this.#release.run(nowMs, epoch);
+  }
+
+  /** Returns the epoch that holds the store now. */
+  pulse(epoch: number, nowMs: number): number {
+    return this.#pulse.run(nowMs, epoch).changes === 1 ? epoch : this.epoch();
+  }
+
+  epoch(): number {
+    return this.#row().epoch;
+  }
+
+  orphans(): readonly Orphan[] {
+    const { names } = this.#core;
+    return this.#orphans.all().map((row) => {
+      const { id, queueId, scopeId, payload, payloadHash, startedAtMs, ...rest } = row;
+      const { workspace, task } = names.queueById(queueId);
+      const source = names.sourceOf(scopeId);
+      const claim = {
+        id: String(id),
+        workspace,
+        task,
+        source,
+        payload: { bytes: payload, hash: payloadHash },
+        ...rest,
+      };
+      return { claim, startedAtMs };
+    });
+  }
+
+  #row(): OwnerRow {
+    const row = this.#select.get();
+    if (row === undefined) throw new Error('the meta table is empty');
+    return row;
+  }
+}
+
+function ownerOf({ bootId, pid, startTicks, nonce }: OwnerRow): Owner | null {
+  if (bootId === null || pid === null || startTicks === null || nonce === null) return null;
+  return { bootId, pid, startTicks, nonce };
+}

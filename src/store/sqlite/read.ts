@@ -1,0 +1,140 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { type JobId, PLACES, type Place, placeFromCode } from '../../job/job.js';
+import { OUTCOME_CODES, type OutcomeKind } from '../../job/outcome.js';
+import type {
+  HistoryEntry,
+  JobDetails,
+  QueueCounts,
+  SourceCounts,
+  StoredReject,
+  TaskCounts,
+} from '../contract.js';
+import { rowIdOf } from './core.js';
+import { JOB_COLUMNS, JOB_TABLES, type JobRow, summaryOf } from './job-row.js';
+
+const OUTCOME_KINDS = Object.keys(OUTCOME_CODES) as OutcomeKind[];
+
+interface AttemptRow {
+  readonly atMs: number;
+  readonly attempt: number;
+  readonly endedAtMs: number | null;
+  readonly outcome: number | null;
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stdout: string | null;
+  readonly stderr: string | null;
+}
+
+interface EventRow {
+  readonly atMs: number;
+  readonly event: string;
+  readonly detail: string;
+}
+
+/** What screens and people ask, lists of jobs aside. */
+export class Reading {
+  readonly #pausedAll: Statement<[], number>;
+  readonly #tasks: Statement<[], { id: number; workspace: string; task: string; paused: number }>;
+  readonly #tallies: Statement<[], { queueId: number; place: number; jobs: number }>;
+  readonly #sources: Statement<[], SourceCounts>;
+  readonly #oldestDue: Statement<[], number | null>;
+  readonly #nextScheduled: Statement<[], number | null>;
+  readonly #job: Statement<[number], JobRow>;
+  readonly #attempts: Statement<[number], AttemptRow>;
+  readonly #events: Statement<[number], EventRow>;
+  readonly #rejects: Statement<{ source: string | null; limit: number }[], StoredReject>;
+
+  constructor(db: Database) {
+    this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
+    this.#tasks = db.prepare('SELECT id, workspace, task, paused FROM queues ORDER BY workspace, task');
+    this.#tallies = db.prepare('SELECT queue_id AS queueId, place, jobs FROM tallies');
+    this.#sources = db.prepare(
+      'SELECT workspace, name, records, rejected FROM scopes WHERE kind = 0 ORDER BY workspace, name',
+    );
+    // Index: jobs_waiting, one seek for each of the two places.
+    this.#oldestDue = db
+      .prepare<[], number | null>(`
+        SELECT min(run_at) FROM (
+          SELECT min(run_at) AS run_at FROM jobs WHERE place = ${PLACES.ready} AND place <= ${PLACES.parked}
+          UNION ALL
+          SELECT min(run_at) FROM jobs WHERE place = ${PLACES.parked} AND place <= ${PLACES.parked}
+        )`)
+      .pluck();
+    this.#nextScheduled = db
+      .prepare<[], number | null>(`
+        SELECT min(run_at) FROM jobs WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked}`)
+      .pluck();
+    this.#job = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.id = ?`);
+    this.#attempts = db.prepare(`
+      SELECT a.started_at AS atMs, a.attempt, a.ended_at AS endedAtMs, a.outcome, a.reason,
+        a.exit_code AS exitCode, a.signal, o.stdout, o.stderr
+      FROM attempts a
+      LEFT JOIN outputs o ON o.job_id = a.job_id AND o.attempt = a.attempt
+      WHERE a.job_id = ?
+      ORDER BY a.attempt`);
+    this.#events = db.prepare(
+      'SELECT at AS atMs, event, detail FROM events WHERE job_id = ? ORDER BY number',
+    );
+    this.#rejects = db.prepare(`
+      SELECT s.name AS source, r.path, r.line, r.offset, r.length AS lengthBytes, r.key, r.reason, r.detail,
+        r.remedy, r.digest, r.at AS atMs
+      FROM rejects r
+      JOIN scopes s ON s.id = r.scope_id
+      WHERE :source IS NULL OR s.name = :source
+      ORDER BY r.id DESC
+      LIMIT :limit`);
+  }
+
+  counts(): QueueCounts {
+    const rows = this.#tasks.all().map(({ id, workspace, task, paused }) => ({
+      id,
+      counts: { workspace, task, paused: paused === 1, places: zeroCounts() },
+    }));
+    const byQueue = new Map(rows.map(({ id, counts }) => [id, counts]));
+    const total = zeroCounts();
+    for (const { queueId, place, jobs } of this.#tallies.all()) {
+      const name = placeFromCode(place);
+      total[name] += jobs;
+      const counts = byQueue.get(queueId);
+      if (counts !== undefined) counts.places[name] += jobs;
+    }
+    const tasks: TaskCounts[] = rows.map(({ counts }) => counts);
+    return {
+      total,
+      tasks,
+      sources: this.#sources.all(),
+      pausedAll: this.#pausedAll.get() === 1,
+      oldestDueAtMs: this.#oldestDue.get() ?? null,
+      nextScheduledAtMs: this.#nextScheduled.get() ?? null,
+    };
+  }
+
+  /** `workspace` null: whichever it is in. */
+  get(workspace: string | null, id: JobId): JobDetails | null {
+    const rowId = rowIdOf(id);
+    const row = rowId === null ? undefined : this.#job.get(rowId);
+    if (row === undefined || (workspace !== null && row.workspace !== workspace)) return null;
+    return { ...summaryOf(row), history: this.#history(row.id) };
+  }
+
+  rejects(source: string | null, limit: number): readonly StoredReject[] {
+    return this.#rejects.all({ source, limit });
+  }
+
+  /** In order of time; at the same instant, events come before the attempt that they allowed. */
+  #history(jobId: number): readonly HistoryEntry[] {
+    const events = this.#events.all(jobId).map((row) => ({ kind: 'event' as const, ...row }));
+    const attempts = this.#attempts.all(jobId).map(({ outcome, ...row }) => ({
+      kind: 'attempt' as const,
+      ...row,
+      outcome: outcome === null ? null : (OUTCOME_KINDS[outcome] ?? null),
+    }));
+    return [...events, ...attempts].sort((a, b) => a.atMs - b.atMs);
+  }
+}
+
+function zeroCounts(): Record<Place, number> {
+  const names = Object.keys(PLACES) as Place[];
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Place, number>;
+}

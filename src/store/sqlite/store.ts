@@ -1,0 +1,272 @@
+import { DoggedError } from '../../job/errors.js';
+import type { JobId } from '../../job/job.js';
+import { failpoint } from '../../platform/failpoint.js';
+import type {
+  AdmissionBatch,
+  AdmissionReport,
+  CancelAnswer,
+  Capabilities,
+  CursorRecord,
+  End,
+  JobDetails,
+  JobFilter,
+  JobSummary,
+  Orphan,
+  Owner,
+  Ownership,
+  QueueCounts,
+  RedriveAnswer,
+  Scope,
+  Store,
+  StoredReject,
+  TaskSettings,
+  Turn,
+  TurnResult,
+} from '../contract.js';
+import type { StoreUse } from '../open.js';
+import { Admission } from './admit.js';
+import { Dispatch } from './claim.js';
+import type { Connection } from './connection.js';
+import { type Core, createCore } from './core.js';
+import { Ending } from './end.js';
+import { Listing } from './list.js';
+import { Owners } from './owner.js';
+import { People } from './people.js';
+import { Pruning } from './prune.js';
+import { Reading } from './read.js';
+
+/** Most rows for which a command may hold the lock: the worker waits meanwhile. */
+const ROWS_PER_LOCK = 1_000;
+
+/** The SQLite engine: each call is one transaction of the verbs in this folder, which are prepared when first used. */
+export class SqliteStore implements Store {
+  readonly capabilities: Capabilities = { globalOrder: true, atomicBatchClaim: true };
+
+  readonly #connection: Connection;
+  readonly #use: StoreUse;
+  readonly #core: Core;
+  readonly #verbs: Verbs;
+  /** Our epoch, once we own the store. */
+  #epoch: number | null = null;
+  #dataVersion: number;
+
+  constructor(connection: Connection, use: StoreUse) {
+    this.#connection = connection;
+    this.#use = use;
+    this.#core = createCore(connection.db);
+    this.#verbs = new Verbs(this.#core);
+    this.#dataVersion = this.#readDataVersion();
+  }
+
+  // --- intake
+
+  async admit(batch: AdmissionBatch): Promise<AdmissionReport> {
+    const report = await this.#write(() => this.#verbs.admission.admit(batch));
+    failpoint('admit.after-commit');
+    return report;
+  }
+
+  cursors(scope: Scope): Promise<readonly CursorRecord[]> {
+    return this.#read(() => this.#verbs.admission.cursors(scope));
+  }
+
+  // --- claims
+
+  async turn(turn: Turn): Promise<TurnResult> {
+    const epoch = this.#ownEpoch();
+    const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch));
+    if (idle !== null) return idle;
+    const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch));
+    failpoint('turn.after-commit');
+    return result;
+  }
+
+  /** This engine has no leases: a job is its owner's until another owner is proved. */
+  async renew(): Promise<readonly JobId[]> {
+    return [];
+  }
+
+  changedElsewhere(): boolean {
+    const found = this.#readDataVersion();
+    const changed = found !== this.#dataVersion;
+    this.#dataVersion = found;
+    return changed;
+  }
+
+  // --- upkeep
+
+  async takeOwnership(owner: Owner, nowMs: number): Promise<Ownership> {
+    const ownership = await this.#write(() => this.#verbs.owners.take(owner, nowMs));
+    this.#epoch = ownership.epoch;
+    return ownership;
+  }
+
+  async releaseOwnership(epoch: number, nowMs: number): Promise<void> {
+    await this.#write(() => this.#verbs.owners.release(epoch, nowMs));
+  }
+
+  async configureTasks(workspaces: readonly string[], tasks: readonly TaskSettings[]): Promise<void> {
+    await this.#write(() => this.#verbs.people.configureTasks(workspaces, tasks));
+  }
+
+  orphans(): Promise<readonly Orphan[]> {
+    return this.#read(() => this.#verbs.owners.orphans());
+  }
+
+  async rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]> {
+    const epoch = this.#ownEpoch();
+    return this.#write(() => {
+      const fenced = this.#verbs.owners.epoch() !== epoch;
+      const answers = ends.map((end) =>
+        fenced || end.claim.epoch >= epoch ? 'lost' : this.#verbs.ending.record(end, nowMs),
+      );
+      failpoint('rescue.before-commit');
+      return answers;
+    });
+  }
+
+  async pulse(epoch: number, nowMs: number): Promise<void> {
+    const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs));
+    if (found !== epoch) throw new DoggedError('OWNER_CHANGED', { found, ours: epoch });
+  }
+
+  cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]> {
+    return this.#writeInParts(ids, (id) => this.#verbs.people.cancel(workspace, id, nowMs));
+  }
+
+  redrive(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly RedriveAnswer[]> {
+    return this.#writeInParts(ids, (id) => this.#verbs.people.redrive(workspace, id, nowMs));
+  }
+
+  setPaused(workspace: string, task: string | null, paused: boolean): Promise<boolean> {
+    return this.#write(() => this.#verbs.people.setPaused(workspace, task, paused));
+  }
+
+  async prune(endedBeforeMs: number, limit: number): Promise<number> {
+    let removed = 0;
+    while (removed < limit) {
+      const part = Math.min(limit - removed, ROWS_PER_LOCK);
+      const went = await this.#write(() => this.#verbs.pruning.prune(endedBeforeMs, part));
+      removed += went;
+      if (went < part) break;
+    }
+    return removed;
+  }
+
+  // --- reads
+
+  counts(): Promise<QueueCounts> {
+    return this.#read(() => this.#verbs.reading.counts());
+  }
+
+  list(filter: JobFilter): Promise<readonly JobSummary[]> {
+    return this.#read(() => this.#verbs.listing.list(filter));
+  }
+
+  get(workspace: string | null, id: JobId): Promise<JobDetails | null> {
+    return this.#read(() => this.#verbs.reading.get(workspace, id));
+  }
+
+  nextInLine(limit: number): Promise<readonly JobSummary[]> {
+    return this.#read(() => this.#verbs.listing.nextInLine(limit));
+  }
+
+  rejects(source: string | null, limit: number): Promise<readonly StoredReject[]> {
+    return this.#read(() => this.#verbs.reading.rejects(source, limit));
+  }
+
+  // --- engine
+
+  async close(): Promise<void> {
+    this.#connection.db.close();
+  }
+
+  #read<T>(work: () => T): Promise<T> {
+    return this.#connection.read(work);
+  }
+
+  #write<T>(work: () => T): Promise<T> {
+    const { names, tally } = this.#core;
+    return this.#connection.write(
+      () => {
+        // Only a worker changes the settings of tasks, so only a worker may remember them.
+        if (this.#use !== 'worker') names.forget();
+        const result = work();
+        tally.write();
+        return result;
+      },
+      () => {
+        names.forget();
+        tally.forget();
+      },
+    );
+  }
+
+  async #writeInParts<T, A>(items: readonly T[], work: (item: T) => A): Promise<readonly A[]> {
+    const answers: A[] = [];
+    for (let from = 0; from < items.length; from += ROWS_PER_LOCK) {
+      const part = items.slice(from, from + ROWS_PER_LOCK);
+      answers.push(...(await this.#write(() => part.map(work))));
+    }
+    return answers;
+  }
+
+  #ownEpoch(): number {
+    if (this.#epoch === null) throw new Error('take ownership of the store first');
+    return this.#epoch;
+  }
+
+  #readDataVersion(): number {
+    return this.#connection.db.pragma('data_version', { simple: true }) as number;
+  }
+}
+
+/** Statements cost time to prepare, and a short command needs few of them. */
+class Verbs {
+  readonly #core: Core;
+  #admission: Admission | undefined;
+  #ending: Ending | undefined;
+  #dispatch: Dispatch | undefined;
+  #owners: Owners | undefined;
+  #people: People | undefined;
+  #pruning: Pruning | undefined;
+  #reading: Reading | undefined;
+  #listing: Listing | undefined;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  get admission(): Admission {
+    this.#admission ??= new Admission(this.#core);
+    return this.#admission;
+  }
+  get ending(): Ending {
+    this.#ending ??= new Ending(this.#core);
+    return this.#ending;
+  }
+  get dispatch(): Dispatch {
+    this.#dispatch ??= new Dispatch(this.#core, this.ending);
+    return this.#dispatch;
+  }
+  get owners(): Owners {
+    this.#owners ??= new Owners(this.#core);
+    return this.#owners;
+  }
+  get people(): People {
+    this.#people ??= new People(this.#core);
+    return this.#people;
+  }
+  get pruning(): Pruning {
+    this.#pruning ??= new Pruning(this.#core);
+    return this.#pruning;
+  }
+  get reading(): Reading {
+    this.#reading ??= new Reading(this.#core.db);
+    return this.#reading;
+  }
+  get listing(): Listing {
+    this.#listing ??= new Listing(this.#core.db);
+    return this.#listing;
+  }
+}

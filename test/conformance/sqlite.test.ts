@@ -1,0 +1,25 @@
+import { describe, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/platform/clock.js';
+import { openStore } from '../../src/store/open.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { conformsInAdmission } from './admission.js';
+import type { Engine } from './engine.js';
+
+const sqlite: Engine = {
+  name: 'SQLite',
+  capabilities: { globalOrder: true, atomicBatchClaim: true },
+  async fresh() {
+    const folder = tempFolder();
+    return {
+      async open(use) {
+        const store = await openStore(folder, use, systemClock);
+        onTestFinished(() => store.close());
+        return store;
+      },
+    };
+  },
+};
+
+describe('the SQLite engine conforms', () => {
+  describe('in admission', () => conformsInAdmission(sqlite));
+});
