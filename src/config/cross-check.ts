@@ -185,7 +185,7 @@ function exactlyOne(
       {
         path: [...path, there[1] ?? ''],
         message: `cannot stand beside \`${there[0]}\``,
-        fix: `keep one of ${choice}`,
+        fix: 'keep only one of them',
       },
     ];
   }

@@ -1,9 +1,7 @@
 import type { z } from 'zod';
 import { type ConfigPath, nearestName, type Problem, pathText } from './problem.js';
 import { knownKeys, settingKind } from './schema-walk.js';
-
-/** `DOGGED__HEALTH__STUCK=60s`. Two underscores, so that it never meets a variable that a handler gets. */
-export const VARIABLE_PREFIX = 'DOGGED__';
+import { plainName, settingVariables } from './variable-name.js';
 
 export interface Overrides {
   readonly value: unknown;
@@ -24,11 +22,10 @@ export function applyEnvironment(
   let value = written;
   const variables = new Map<string, string>();
   const problems: Problem[] = [];
-  for (const [variable, text] of Object.entries(environment).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (!variable.startsWith(VARIABLE_PREFIX) || text === undefined) continue;
-    const found = findPath(variable.slice(VARIABLE_PREFIX.length).split('__'), value, schema);
+  for (const { variable, segments, text } of settingVariables(environment)) {
+    const found = findPath(segments, value, schema);
     if ('unknown' in found) {
-      problems.push({ position: null, variable, path: '', message: `names no setting`, fix: found.unknown });
+      problems.push({ position: null, variable, path: '', message: 'names no setting', fix: found.unknown });
       continue;
     }
     value = withValue(value, found.path, readValue(text, settingKind(schema, found.path)));
@@ -47,24 +44,20 @@ function findPath(
   for (const segment of segments) {
     const kind = settingKind(schema, path);
     const names = kind === 'names' ? Object.keys(isMap(here) ? here : {}) : knownKeys(schema, path);
-    const name = names.find((candidate) => plain(candidate) === plain(segment));
+    const name = names.find((candidate) => plainName(candidate) === plainName(segment));
     if (name === undefined) {
       if (kind === 'names' && path.at(-1) === 'env') {
         path.push(segment);
         continue;
       }
-      const near = nearestName(plain(segment), names.map(plain));
-      const meant = names.find((candidate) => plain(candidate) === near);
+      const near = nearestName(plainName(segment), names.map(plainName));
+      const meant = names.find((candidate) => plainName(candidate) === near);
       return { unknown: meant === undefined ? null : `did you mean ${pathText([...path, meant])}?` };
     }
     path.push(name);
     here = isMap(here) ? here[name] : undefined;
   }
   return { path };
-}
-
-function plain(name: string): string {
-  return name.toLowerCase().replace(/[-_.]/g, '');
 }
 
 /** What cannot be read as the kind that belongs here stays text, and the schema says what is wrong with it. */

@@ -61,10 +61,6 @@ export async function readConfig(
 }
 
 async function readDocument(file: string): Promise<ConfigDocument> {
-  const kind = extname(file);
-  if (!['.yaml', '.yml', '.json', '.mjs', '.js', '.ts', '.mts'].includes(kind)) {
-    return unreadable(`has the ending "${kind}"`, 'use .yaml, .yml, .json, .mjs, .js or .ts');
-  }
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -72,10 +68,15 @@ async function readDocument(file: string): Promise<ConfigDocument> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new DoggedError('CONFIG_MISSING', { file }, { cause: error });
+    if (code === 'EISDIR') return unreadable('is a folder', 'name the config file in it');
     return unreadable(
       `cannot be read: ${code}`,
       code === 'EACCES' ? `allow it with: chmod u+r ${file}` : null,
     );
+  }
+  const kind = extname(file);
+  if (!['.yaml', '.yml', '.json', '.mjs', '.js', '.ts', '.mts'].includes(kind)) {
+    return unreadable(`has the ending "${kind}"`, 'use .yaml, .yml, .json, .mjs, .js or .ts');
   }
   if (/^\.m?[jt]s$/.test(kind)) return readModule(file);
   let text: string;

@@ -8,6 +8,7 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  visit,
 } from 'yaml';
 import type { ConfigDocument, ConfigPath, Position, Problem } from './problem.js';
 
@@ -22,26 +23,30 @@ export function readYaml(text: string): ConfigDocument {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
-    position: positionAt(error.pos[0]),
+  const problem = (offset: number, message: string, fix: string | null): Problem => ({
+    position: positionAt(offset),
     variable: null,
     path: '',
-    message: `is not valid YAML: ${error.message}`,
-    fix: FIXES[error.code] ?? null,
-  }));
+    message: `is not valid YAML: ${message}`,
+    fix,
+  });
+  const problems = [...document.errors, ...document.warnings].map((error) =>
+    problem(error.pos[0], error.message, FIXES[error.code] ?? null),
+  );
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      const fix = 'a text that begins with * needs quotes: "*.json"';
+      problems.push(problem(alias.range?.[0] ?? 0, `*${alias.source} stands for nothing`, fix));
+    },
+  });
   let value: unknown;
   if (problems.length === 0) {
     try {
       value = document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (error) {
       if (!(error instanceof ReferenceError)) throw error;
-      problems.push({
-        position: { line: 1, column: 1 },
-        variable: null,
-        path: '',
-        message: `is not valid YAML: ${error.message}`,
-        fix: 'a text that begins with * needs quotes: "*.json"',
-      });
+      problems.push(problem(0, error.message, null));
     }
   }
   return {
@@ -55,7 +60,6 @@ export function readYaml(text: string): ConfigDocument {
 }
 
 const FIXES: Readonly<Record<string, string>> = {
-  BAD_ALIAS: 'a text that begins with * needs quotes: "*.json"',
   DUPLICATE_KEY: 'keep one of the two',
   TAB_AS_INDENT: 'indent with spaces',
 };
