@@ -1,0 +1,36 @@
+import type { TaskConfig } from '../config/config.js';
+import type { OutcomeKind } from '../job/outcome.js';
+import { type CoolDown, claimsAllowed, coolDownAfter } from '../policy/cool-down.js';
+
+/** Which tasks are passed over because their program or dependency is away. Forgotten when the worker ends. */
+export class CoolDowns {
+  readonly #byTask = new Map<string, CoolDown>();
+
+  names(): ReadonlySet<string> {
+    return new Set(this.#byTask.keys());
+  }
+
+  claimsAllowed(task: string, running: number, nowMonotonicMs: number): number {
+    return claimsAllowed(this.#byTask.get(task) ?? null, running, nowMonotonicMs);
+  }
+
+  /** What was cut off from outside says nothing about the task. */
+  learn(task: TaskConfig, outcome: OutcomeKind, nowMonotonicMs: number, random: number): void {
+    if (outcome === 'released' || outcome === 'cancelled') return;
+    const before = this.#byTask.get(task.name) ?? null;
+    const moment = { nowMonotonicMs, random };
+    const after = coolDownAfter(before, outcome === 'unavailable', task.retry.backoff, moment);
+    if (after === null) this.#byTask.delete(task.name);
+    else this.#byTask.set(task.name, after);
+  }
+
+  /** How long until the next task may be tried again, or null when none cools down. */
+  nextEndMs(nowMonotonicMs: number): number | null {
+    let nextMs: number | null = null;
+    for (const { untilMonotonicMs } of this.#byTask.values()) {
+      const leftMs = untilMonotonicMs - nowMonotonicMs;
+      if (leftMs > 0) nextMs = Math.min(leftMs, nextMs ?? leftMs);
+    }
+    return nextMs;
+  }
+}

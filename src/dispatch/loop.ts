@@ -1,0 +1,316 @@
+import type { Config, TaskConfig } from '../config/config.js';
+import type { BeatSlot } from '../heartbeat/beat.js';
+import { DoggedError } from '../job/errors.js';
+import type { JobId } from '../job/job.js';
+import type { AttemptReport } from '../job/outcome.js';
+import { type Clock, pause } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import { roomOf } from '../policy/limits.js';
+import type { RetryMoment } from '../policy/retry.js';
+import type { Claim, ClaimStore, EligibleTask, TurnResult, UpkeepStore } from '../store/contract.js';
+import { CoolDowns } from './cool-downs.js';
+import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
+import { rescueOrphans } from './rescue.js';
+import { RunningJobs } from './running-jobs.js';
+import { TurnTimer } from './turn-timer.js';
+
+export interface DispatcherOptions {
+  readonly config: Config;
+  readonly store: ClaimStore & Pick<UpkeepStore, 'orphans' | 'rescue'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly epoch: number;
+  readonly storeId: string;
+  readonly nonce: string;
+  /** 0 ≤ random() < 1; spreads the retries. */
+  readonly random?: () => number;
+  /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
+  readonly onFatal?: (error: DoggedError) => void;
+  /** Program that hosts module tasks: only tests run from source need another one. */
+  readonly moduleHost?: string;
+}
+
+/** A job that was still running when the worker's grace was over. It is pending again, uncharged. */
+export interface CutOffJob {
+  readonly id: JobId;
+  readonly task: string;
+  readonly key: string;
+}
+
+export interface DispatchStatus {
+  readonly slots: readonly BeatSlot[];
+  readonly freeSlots: number;
+  readonly oldestRunningMs: number;
+  readonly runningByTask: ReadonlyMap<string, number>;
+  /** Tasks that are passed over because their program or dependency is away. */
+  readonly unavailable: ReadonlySet<string>;
+}
+
+export interface DispatchCounters {
+  /** Turns of the loop that the store has answered. */
+  readonly turns: number;
+  readonly claims: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export interface Dispatcher {
+  /** Before `start`: proves a dead worker's processes gone and takes up its jobs. Repeats itself for what is stuck. */
+  rescue(): Promise<{ readonly recovered: number; readonly stuck: number }>;
+  start(): void;
+  /** Something may be ready to run: take a turn soon. May be called as often as one likes. */
+  readonly nudge: () => void;
+  /** Nothing runs, every end is committed, and the last turn found nothing to claim. */
+  drained(): boolean;
+  /**
+   * Takes no more jobs, lets what runs go on for `graceMs`, then ends it and gives it back uncharged; answers with what
+   * was cut off. Called again with 0 while it waits, it waits no longer.
+   */
+  stop(graceMs: number): Promise<readonly CutOffJob[]>;
+  status(): DispatchStatus;
+  readonly counters: DispatchCounters;
+}
+
+/** How often the loop looks whether another process has changed the database, and at the wall clock. */
+const TICK_MS = 250;
+const RESCUE_AGAIN_MS = 5_000;
+/** How long a stop waits for a database that takes no ends. */
+const STOP_PATIENCE_MS = 10_000;
+const STOP_LOOK_MS = 10;
+/** While the database refuses a turn it is asked again after this, doubled each time. */
+const STORE_RETRY_MS = { first: 50, longest: 2_000 };
+const FATAL_CODES: ReadonlySet<string> = new Set(['OWNER_CHANGED', 'STORE_DAMAGED']);
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  return new DispatchLoop(options);
+}
+
+class DispatchLoop implements Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #tasks: ReadonlyMap<string, TaskConfig>;
+  readonly #running: RunningJobs;
+  readonly #turns: TurnTimer;
+  /** Over, and not yet committed: nobody is told. */
+  readonly #ends: EndedAttempt[] = [];
+  readonly #coolDowns = new CoolDowns();
+  readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
+  readonly #cutOff: CutOffJob[] = [];
+  readonly #hurried = new AbortController();
+  #started = false;
+  #stopping: Promise<readonly CutOffJob[]> | null = null;
+  #lastTurnClaimed = 0;
+  #nextDueAtMs: number | null = null;
+  #rescueAgainAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: DispatcherOptions) {
+    const { config, clock, log, storeId, nonce, moduleHost } = options;
+    this.#options = options;
+    this.#tasks = new Map(config.tasks.map((task) => [task.name, task]));
+    this.#running = new RunningJobs({
+      config,
+      mark: { storeId, nonce },
+      clock,
+      log,
+      moduleHost,
+      onEnd: (claim, task, report) => this.#onEnd(claim, task, report),
+    });
+    this.#turns = new TurnTimer({
+      clock,
+      takeTurn: () => this.#takeTurn(),
+      retryAfterMs: (error, failures) => this.#retryAfterMs(error, failures),
+      tickMs: TICK_MS,
+      hasNews: () => this.#hasNews(),
+    });
+  }
+
+  get counters(): DispatchCounters {
+    return this.#counters;
+  }
+
+  readonly nudge = (): void => this.#turns.request();
+
+  start(): void {
+    this.#started = true;
+    this.#turns.startTicking();
+    this.#turns.request();
+  }
+
+  drained(): boolean {
+    const isQuiet = this.#started && this.#turns.isQuiet && this.#lastTurnClaimed === 0;
+    return isQuiet && this.#running.slots.taken === 0 && this.#ends.length === 0;
+  }
+
+  status(): DispatchStatus {
+    const nowMs = this.#options.clock.monotonicMs();
+    const { slots } = this.#running;
+    return {
+      slots: slots.describe(nowMs),
+      freeSlots: slots.free,
+      oldestRunningMs: slots.oldestMs(nowMs),
+      runningByTask: slots.runningByTask,
+      unavailable: this.#coolDowns.names(),
+    };
+  }
+
+  async rescue(): Promise<{ readonly recovered: number; readonly stuck: number }> {
+    const { store, storeId, nonce, clock, log } = this.#options;
+    const { recovered, stuck } = await rescueOrphans({
+      store,
+      mark: { storeId, nonce },
+      clock,
+      log,
+      decide: ({ claim }, report) => decideEnd(claim, report, this.#tasks.get(claim.task), this.#moment()),
+    });
+    this.#running.holdStuck(stuck);
+    this.#rescueAgainAtMs =
+      stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + RESCUE_AGAIN_MS;
+    if (recovered > 0) log.warn({ recovered }, `Took up ${recovered} job(s) of a worker that is no more`);
+    return { recovered, stuck: stuck.length };
+  }
+
+  stop(graceMs: number): Promise<readonly CutOffJob[]> {
+    if (graceMs === 0) {
+      this.#hurried.abort();
+      if (this.#stopping !== null) this.#running.interruptAll('released', true);
+    }
+    this.#stopping ??= this.#windDown(graceMs);
+    return this.#stopping;
+  }
+
+  async #takeTurn(): Promise<void> {
+    const { store, clock } = this.#options;
+    const ends = this.#ends.splice(0);
+    const takesJobs = this.#stopping === null;
+    let result: TurnResult;
+    try {
+      result = await store.turn({
+        ends,
+        freeSlots: takesJobs ? this.#running.slots.free : 0,
+        eligible: takesJobs ? this.#eligibleTasks() : [],
+        nowMs: clock.wallMs(),
+      });
+    } catch (error) {
+      this.#ends.unshift(...ends);
+      throw error;
+    }
+    this.#counters.turns += 1;
+    this.#countAndAnnounce(ends, result);
+    this.#lastTurnClaimed = result.claims.length;
+    this.#counters.claims += result.claims.length;
+    for (const claim of result.claims) this.#running.start(claim);
+    for (const id of result.cancelRequests) this.#running.interrupt(id, 'cancelled');
+    this.#nextDueAtMs = result.nextDueAtMs;
+    if (this.#stopping === null) this.#turns.wakeAfter(this.#wakeAfterMs());
+  }
+
+  #eligibleTasks(): EligibleTask[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    const { slots } = this.#running;
+    const eligible: EligibleTask[] = [];
+    for (const task of this.#options.config.tasks) {
+      const running = slots.runningByTask.get(task.name) ?? 0;
+      const allowed = this.#coolDowns.claimsAllowed(task.name, running, nowMs);
+      const room = Math.min(allowed, roomOf(task, running, slots.free));
+      if (room > 0) eligible.push({ task: task.name, room });
+    }
+    return eligible;
+  }
+
+  #countAndAnnounce(ends: readonly EndedAttempt[], result: TurnResult): void {
+    for (const [index, end] of ends.entries()) {
+      const recorded = result.ends[index] === 'recorded';
+      if (recorded && end.next.to === 'completed') this.#counters.completed += 1;
+      if (recorded && end.next.to === 'failed') this.#counters.failed += 1;
+      announceEnd(this.#options.log, end, recorded);
+    }
+  }
+
+  #wakeAfterMs(): number | null {
+    const { clock } = this.#options;
+    const coolMs = this.#coolDowns.nextEndMs(clock.monotonicMs());
+    const dueMs = this.#nextDueAtMs === null ? null : Math.max(0, this.#nextDueAtMs - clock.wallMs());
+    return coolMs === null || dueMs === null ? (coolMs ?? dueMs) : Math.min(coolMs, dueMs);
+  }
+
+  /** Also sees that a wall clock which was set has made something due: no timer does. */
+  #hasNews(): boolean {
+    const { clock, store, log } = this.#options;
+    if (clock.monotonicMs() >= this.#rescueAgainAtMs) this.#rescueAgain();
+    try {
+      const isDue = this.#nextDueAtMs !== null && this.#nextDueAtMs <= clock.wallMs();
+      return store.changedElsewhere() || isDue;
+    } catch (error) {
+      log.error({ err: error }, 'Could not see whether the database has changed; taking a turn instead');
+      return true;
+    }
+  }
+
+  #rescueAgain(): void {
+    this.#rescueAgainAtMs = Number.POSITIVE_INFINITY;
+    this.rescue().then(this.nudge, (error: unknown) => {
+      this.#options.log.error({ err: error }, 'Could not take up the jobs of a dead worker; trying again');
+      this.#rescueAgainAtMs = this.#options.clock.monotonicMs() + RESCUE_AGAIN_MS;
+    });
+  }
+
+  #retryAfterMs(error: unknown, failures: number): number | null {
+    if (error instanceof DoggedError && FATAL_CODES.has(error.code)) {
+      void this.#failForGood(error);
+      return null;
+    }
+    const kept = this.#ends.length;
+    // Once at its beginning and then now and then: a lock that lasts must not fill the log.
+    if (failures === 1 || failures % 10 === 0) {
+      const text = `The database takes no turn; ${kept} end(s) are kept and tried again`;
+      this.#options.log.warn({ err: error, failures, ends: kept }, text);
+    }
+    return Math.min(STORE_RETRY_MS.longest, STORE_RETRY_MS.first * 2 ** (failures - 1));
+  }
+
+  #onEnd(claim: Claim, task: TaskConfig, report: AttemptReport): void {
+    const { kind } = report.outcome;
+    this.#coolDowns.learn(task, kind, this.#options.clock.monotonicMs(), this.#random());
+    if (kind === 'released') this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
+    this.#ends.push(decideEnd(claim, report, task, this.#moment()));
+    this.#turns.request();
+  }
+
+  #moment(): RetryMoment {
+    return { nowMs: this.#options.clock.wallMs(), random: this.#random() };
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+
+  async #windDown(graceMs: number): Promise<readonly CutOffJob[]> {
+    const { clock, log } = this.#options;
+    this.#turns.stopTicking();
+    if (graceMs > 0) await this.#running.idleWithin(graceMs, this.#hurried.signal);
+    const urgent = this.#hurried.signal.aborted;
+    this.#running.interruptAll('released', urgent);
+    await this.#running.close(urgent ? 0 : graceMs);
+
+    const giveUpAtMs = clock.monotonicMs() + STOP_PATIENCE_MS;
+    while ((this.#ends.length > 0 || !this.#turns.isQuiet) && clock.monotonicMs() < giveUpAtMs) {
+      if (this.#turns.isHalted) break;
+      if (this.#ends.length > 0) this.#turns.request();
+      await pause(clock, STOP_LOOK_MS);
+    }
+    this.#turns.halt();
+    if (this.#ends.length > 0) {
+      const jobs = this.#ends.map(({ claim }) => claim.id);
+      log.error({ jobs }, 'The database took no more ends: the next worker finds these jobs running');
+    }
+    return this.#cutOff;
+  }
+
+  /** Nothing can be recorded any more: what runs is killed, and left to whoever owns the store. */
+  async #failForGood(error: DoggedError): Promise<void> {
+    const { log, onFatal } = this.#options;
+    log.fatal({ code: error.code }, error.message);
+    await this.stop(0);
+    if (onFatal === undefined) throw error;
+    onFatal(error);
+  }
+}

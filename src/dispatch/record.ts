@@ -1,0 +1,63 @@
+import type { TaskConfig } from '../config/config.js';
+import type { AttemptReport } from '../job/outcome.js';
+import type { Log } from '../platform/log.js';
+import { decideNext, type RetryMoment, type RetryRules } from '../policy/retry.js';
+import type { Claim, End } from '../store/contract.js';
+
+/** For jobs of a task that the config no longer has. */
+const DEFAULT_RULES: RetryRules = { backoff: { minMs: 2_000, maxMs: 300_000 } };
+
+/** An end with what its log line needs, which is written once the end is committed. */
+export interface EndedAttempt extends End {
+  readonly claim: Claim;
+}
+
+/** What the store is to write of an attempt that is over. */
+export function decideEnd(
+  claim: Claim,
+  report: AttemptReport,
+  task: TaskConfig | undefined,
+  moment: RetryMoment,
+): EndedAttempt {
+  return { claim, report, next: decideNext(report.outcome, claim, task?.retry ?? DEFAULT_RULES, moment) };
+}
+
+/** Says what became of an attempt. Never before its commit: until then it may still come out otherwise. */
+export function announceEnd(log: Log, { claim, report, next }: EndedAttempt, recorded: boolean): void {
+  const { id, task, key, attempt, maxAttempts } = claim;
+  const facts = { job: id, task, key, attempt, outcome: report.outcome.kind };
+  if (!recorded) {
+    log.warn(
+      facts,
+      `Lost: attempt ${attempt} of job ${id} ended, but the job was no longer ours; nothing changed`,
+    );
+    return;
+  }
+  switch (next.to) {
+    case 'completed':
+      log.debug(facts, `Completed ${id}`);
+      return;
+    case 'failed':
+      log.error({ ...facts, reason: next.reason }, `Failed ${id} for good: ${next.reason}`);
+      return;
+    case 'cancelled':
+      log.info(facts, `Cancelled ${id}`);
+      return;
+    case 'pending': {
+      if (report.outcome.kind === 'released') {
+        log.info(facts, `Gave back ${id}: it waits for the next worker, uncharged`);
+        return;
+      }
+      const nextTry = claim.charged + (next.charged ? 2 : 1);
+      const waitMs = Math.max(0, next.runAtMs - report.endedAtMs);
+      const free = next.charged ? '' : ', uncharged';
+      log.warn(
+        { ...facts, reason: next.reason, waitMs, charged: next.charged },
+        `Retrying ${id} (attempt ${nextTry} of ${maxAttempts}${free}) in ${(waitMs / 1000).toFixed(1)} s: ${next.reason}`,
+      );
+      return;
+    }
+    default:
+      next satisfies never;
+  }
+}

@@ -1,0 +1,119 @@
+import PQueue from 'p-queue';
+import type { Config, TaskConfig } from '../config/config.js';
+import type { JobId } from '../job/job.js';
+import type { AttemptReport } from '../job/outcome.js';
+import { type Clock, pause } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import type { Claim, Orphan } from '../store/contract.js';
+import { type Interruption, type Runner, timeoutOf } from './attempt.js';
+import type { ChildMark } from './child-environment.js';
+import { Children } from './children.js';
+import { createRunner } from './runners.js';
+import { Slots } from './slots.js';
+
+export interface RunningJobsOptions {
+  readonly config: Config;
+  readonly mark: ChildMark;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly moduleHost?: string | undefined;
+  /** Called when an attempt is over and nothing of it is left; its slot is free again. */
+  readonly onEnd: (claim: Claim, task: TaskConfig, report: AttemptReport) => void;
+}
+
+/** How long killed processes have to go before we stop waiting for them. */
+const KILL_PATIENCE_MS = 10_000;
+
+/** What runs now: one promise in the queue and one slot for each job, and the children behind them. */
+export class RunningJobs {
+  readonly slots: Slots;
+  readonly #options: RunningJobsOptions;
+  /** Holds only what runs: a claim asks for free slots, never for a backlog. */
+  readonly #queue: PQueue;
+  readonly #children: Children;
+  readonly #runners: ReadonlyMap<string, { readonly task: TaskConfig; readonly runner: Runner }>;
+  #stuckIds: readonly JobId[] = [];
+
+  constructor(options: RunningJobsOptions) {
+    const { config, mark, clock, log, moduleHost } = options;
+    this.#options = options;
+    this.slots = new Slots(config.slots);
+    this.#queue = new PQueue({ concurrency: config.slots });
+    this.#children = new Children({ mark, folder: config.folder, clock, log });
+    const context = { children: this.#children, clock, log, stateFolder: config.stateFolder };
+    this.#runners = new Map(
+      config.tasks.map((task) => [task.name, { task, runner: createRunner(task, context, moduleHost) }]),
+    );
+  }
+
+  start(claim: Claim): void {
+    const found = this.#runners.get(claim.task);
+    if (found === undefined)
+      throw new Error(`job ${claim.id} was claimed for the unknown task ${claim.task}`);
+    const { task, runner } = found;
+    void this.#queue.add(async () => {
+      const attempt = runner.start(claim);
+      const sinceMonotonicMs = this.#options.clock.monotonicMs();
+      this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), attempt });
+      const report = await attempt.report;
+      this.slots.leave(claim.id);
+      this.#options.onEnd(claim, task, report);
+    });
+  }
+
+  interrupt(id: JobId, reason: Interruption): void {
+    this.slots.find(id)?.attempt?.interrupt(reason, false);
+  }
+
+  interruptAll(reason: Interruption, urgent: boolean): void {
+    for (const { attempt } of this.slots.occupants()) attempt?.interrupt(reason, urgent);
+  }
+
+  /** Jobs of a dead worker that cannot be proved gone sit in slots until they are. Replaces those of the last call. */
+  holdStuck(orphans: readonly Orphan[]): void {
+    const { clock } = this.#options;
+    for (const id of this.#stuckIds) this.slots.leave(id);
+    for (const { claim, startedAtMs } of orphans) {
+      const ageMs = Math.max(0, clock.wallMs() - startedAtMs);
+      const sinceMonotonicMs = clock.monotonicMs() - ageMs;
+      this.slots.take({ claim, sinceMonotonicMs, timeoutMs: claim.timeoutMs ?? 0, attempt: null });
+    }
+    this.#stuckIds = orphans.map(({ claim }) => claim.id);
+  }
+
+  get stuck(): number {
+    return this.#stuckIds.length;
+  }
+
+  /** Resolves when nothing runs, after `withinMs`, or when `unless` is aborted. */
+  async idleWithin(withinMs: number, unless?: AbortSignal): Promise<void> {
+    await this.#settleWithin(this.#queue.onIdle(), withinMs, unless);
+  }
+
+  /**
+   * Waits for what was interrupted, then ends the children that stay between jobs and whatever was left behind. What
+   * the kernel does not let go is named in the log and given up: the next worker finds its job running.
+   */
+  async close(graceMs: number): Promise<void> {
+    const { config, log } = this.#options;
+    const longestGraceMs =
+      graceMs === 0 ? 0 : Math.max(0, ...config.tasks.map(({ killGraceMs }) => killGraceMs));
+    await this.idleWithin(longestGraceMs + KILL_PATIENCE_MS);
+    const left = this.slots.occupants().filter(({ attempt }) => attempt !== null);
+    if (left.length > 0) {
+      const jobs = left.map(({ claim }) => claim.id);
+      log.error({ jobs }, `Processes of these jobs cannot be killed, they stay running: ${jobs.join(', ')}`);
+    }
+    const closing = Promise.all([...this.#runners.values()].map(({ runner }) => runner.close(graceMs)));
+    await this.#settleWithin(closing, longestGraceMs + KILL_PATIENCE_MS);
+    await this.#children.sweepStrays();
+    this.#children.abandon();
+  }
+
+  async #settleWithin(promise: Promise<unknown>, withinMs: number, unless?: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const signal = unless === undefined ? waiting.signal : AbortSignal.any([waiting.signal, unless]);
+    await Promise.race([promise, pause(this.#options.clock, withinMs, signal)]);
+    waiting.abort();
+  }
+}

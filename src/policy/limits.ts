@@ -1,0 +1,16 @@
+/** As much of a task's config as its limits need. */
+export interface LimitedTask {
+  readonly name: string;
+  readonly concurrency: number;
+  readonly runner: { readonly kind: string; readonly workers?: number };
+}
+
+/** How many jobs of a task may run at once: a service task is also bounded by its children, which take one job each. */
+export function concurrencyOf(task: LimitedTask): number {
+  return Math.min(task.concurrency, task.runner.workers ?? Number.POSITIVE_INFINITY);
+}
+
+/** How many more jobs of a task may be claimed now. */
+export function roomOf(task: LimitedTask, running: number, freeSlots: number): number {
+  return Math.max(0, Math.min(concurrencyOf(task) - running, freeSlots));
+}

@@ -1,0 +1,79 @@
+import type { BeatWaiting, WaitingReason } from '../heartbeat/beat.js';
+import { concurrencyOf, type LimitedTask, roomOf } from './limits.js';
+
+/** The line of one task in one workspace, as the store counts it. */
+export interface TaskLine {
+  readonly task: string;
+  readonly paused: boolean;
+  readonly places: { readonly ready: number; readonly parked: number; readonly running: number };
+}
+
+export interface WaitingInput {
+  readonly lines: readonly TaskLine[];
+  readonly pausedAll: boolean;
+  readonly slots: number;
+  readonly freeSlots: number;
+  readonly tasks: readonly (LimitedTask & { readonly group: object | null })[];
+  /** Tasks whose program or dependency is away: they are passed over until they have cooled down. */
+  readonly unavailable?: ReadonlySet<string>;
+}
+
+export interface WaitingAnswer {
+  /** Every job that is due and cannot start now, counted under its task and reason. */
+  readonly waiting: readonly BeatWaiting[];
+  /** Jobs that the next claim can take. */
+  readonly runnable: number;
+}
+
+/**
+ * Says why what is due does not run. Each job is counted once, under the reason that would hold it back first:
+ * pause, then breaker, then its group, then its task's concurrency, then the slots. A task that the config no
+ * longer has counts as paused: nobody runs it.
+ */
+export function explainWaiting(input: WaitingInput): WaitingAnswer {
+  const tasks = new Map(input.tasks.map((task) => [task.name, task]));
+  const running = countRunning(input.lines);
+  const counts = new Map<string, BeatWaiting>();
+  let runnable = 0;
+  let freeSlots = input.freeSlots;
+
+  const add = (task: string, reason: WaitingReason, jobs: number) => {
+    if (jobs <= 0) return;
+    const key = `${task}\n${reason}`;
+    counts.set(key, { task, reason, jobs: jobs + (counts.get(key)?.jobs ?? 0) });
+  };
+
+  for (const { task: name, paused, places } of input.lines) {
+    const task = tasks.get(name);
+    if (task === undefined || paused || input.pausedAll) {
+      add(name, 'paused', places.ready + places.parked);
+      continue;
+    }
+    if (input.unavailable?.has(name)) {
+      add(name, 'breaker', places.ready + places.parked);
+      continue;
+    }
+    // Without a group, what parks a job is the older version of its record that still runs.
+    add(name, task.group === null ? 'concurrency' : 'group', places.parked);
+
+    const taken = running.get(name) ?? 0;
+    const now = Math.min(places.ready, roomOf(task, taken, freeSlots));
+    add(name, tighterLimit(task, taken, freeSlots, input.slots), places.ready - now);
+    running.set(name, taken + now);
+    runnable += now;
+    freeSlots -= now;
+  }
+  return { waiting: [...counts.values()], runnable };
+}
+
+function tighterLimit(task: LimitedTask, running: number, freeSlots: number, slots: number): WaitingReason {
+  const limit = concurrencyOf(task);
+  if (limit >= slots) return 'slots';
+  return limit - running <= freeSlots ? 'concurrency' : 'slots';
+}
+
+function countRunning(lines: readonly TaskLine[]): Map<string, number> {
+  const running = new Map<string, number>();
+  for (const { task, places } of lines) running.set(task, (running.get(task) ?? 0) + places.running);
+  return running;
+}
