@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { decideOnEnd, type End, judge, type Limits, SLOW_RETRY_MS } from '../../src/health/decide.js';
+import type { Sight } from '../../src/health/observe.js';
+
+const LIMITS: Limits = {
+  freshMs: 60_000,
+  stuckMs: 120_000,
+  idleStuckAfterMs: 120_000,
+  heartbeatEveryMs: 30_000,
+};
+const WELL: Sight = {
+  overslept: false,
+  hasBeat: true,
+  moved: true,
+  standing: { what: 'beat', forMs: 0 },
+  idleMs: 0,
+};
+const standing = (what: Sight['standing']['what'], forMs: number): Sight => ({
+  ...WELL,
+  standing: { what, forMs },
+});
+
+describe('a worker that runs', () => {
+  test.each([
+    [60_000, 'well'],
+    [60_001, 'late'],
+    [120_000, 'late'],
+    [120_001, 'stuck'],
+  ])('whose beat has stood for %d ms is %s', (forMs, is) => {
+    expect(judge(standing('beat', forMs), LIMITS).is).toBe(is);
+  });
+
+  test.each([
+    ['beat', 'hung', 'kill'],
+    ['loop', 'hung', 'kill'],
+    ['polls', 'stalled', 'ask'],
+    ['commits', 'stalled', 'ask'],
+    ['asyncFs', 'stalled', 'ask'],
+  ] as const)('whose %s has stood for too long is %s, so we %s', (what, cause, how) => {
+    expect(judge(standing(what, 121_000), LIMITS)).toMatchObject({ is: 'stuck', cause, how });
+  });
+
+  test('that leaves work and free slots untouched for too long is stuck', () => {
+    expect(judge({ ...WELL, idleMs: 121_000 }, LIMITS)).toMatchObject({ cause: 'idle-stuck', how: 'ask' });
+    expect(judge({ ...WELL, idleMs: 119_000 }, LIMITS).is).toBe('well');
+  });
+
+  test('is not judged by a look that came too late', () => {
+    expect(judge({ ...standing('beat', 500_000), overslept: true }, LIMITS).is).toBe('well');
+  });
+
+  test('has 30 s for its first beat, however short the other thresholds are', () => {
+    const none: Sight = { ...WELL, hasBeat: false };
+    const short = { ...LIMITS, stuckMs: 1_000 };
+    expect(judge({ ...none, standing: { what: 'beat', forMs: 30_000 } }, short).is).toBe('well');
+    expect(judge({ ...none, standing: { what: 'beat', forMs: 31_000 } }, short)).toMatchObject({
+      cause: 'no-first-beat',
+      how: 'kill',
+    });
+  });
+
+  test('is not condemned by a threshold that is shorter than its beats', () => {
+    const limits = { ...LIMITS, freshMs: 1_000, stuckMs: 2_000, heartbeatEveryMs: 30_000 };
+    expect(judge(standing('beat', 30_000), limits).is).toBe('well');
+    expect(judge(standing('beat', 59_000), limits).is).toBe('late');
+    expect(judge(standing('beat', 61_000), limits).is).toBe('stuck');
+  });
+});
+
+const RESTARTS = { limit: 10, withinMs: 600_000, backoff: { minMs: 1_000, maxMs: 300_000 } };
+const DIED: End = { code: null, signal: 'SIGKILL', stuck: null, fruitful: false };
+const fruitless = (inARow: number) => ({ fruitlessInARow: inARow, fruitlessInWindow: inARow });
+
+describe('a worker that has ended', () => {
+  test('after it was of use is replaced at once, whatever came before', () => {
+    expect(decideOnEnd({ ...DIED, fruitful: true }, fruitless(0), RESTARTS)).toEqual({
+      do: 'start',
+      afterMs: 0,
+    });
+  });
+
+  test.each([
+    [1, 0],
+    [2, 1_000],
+    [3, 2_000],
+    [4, 4_000],
+    [9, 128_000],
+  ])('without use, for the %dth time in a row, is replaced after %d ms', (inARow, afterMs) => {
+    expect(decideOnEnd(DIED, fruitless(inARow), RESTARTS)).toEqual({ do: 'start', afterMs });
+  });
+
+  test('without use is never waited for longer than the longest back-off', () => {
+    const history = { fruitlessInARow: 500, fruitlessInWindow: 3 };
+    expect(decideOnEnd(DIED, history, RESTARTS)).toEqual({ do: 'start', afterMs: 300_000 });
+  });
+
+  test('without use too often is given up, and tried again slowly', () => {
+    expect(decideOnEnd(DIED, fruitless(10), RESTARTS)).toEqual({ do: 'give-up', retryMs: SLOW_RETRY_MS });
+  });
+
+  test.each([
+    [78, 'await-config'],
+    [75, 'await-holder'],
+    [1, 'start'],
+    [0, 'start'],
+  ] as const)('with code %d means: %s', (code, action) => {
+    expect(decideOnEnd({ ...DIED, code, signal: null }, fruitless(1), RESTARTS).do).toBe(action);
+  });
+
+  test('because we ended it as stuck is replaced, whatever code it left', () => {
+    const end: End = { code: 75, signal: null, stuck: 'hung', fruitful: true };
+    expect(decideOnEnd(end, fruitless(0), RESTARTS)).toEqual({ do: 'start', afterMs: 0 });
+  });
+});
