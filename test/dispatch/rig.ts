@@ -1,0 +1,223 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import type { Config, TaskConfig } from '../../src/config/config.js';
+import { createDispatcher, type Dispatcher, type DispatcherOptions } from '../../src/dispatch/loop.js';
+import type { JobState } from '../../src/job/job.js';
+import { stateOfPlace } from '../../src/job/job.js';
+import { compactJson, ledgerHash, takeSnapshot } from '../../src/job/snapshot.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { createLog } from '../../src/platform/log.js';
+import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
+import type {
+  AdmissionRecord,
+  HistoryEntry,
+  JobDetails,
+  Ownership,
+  Store,
+} from '../../src/store/contract.js';
+import { openStore } from '../../src/store/open.js';
+import { builtCli } from '../support/built-program.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { until } from '../support/until.js';
+
+export const FIXTURES = fileURLToPath(new URL('../fixtures/handlers', import.meta.url));
+
+export interface RigOptions {
+  readonly tasks: readonly TaskConfig[];
+  readonly slots?: number;
+  readonly folder?: string;
+  readonly random?: () => number;
+  /** Put between the dispatcher and the real store, to make it fail. */
+  readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
+  readonly onFatal?: DispatcherOptions['onFatal'];
+}
+
+/** A dispatcher on the real store, in a temporary folder, with what tests ask of them. */
+export interface Rig {
+  readonly folder: string;
+  readonly stateFolder: string;
+  readonly store: Store;
+  readonly dispatcher: Dispatcher;
+  readonly ownership: Ownership;
+  readonly nonce: string;
+  add(task: string, payload?: unknown, more?: Partial<AdmissionRecord>): Promise<string>;
+  job(id: string): Promise<JobDetails>;
+  until(id: string, state: JobState, withinMs?: number): Promise<JobDetails>;
+  attempts(id: string): Promise<Extract<HistoryEntry, { kind: 'attempt' }>[]>;
+  write(name: string, text: string, mode?: number): string;
+  read(name: string): string;
+  logged(): string;
+}
+
+export function commandTask(
+  name: string,
+  argv: readonly string[],
+  more: Partial<TaskConfig> = {},
+): TaskConfig {
+  return {
+    name,
+    runner: { kind: 'command', argv, shell: false },
+    timeoutMs: 10_000,
+    killGraceMs: 300,
+    concurrency: 64,
+    group: null,
+    retry: { attempts: 3, backoff: { minMs: 5, maxMs: 20 } },
+    env: {},
+    outputBytes: 65_536,
+    ...more,
+  };
+}
+
+/** One of the programs in test/fixtures/handlers. */
+export function fixtureTask(
+  name: string,
+  args: readonly string[] = [],
+  more: Partial<TaskConfig> = {},
+): TaskConfig {
+  return commandTask(name, [join(FIXTURES, name), ...args], more);
+}
+
+export async function createRig(options: RigOptions): Promise<Rig> {
+  const folder = options.folder ?? tempFolder();
+  const stateFolder = join(folder, 'state');
+  mkdirSync(stateFolder, { recursive: true });
+  const logFile = join(stateFolder, 'test.log');
+  const log = createLog('debug', { path: logFile, sizeBytes: 10_000_000, keep: 1 });
+  const store = await openStore(stateFolder, 'worker', systemClock);
+  const nonce = `nonce-${Math.random().toString(36).slice(2)}`;
+  const identity = identifyProcess(process.pid);
+  const ownership = await store.takeOwnership(
+    { bootId: bootId(), pid: process.pid, startTicks: identity?.startTicks ?? 0, nonce },
+    systemClock.wallMs(),
+  );
+  await store.configureTasks(
+    ['default'],
+    options.tasks.map((task) => ({
+      task: task.name,
+      groupLimit: task.group?.limit ?? null,
+      maxAttempts: task.retry.attempts,
+    })),
+  );
+  const dispatcher = createDispatcher({
+    config: configOf(folder, stateFolder, options),
+    store: options.wrapStore?.(store) ?? store,
+    clock: systemClock,
+    log,
+    epoch: ownership.epoch,
+    storeId: ownership.storeId,
+    nonce,
+    ...(options.tasks.some(({ runner }) => runner.kind === 'module')
+      ? { moduleHost: builtModuleHost() }
+      : {}),
+    ...(options.random ? { random: options.random } : {}),
+    ...(options.onFatal ? { onFatal: options.onFatal } : {}),
+  });
+  onTestFinished(async () => {
+    await dispatcher.stop(0);
+    await store.close();
+  });
+
+  let added = 0;
+  const rig: Rig = {
+    folder,
+    stateFolder,
+    store,
+    dispatcher,
+    ownership,
+    nonce,
+    async add(task, payload = {}, more = {}) {
+      added += 1;
+      const maxAttempts = options.tasks.find(({ name }) => name === task)?.retry.attempts ?? 1;
+      const snapshot = takeSnapshot(compactJson(Buffer.from(JSON.stringify(payload))));
+      const report = await store.admit({
+        scope: { workspace: 'default', kind: 'task', name: task },
+        cycle: 'test',
+        records: [
+          {
+            key: `key-${nonce}-${added}`,
+            occurrenceIn: null,
+            version: { hash: ledgerHash(snapshot.bytes), order: null },
+            onChange: 'ignore',
+            payload: snapshot,
+            task,
+            priority: 0,
+            runAtMs: systemClock.wallMs(),
+            expiresAtMs: null,
+            timeoutMs: null,
+            group: null,
+            maxAttempts,
+            ...more,
+          },
+        ],
+        rejects: [],
+        rereadPaths: [],
+        cursors: [],
+        nowMs: systemClock.wallMs(),
+      });
+      const id = report.committed ? report.answers[0]?.id : null;
+      if (id === null || id === undefined) throw new Error('not admitted');
+      dispatcher.nudge();
+      return id;
+    },
+    async job(id) {
+      const job = await store.get('default', id);
+      if (job === null) throw new Error(`no job ${id}`);
+      return job;
+    },
+    until: (id, state, withinMs = 10_000) => {
+      let last = '';
+      return until(
+        async () => {
+          const job = await rig.job(id);
+          last = JSON.stringify({ ...job, payload: undefined });
+          return stateOfPlace(job.place) === state ? job : null;
+        },
+        { withinMs, describe: () => `job ${id} is not ${state}: ${last}` },
+      );
+    },
+    async attempts(id) {
+      return (await rig.job(id)).history.filter((entry) => entry.kind === 'attempt');
+    },
+    write(name, text, mode = 0o755) {
+      const path = join(folder, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+      chmodSync(path, mode);
+      return path;
+    },
+    read: (name) => readFileSync(join(folder, name), 'utf8'),
+    logged: () => readFileSync(logFile, 'utf8'),
+  };
+  return rig;
+}
+
+/** Run from source there is no compiled host: the tests' own build has one. */
+function builtModuleHost(): string {
+  return join(dirname(builtCli()), 'dispatch', 'module-host.js');
+}
+
+function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: RigOptions): Config {
+  return {
+    file: join(folder, 'dogged.config.yaml'),
+    folder,
+    workspace: 'default',
+    stateFolder,
+    pollMs: 2_000,
+    slots,
+    heartbeat: { everyMs: 30_000, folder: stateFolder },
+    keepMs: 1,
+    shutdownGraceMs: 1_000,
+    logs: { level: 'debug', sizeBytes: 1, keep: 1 },
+    health: {
+      freshMs: 1,
+      stuckMs: 1,
+      idleStuckAfterMs: 1,
+      pendingWarnMs: 1,
+      restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
+    },
+    sources: [],
+    tasks,
+  };
+}
