@@ -35,6 +35,8 @@ type Stage =
 const UNKNOWN_EXIT: WorkerExit = { code: null, signal: null };
 /** The heartbeat is looked at this often, or eight times within the shortest threshold. */
 const LONGEST_CHECK_MS = 1_000;
+/** A first beat is looked for more often: it ends a recovery. */
+const FIRST_BEAT_CHECK_MS = 50;
 const UNKILLABLE_SAID_EVERY_MS = 60_000;
 const CANNOT_SIGNAL_RETRY_MS = 60_000;
 
@@ -172,7 +174,7 @@ export class Supervisor {
       const settings = readSettings(program.stateFolder);
       if (settings.status === 'read') this.#settings = settings.content;
     }
-    const verdict = watch.look(this.#settings, this.#checkEveryMs());
+    const verdict = watch.look(this.#settings, this.#nextStepMs());
     const beat = watch.lastBeat();
     const { pid } = watch.worker.identity;
     if (verdict.is === 'stuck') {
@@ -284,9 +286,10 @@ export class Supervisor {
   }
 
   #nextStepMs(): number {
-    if (this.#stage.at !== 'waiting') return this.#checkEveryMs();
-    const leftMs = this.#stage.untilMs - this.#options.clock.monotonicMs();
-    return Math.max(0, Math.min(this.#checkEveryMs(), leftMs));
+    const stage = this.#stage;
+    if (stage.at === 'watching' && stage.watch.lastBeat() === null) return FIRST_BEAT_CHECK_MS;
+    if (stage.at !== 'waiting') return this.#checkEveryMs();
+    return Math.max(0, Math.min(this.#checkEveryMs(), stage.untilMs - this.#options.clock.monotonicMs()));
   }
 }
 

@@ -1,0 +1,176 @@
+import { writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { writeDesired } from '../../src/heartbeat/desired.js';
+import { isRunning, signalProved } from '../../src/platform/process-identity.js';
+import { until } from '../support/until.js';
+import { stand } from './support.js';
+
+test('a worker that is killed is replaced at once, and both are told', async () => {
+  const place = stand();
+  void place.supervisor().run();
+  const first = await place.worker();
+  await until(() => place.said.some((line) => line.startsWith('✅ SYSTEM HEALTHY')));
+  const killedAt = performance.now();
+  signalProved(first, 'SIGKILL');
+  await until(() => place.starts() === 2, { everyMs: 1 });
+  expect(performance.now() - killedAt).toBeLessThan(1_000);
+  const second = await place.worker(first);
+  expect(second.pid).not.toBe(first.pid);
+  await until(() => place.recoveries().at(-1)?.outcome === 'recovered');
+  expect(place.recoveries()[0]).toMatchObject({
+    cause: 'died',
+    outcome: 'begun',
+    evidence: { pid: first.pid, signal: 'SIGKILL' },
+  });
+  expect(place.said.filter((line) => line.startsWith('✅ SYSTEM HEALTHY'))).toHaveLength(2);
+});
+
+test('a worker that is stopped by SIGSTOP is found stuck, killed and replaced', async () => {
+  const place = stand();
+  void place.supervisor().run();
+  const first = await place.worker();
+  await until(() => place.said.some((line) => line.startsWith('✅ SYSTEM HEALTHY')));
+  signalProved(first, 'SIGSTOP');
+  await place.worker(first);
+  expect(isRunning(first)).toBe(false);
+  expect(place.recoveries()[0]).toMatchObject({
+    cause: 'hung',
+    evidence: { pid: first.pid, processState: 'T' },
+  });
+});
+
+test('a loop that spins is found stuck, although its process is as alive as can be', async () => {
+  const place = stand();
+  place.behave({ hangAfterMs: 300 });
+  void place.supervisor().run();
+  const first = await place.worker();
+  await until(() => place.starts() === 1);
+  place.behave({});
+  await place.worker(first);
+  expect(place.recoveries()[0]).toMatchObject({ cause: 'hung' });
+});
+
+test('a worker that beats but commits nothing is asked to end, and replaced', async () => {
+  const place = stand();
+  place.behave({ counters: { commits: 1 } });
+  void place.supervisor().run();
+  const first = await place.worker();
+  place.behave({});
+  await place.worker(first);
+  expect(place.recoveries()[0]).toMatchObject({
+    cause: 'stalled',
+    evidence: { why: expect.stringContaining('committed') },
+  });
+});
+
+test('a worker that claims nothing although it could is replaced', async () => {
+  const place = stand();
+  place.behave({ runnable: 3 });
+  void place.supervisor().run();
+  const first = await place.worker();
+  place.behave({});
+  await place.worker(first);
+  expect(place.recoveries()[0]).toMatchObject({ cause: 'idle-stuck' });
+});
+
+test('a refused config is not tried again until the file changes', async () => {
+  const place = stand();
+  place.behave({ exitCode: 78 });
+  void place.supervisor().run();
+  await until(() => place.tally()?.phase === 'await-config');
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(place.starts()).toBe(1);
+  expect(place.tally()?.fruitlessAtMs).toEqual([]);
+  place.behave({});
+  writeFileSync(place.configFile, 'sources: {} # mended\n');
+  await place.worker();
+  expect(place.starts()).toBe(2);
+});
+
+test('a state folder that another worker holds is waited for, and that worker is then watched', async () => {
+  const place = stand();
+  place.behave({ exitCode: 75 });
+  void place.supervisor().run();
+  await until(() => place.tally()?.phase === 'await-holder');
+  place.behave({});
+  place.startByHand();
+  const byHand = await place.worker();
+  await until(() => place.tally()?.phase === 'watching');
+  expect(place.tally()?.why).toBe(`PID ${byHand.pid}`);
+  expect(place.starts()).toBe(2);
+});
+
+test('starts that come to nothing back off, are given up, and begin anew when a person asks', async () => {
+  const place = stand();
+  writeDesired(place.stateFolder, 'running');
+  const restarts = { limit: 3, withinMs: 60_000, backoff: { minMs: 30, maxMs: 60 } };
+  // One good start, so that the limits of its config are known.
+  place.behave({ health: { restarts } });
+  void place.supervisor().run();
+  const first = await place.worker();
+  await until(() => place.tally()?.phase === 'watching');
+  place.behave({ exitCode: 1 });
+  signalProved(first, 'SIGKILL');
+  await until(() => place.tally()?.phase === 'gave-up');
+  expect(place.starts()).toBe(3);
+  expect(place.said.some((line) => line.includes('gave up after 3 fruitless starts'))).toBe(true);
+  place.behave({});
+  writeDesired(place.stateFolder, 'running');
+  await place.worker(first);
+  expect(place.tally()?.fruitlessAtMs).toEqual([]);
+});
+
+test('a worker that was there before its monitor is watched, and its end is noticed within a second', async () => {
+  const place = stand();
+  place.startByHand();
+  const first = await place.worker();
+  void place.supervisor().run();
+  await until(() => place.tally()?.phase === 'watching');
+  expect(place.starts()).toBe(1);
+  const killedAt = performance.now();
+  signalProved(first, 'SIGKILL');
+  await until(() => place.starts() === 2, { everyMs: 1 });
+  expect(performance.now() - killedAt).toBeLessThan(1_000);
+  await place.worker(first);
+});
+
+test('a worker that ends while "stopped" is desired stays ended, and nothing is left to watch', async () => {
+  const place = stand();
+  const over = place.supervisor().run();
+  const first = await place.worker();
+  writeDesired(place.stateFolder, 'stopped');
+  signalProved(first, 'SIGKILL');
+  await over;
+  expect(place.starts()).toBe(1);
+});
+
+test('nothing is started while "stopped" is desired', async () => {
+  const place = stand();
+  writeDesired(place.stateFolder, 'stopped');
+  await place.supervisor().run();
+  expect(place.starts()).toBe(0);
+});
+
+test('a monitor that shuts down leaves the worker at work', async () => {
+  const place = stand();
+  writeDesired(place.stateFolder, 'running');
+  const supervisor = place.supervisor();
+  const over = supervisor.run();
+  const worker = await place.worker();
+  await until(() => place.tally()?.phase === 'watching');
+  await supervisor.shutDown();
+  await over;
+  expect(isRunning(worker)).toBe(true);
+});
+
+test('a worker that just boots when the pair is stopped does not survive the monitor', async () => {
+  const place = stand();
+  const supervisor = place.supervisor();
+  void supervisor.run();
+  // Started, and not registered yet: no `dogged stop` could find it.
+  const line = await until(() => place.said.find((text) => text.startsWith('started a worker')));
+  const pid = Number(/PID (\d+)/.exec(line)?.[1]);
+  writeDesired(place.stateFolder, 'stopped');
+  await supervisor.shutDown();
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
