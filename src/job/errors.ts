@@ -71,7 +71,7 @@ export const ERRORS = {
   },
   JOB_UNKNOWN: {
     exitCode: EXIT.failed,
-    message: 'There is no job {id} in workspace {workspace}.',
+    message: 'There is no job {id}.',
     remedy: 'List them with: dogged jobs',
   },
   TASK_UNKNOWN: {
@@ -93,6 +93,11 @@ export const ERRORS = {
     exitCode: EXIT.failed,
     message: 'Nothing was appended to {file}: {detail}',
     remedy: 'The file was left as it was. Mend it, then append again.',
+  },
+  APPEND_BUSY: {
+    exitCode: EXIT.busy,
+    message: 'Nothing was appended to {file}: PID {pid} has been at it for more than {waitedMs} ms.',
+    remedy: 'Try again; if it stays so, look at that process.',
   },
   START_FAILED: {
     exitCode: EXIT.failed,
