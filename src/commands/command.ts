@@ -31,8 +31,11 @@ export interface CommandModule<Options extends CommonOptions = CommonOptions> {
   readonly examples: readonly string[];
   /** Shown by `--help` after the options: exit codes and what else a user must know. */
   readonly notes?: string;
-  /** Adds arguments and options. Name, summary, `-c`, `--json` and `--help` are there already. */
-  configure(command: Command): void;
+  /**
+   * Adds arguments and options. Name, summary, `-c`, `--json` and `--help` are there already. A command that takes
+   * nothing else leaves this out, and then starts without loading a parser.
+   */
+  configure?(command: Command): void;
   /**
    * Does the work and returns the exit code. Throws a DoggedError for what a user can mend: `cli.ts` prints message and
    * remedy on stderr and exits with its code. Must leave nothing open: the process ends when its last handle closes.
@@ -54,6 +57,8 @@ export interface Output {
   print(text: string): void;
   /** One value as one line of JSON on stdout. Says nothing without `--json`. */
   json(value: unknown): void;
+  /** The same for JSON that is text already, such as a payload whose numbers must keep their spelling. */
+  jsonText(text: string): void;
   /** Progress, warnings, remarks: on stderr, in both modes. */
   note(text: string): void;
   /** Characters on stdout without a line end, for screens that are drawn in place. Says nothing under `--json`. */

@@ -1,0 +1,110 @@
+import type { CommandModule } from './command.js';
+
+export interface CatalogueEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Loads the module of this command and nothing of any other. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly CatalogueEntry[];
+}
+
+/** Every command, in the order and the groups in which `dogged --help` lists them. */
+export const CATALOGUE: readonly CommandGroup[] = [
+  {
+    title: 'Look:',
+    commands: [
+      {
+        name: 'status',
+        summary: 'everything on one screen',
+        load: async () => (await import('./status.js')).statusCommand,
+      },
+      {
+        name: 'queue',
+        summary: 'the slots and the line, live',
+        load: async () => (await import('./queue.js')).queueCommand,
+      },
+      {
+        name: 'jobs',
+        summary: 'a list of jobs',
+        load: async () => (await import('./jobs.js')).jobsCommand,
+      },
+      {
+        name: 'job',
+        summary: 'one job: its attempts, output and payload',
+        load: async () => (await import('./job.js')).jobCommand,
+      },
+      {
+        name: 'rejects',
+        summary: 'records that were refused, each with its remedy',
+        load: async () => (await import('./rejects.js')).rejectsCommand,
+      },
+      {
+        name: 'logs',
+        summary: 'the log, readable',
+        load: async () => (await import('./logs.js')).logsCommand,
+      },
+    ],
+  },
+  {
+    title: 'Jobs:',
+    commands: [
+      {
+        name: 'retry',
+        summary: 'run failed or cancelled jobs again',
+        load: async () => (await import('./retry.js')).retryCommand,
+      },
+      {
+        name: 'cancel',
+        summary: 'cancel jobs that wait or run',
+        load: async () => (await import('./cancel.js')).cancelCommand,
+      },
+      {
+        name: 'pause',
+        summary: 'hold a task back, or everything',
+        load: async () => (await import('./pause.js')).pauseCommand,
+      },
+      {
+        name: 'resume',
+        summary: 'let it go on',
+        load: async () => (await import('./resume.js')).resumeCommand,
+      },
+      {
+        name: 'wait',
+        summary: 'wait until jobs have ended',
+        load: async () => (await import('./wait.js')).waitCommand,
+      },
+      {
+        name: 'drain',
+        summary: 'wait until nothing is left to do',
+        load: async () => (await import('./drain.js')).drainCommand,
+      },
+      {
+        name: 'prune',
+        summary: 'remove old jobs that have ended',
+        load: async () => (await import('./prune.js')).pruneCommand,
+      },
+    ],
+  },
+  {
+    title: 'Run:',
+    commands: [
+      {
+        name: 'worker',
+        summary: 'the worker in the foreground',
+        load: async () => (await import('./worker.js')).workerCommand,
+      },
+    ],
+  },
+];
+
+export function findCommand(name: string): CatalogueEntry | undefined {
+  for (const group of CATALOGUE) {
+    const found = group.commands.find((entry) => entry.name === name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

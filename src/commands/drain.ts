@@ -1,0 +1,140 @@
+import { DoggedError, EXIT } from '../job/errors.js';
+import { type Clock, isoTime, pause } from '../platform/clock.js';
+import { laterText, type Remaining, remainingOf, remainingText } from '../view/drain-text.js';
+import { escapeText } from '../view/escape.js';
+import { progressBar } from '../view/progress-bar.js';
+import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
+import type { CommandModule, CommonOptions, Output } from './command.js';
+import { duration } from './option-values.js';
+import { locateSystem, withReader } from './system.js';
+
+interface DrainOptions extends CommonOptions {
+  readonly timeout?: number;
+  readonly all?: boolean;
+}
+
+const LOOK_EVERY_MS = 250;
+/** Without a terminal: a line when something changed, but no more often than this. */
+const LINE_EVERY_MS = 5_000;
+
+type Count =
+  | { readonly snapshot: SystemSnapshot; readonly remaining: Remaining }
+  | { readonly failure: string };
+
+export const drainCommand: CommandModule<DrainOptions> = {
+  examples: [
+    'dogged drain --timeout 10m && dogged stop',
+    'dogged drain --all   # waits for retries and scheduled jobs, too',
+  ],
+  notes:
+    'Idle: nothing that is due waits, and nothing runs. A count that could not be read is never taken for idle.\nExit codes: 0 idle, 1 the time-out came first.',
+  configure(command) {
+    command
+      .option('--timeout <duration>', 'give up after this', duration)
+      .option('--all', 'also wait for retries that back off and for jobs that are scheduled for later');
+  },
+  async run({ options, output, clock }) {
+    const { stateFolder } = await locateSystem(options);
+    const startedAtMs = clock.monotonicMs();
+    const progress = output.interactive ? barOn(output) : linesOn(output, clock);
+    const warn = onChange((text) => output.note(text));
+    for (;;) {
+      const count = await countOnce(stateFolder, clock);
+      if ('failure' in count) {
+        warn(`The queue could not be counted, so it is not taken for idle: ${escapeText(count.failure)}`);
+      } else {
+        const { snapshot, remaining } = count;
+        const left = options.all === true ? remaining.now + remaining.later : remaining.now;
+        if (left === 0) {
+          progress.end();
+          return finish(snapshot, remaining, output);
+        }
+        progress.show(left, remainingText(snapshot, remaining));
+        warn(snapshot.verdict === 'running' || snapshot.monitor.pid !== null ? '' : NOBODY_WORKS);
+      }
+      const waitedMs = clock.monotonicMs() - startedAtMs;
+      if (options.timeout !== undefined && waitedMs >= options.timeout) {
+        progress.end();
+        throw timedOut(options.timeout, count);
+      }
+      await pause(clock, LOOK_EVERY_MS);
+    }
+  },
+};
+
+const NOBODY_WORKS = 'No worker runs, so nothing moves. Start it with: dogged start';
+
+async function countOnce(stateFolder: string, clock: Clock): Promise<Count> {
+  try {
+    return await withReader(stateFolder, clock, async (store) => {
+      const snapshot = composeSnapshot(stateFolder, await lookAtStore(store), clock.wallMs());
+      return { snapshot, remaining: remainingOf(snapshot) };
+    });
+  } catch (error) {
+    // Where there is no database at all, waiting would not help.
+    if (error instanceof DoggedError && error.code === 'STORE_MISSING') throw error;
+    return { failure: (error as Error).message };
+  }
+}
+
+function finish(snapshot: SystemSnapshot, { later }: Remaining, output: Output): number {
+  const { pending, running, scheduled, outbox } = snapshot.queue;
+  const nextAt = isoTime(snapshot.nextScheduledAtMs);
+  output.json({ idle: true, pending, running, scheduled, outbox, nextAt });
+  output.print('Idle: nothing is due, nothing runs.');
+  if (later > 0) {
+    const at = nextAt === null ? '' : ` (${nextAt})`;
+    output.print(`${laterText(later, remainingOf(snapshot).nextInMs)}${at}. Wait for that too with --all.`);
+  }
+  return EXIT.ok;
+}
+
+function timedOut(waitedMs: number, count: Count): DoggedError {
+  const detail =
+    'failure' in count ? count.failure : `Left: ${remainingText(count.snapshot, count.remaining)}.`;
+  return new DoggedError('TIMED_OUT', { what: 'An idle queue', waitedMs, detail });
+}
+
+interface Progress {
+  show(left: number, text: string): void;
+  end(): void;
+}
+
+const CLEAR_LINE = '\r\x1b[2K';
+const BAR_COLUMNS = 30;
+
+/** Full means empty: it is measured against the longest that the queue was while we looked. */
+function barOn(output: Output): Progress {
+  let most = 0;
+  return {
+    show(left, text) {
+      most = Math.max(most, left);
+      output.draw(`${CLEAR_LINE}${progressBar(most - left, most, BAR_COLUMNS)}  ${text}`);
+    },
+    end: () => output.draw(CLEAR_LINE),
+  };
+}
+
+function linesOn(output: Output, clock: Clock): Progress {
+  let shown = '';
+  let shownAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    show(_left, text) {
+      const nowMs = clock.monotonicMs();
+      if (text === shown || nowMs - shownAtMs < LINE_EVERY_MS) return;
+      shown = text;
+      shownAtMs = nowMs;
+      output.print(text);
+    },
+    end: () => undefined,
+  };
+}
+
+/** Says a text when it is another one than the last; an empty text says nothing. */
+function onChange(say: (text: string) => void): (text: string) => void {
+  let last = '';
+  return (text) => {
+    if (text !== last && text !== '') say(text);
+    last = text;
+  };
+}

@@ -1,0 +1,29 @@
+import { DoggedError, EXIT } from '../job/errors.js';
+import { painter } from '../view/colour.js';
+import { jobJson } from '../view/job-json.js';
+import { jobScreen } from '../view/job-screen.js';
+import { composeSnapshot, lookAtStore } from '../view/snapshot.js';
+import { waitingFor } from '../view/waiting-for.js';
+import type { CommandModule } from './command.js';
+import { locateSystem, withReader } from './system.js';
+
+export const jobCommand: CommandModule = {
+  examples: ['dogged job 17', 'dogged job 17 --json | jq .history'],
+  configure(command) {
+    command.argument('<id>', 'the job, as `dogged jobs` lists it');
+  },
+  async run({ args, options, output, clock }) {
+    const id = args[0] ?? '';
+    const { stateFolder } = await locateSystem(options);
+    await withReader(stateFolder, clock, async (store) => {
+      const job = await store.get(null, id);
+      if (job === null) throw new DoggedError('JOB_UNKNOWN', { id });
+      const nowMs = clock.wallMs();
+      const waits = waitingFor(job, composeSnapshot(stateFolder, await lookAtStore(store), nowMs));
+      output.jsonText(jobJson(job, waits));
+      const layout = { columns: output.columns, paint: painter(output.colour) };
+      output.print(jobScreen(job, waits, nowMs, layout).join('\n'));
+    });
+    return EXIT.ok;
+  },
+};

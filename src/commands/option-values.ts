@@ -1,0 +1,32 @@
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../config/duration.js';
+
+/** A parser for commander: a whole number within bounds. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?\d+$/.test(text) && value >= min && value <= max) return value;
+    const bounds = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`It must be a whole number ${bounds}.`);
+  };
+}
+
+/** A parser for commander: `500ms 2s 10m 2h 30d`, in milliseconds. */
+export function duration(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs !== null) return durationMs;
+  throw new InvalidArgumentError('It must be a duration, such as 500ms, 2s, 10m, 2h or 30d.');
+}
+
+/** When a job is to run: a date, or a time from now. */
+export type RunAt = { readonly atMs: number } | { readonly inMs: number };
+
+/** A parser for commander: `2026-01-01T06:00:00Z` (without a zone: local time), or `+10m`. */
+export function runAt(text: string): RunAt {
+  if (text.startsWith('+')) return { inMs: duration(text.slice(1)) };
+  const atMs = /^\d{4}-\d\d-\d\d([T ]|$)/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(atMs)) return { atMs };
+  throw new InvalidArgumentError(
+    'It must be a time such as 2026-01-01T06:00:00Z, or one from now such as +10m.',
+  );
+}

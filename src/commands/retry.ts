@@ -1,0 +1,112 @@
+import { DoggedError, EXIT } from '../job/errors.js';
+import type { JobId } from '../job/job.js';
+import type { RedriveAnswer, Store } from '../store/contract.js';
+import { plural } from '../view/duration-text.js';
+import { escapeText } from '../view/escape.js';
+import type { CommandModule, CommonOptions } from './command.js';
+import { byWorkspace, groupByWorkspace, locateSystem, withExisting } from './system.js';
+
+interface RetryOptions extends CommonOptions {
+  readonly state?: 'failed' | 'cancelled';
+  readonly task?: string;
+}
+
+interface Refusal {
+  readonly id: JobId;
+  readonly why: Exclude<RedriveAnswer, 'queued'>;
+}
+
+/** As many as one command may change under one lock. */
+const BATCH = 1_000;
+
+const REASONS: Readonly<Record<Refusal['why'], string>> = {
+  unknown: 'there is no such job',
+  'not-ended': 'it waits or runs already',
+  'not-allowed':
+    'only a failed or cancelled job may run again, and only while no newer version of its record has a job',
+};
+
+export const retryCommand: CommandModule<RetryOptions> = {
+  examples: ['dogged retry 17 18', 'dogged retry --state failed --task implement'],
+  notes:
+    'Gives each job a new budget of attempts. Exit codes: 0 all queued again, 1 at least one was refused.',
+  configure(command) {
+    command
+      .argument('[id...]', 'jobs that failed or were cancelled')
+      .addOption(
+        command.createOption('--state <state>', 'all jobs in this state').choices(['failed', 'cancelled']),
+      )
+      .option('--task <task>', 'with --state: only those of this task');
+  },
+  async run({ args, options, output, clock }) {
+    if (args.length > 0 === (options.state !== undefined) || (options.task && !options.state)) {
+      throw new DoggedError('USAGE', {
+        problem: 'Name either jobs, or --state failed with or without --task.',
+        command: 'retry',
+      });
+    }
+    const { stateFolder } = await locateSystem(options);
+    const { queued, refused } = await withExisting(stateFolder, clock, (store) =>
+      options.state === undefined
+        ? redriveThese(store, args, clock.wallMs())
+        : redriveByState(store, options.state, options.task, clock.wallMs()),
+    );
+    output.json({ queued, refused: refused.map(({ id, why }) => ({ id, reason: why })) });
+    output.print(
+      `${plural(queued, 'job')} queued again${refused.length > 0 ? `, ${refused.length} refused` : ''}`,
+    );
+    for (const { id, why } of refused) output.note(`${escapeText(id)}: ${REASONS[why]}`);
+    return refused.length > 0 ? EXIT.failed : EXIT.ok;
+  },
+};
+
+interface Redriven {
+  readonly queued: number;
+  readonly refused: readonly Refusal[];
+}
+
+async function redriveThese(store: Store, ids: readonly JobId[], nowMs: number): Promise<Redriven> {
+  const { known, unknown } = await byWorkspace(store, ids);
+  const { queued, refused } = await redrive(store, known, nowMs);
+  return { queued, refused: [...unknown.map((id) => ({ id, why: 'unknown' as const })), ...refused] };
+}
+
+/** In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. */
+async function redriveByState(
+  store: Store,
+  state: 'failed' | 'cancelled',
+  task: string | undefined,
+  nowMs: number,
+): Promise<Redriven> {
+  const seen = new Set<JobId>();
+  const refused: Refusal[] = [];
+  let queued = 0;
+  for (;;) {
+    // What was refused is still in this state, so it takes room in the list.
+    const limit = BATCH + refused.length;
+    const jobs = await store.list({ states: [state], limit, ...(task === undefined ? {} : { task }) });
+    const fresh = jobs.filter((job) => !seen.has(job.id));
+    if (fresh.length === 0) return { queued, refused };
+    for (const job of fresh) seen.add(job.id);
+    const part = await redrive(store, groupByWorkspace(fresh), nowMs);
+    queued += part.queued;
+    refused.push(...part.refused);
+  }
+}
+
+async function redrive(
+  store: Store,
+  jobs: ReadonlyMap<string, readonly JobId[]>,
+  nowMs: number,
+): Promise<Redriven> {
+  const refused: Refusal[] = [];
+  let queued = 0;
+  for (const [workspace, ids] of jobs) {
+    const answers = await store.redrive(workspace, ids, nowMs);
+    for (const [i, answer] of answers.entries()) {
+      if (answer === 'queued') queued += 1;
+      else refused.push({ id: ids[i] ?? '', why: answer });
+    }
+  }
+  return { queued, refused };
+}

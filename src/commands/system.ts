@@ -1,0 +1,110 @@
+import { type Location, locate } from '../config/locate.js';
+import { DoggedError } from '../job/errors.js';
+import type { JobId } from '../job/job.js';
+import type { Clock } from '../platform/clock.js';
+import type { ClaimStore, JobSummary, ReadStore, Store } from '../store/contract.js';
+import { openStore } from '../store/open.js';
+import { composeSnapshot, lookAtStore, type StoreLook, type SystemSnapshot } from '../view/snapshot.js';
+import type { CommonOptions } from './command.js';
+
+/** Config file and state folder that a command line means. Never fails: a broken config has a state folder too. */
+export function locateSystem({ config }: CommonOptions): Promise<Location> {
+  return locate(config);
+}
+
+/** What a reader may ask, and whether asking again can give another answer. */
+export type Reader = ReadStore & Pick<ClaimStore, 'changedElsewhere'>;
+
+/** Opens the store for reading only, for as long as `work` takes. Throws STORE_MISSING where nothing has run yet. */
+export async function withReader<T>(
+  stateFolder: string,
+  clock: Clock,
+  work: (store: Reader) => Promise<T>,
+): Promise<T> {
+  return closing(await openStore(stateFolder, 'read', clock), work);
+}
+
+/** Opens the store to change what is there already, for as long as `work` takes. Throws STORE_MISSING where nothing is. */
+export async function withExisting<T>(
+  stateFolder: string,
+  clock: Clock,
+  work: (store: Store) => Promise<T>,
+): Promise<T> {
+  // Opening it as a command would create it, and a wrong folder would go unnoticed.
+  await withReader(stateFolder, clock, async () => undefined);
+  return withStore(stateFolder, clock, work);
+}
+
+/** Opens the store for a short change, and makes it where there is none. */
+export async function withStore<T>(
+  stateFolder: string,
+  clock: Clock,
+  work: (store: Store) => Promise<T>,
+): Promise<T> {
+  return closing(await openStore(stateFolder, 'command', clock), work);
+}
+
+export interface SystemLook<T> {
+  readonly snapshot: SystemSnapshot;
+  readonly extras: T;
+}
+
+/**
+ * The one snapshot that every screen shows, and what a screen reads beside it from the same store. Works without a
+ * database and with a broken one: then `extras` is `none`, and the snapshot says why.
+ */
+export async function lookAtSystem<T>(
+  stateFolder: string,
+  clock: Clock,
+  none: T,
+  readExtras: (store: ReadStore) => Promise<T>,
+): Promise<SystemLook<T>> {
+  let look: StoreLook;
+  let extras = none;
+  try {
+    [look, extras] = await withReader(stateFolder, clock, async (store) => [
+      await lookAtStore(store),
+      await readExtras(store),
+    ]);
+  } catch (error) {
+    // Told by the snapshot: a database that cannot be read must not hide what the processes do.
+    look =
+      error instanceof DoggedError && error.code === 'STORE_MISSING'
+        ? { status: 'missing' }
+        : { status: 'failed', why: (error as Error).message };
+  }
+  return { snapshot: composeSnapshot(stateFolder, look, clock.wallMs()), extras };
+}
+
+/** The jobs of a command line by the workspace of each: ids are unique in a store, so nobody has to name it. */
+export async function byWorkspace(
+  store: ReadStore,
+  ids: readonly JobId[],
+): Promise<{ readonly known: ReadonlyMap<string, readonly JobId[]>; readonly unknown: readonly JobId[] }> {
+  const found: JobSummary[] = [];
+  const unknown: JobId[] = [];
+  for (const id of new Set(ids)) {
+    const job = await store.get(null, id);
+    if (job === null) unknown.push(id);
+    else found.push(job);
+  }
+  return { known: groupByWorkspace(found), unknown };
+}
+
+export function groupByWorkspace(jobs: readonly JobSummary[]): ReadonlyMap<string, readonly JobId[]> {
+  const groups = new Map<string, JobId[]>();
+  for (const { workspace, id } of jobs) {
+    const group = groups.get(workspace);
+    if (group === undefined) groups.set(workspace, [id]);
+    else group.push(id);
+  }
+  return groups;
+}
+
+async function closing<S extends Store, T>(store: S, work: (store: S) => Promise<T>): Promise<T> {
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}

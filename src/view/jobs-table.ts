@@ -1,0 +1,76 @@
+import { type JobState, stateOfPlace } from '../job/job.js';
+import type { JobSummary } from '../store/contract.js';
+import type { Style } from './colour.js';
+import { durationText } from './duration-text.js';
+import { shownReason } from './job-json.js';
+import type { Layout } from './screen-parts.js';
+import type { SystemSnapshot } from './snapshot.js';
+import { formatTable } from './table.js';
+import { waitingFor, waitingText } from './waiting-for.js';
+
+const STYLES: Readonly<Record<JobState, Style>> = {
+  pending: 'yellow',
+  running: 'cyan',
+  completed: 'green',
+  failed: 'red',
+  cancelled: 'dim',
+  expired: 'dim',
+};
+
+export function stateStyle(state: JobState): Style {
+  return STYLES[state];
+}
+
+/** `dogged jobs`: one line a job, with what a person asks next: how long it took, why it failed, what it waits for. */
+export function jobsTable(
+  jobs: readonly JobSummary[],
+  snapshot: SystemSnapshot,
+  { columns, paint }: Layout,
+): string[] {
+  const nowMs = snapshot.takenAtMs;
+  const rows = jobs.map((job) => {
+    const state = stateOfPlace(job.place);
+    return [
+      job.id,
+      { text: state, style: stateStyle(state) },
+      job.task,
+      job.key,
+      `${job.attempts}/${job.maxAttempts}`,
+      `${durationText(nowMs - job.createdAtMs)} ago`,
+      tookText(job, nowMs),
+      remark(job, snapshot),
+    ];
+  });
+  return formatTable(
+    [
+      { title: 'ID', align: 'right' },
+      { title: 'state' },
+      { title: 'task', shrinkTo: 8 },
+      { title: 'key', shrinkTo: 10 },
+      { title: 'tries', align: 'right' },
+      { title: 'created', align: 'right' },
+      { title: 'took', align: 'right' },
+      { title: '', shrinkTo: 12 },
+    ],
+    rows,
+    columns,
+    paint,
+  );
+}
+
+/** How long the last attempt took, or runs by now. */
+export function tookText(job: Pick<JobSummary, 'startedAtMs' | 'endedAtMs'>, nowMs: number): string {
+  if (job.startedAtMs === null) return '';
+  return durationText((job.endedAtMs ?? nowMs) - job.startedAtMs);
+}
+
+function remark(job: JobSummary, snapshot: SystemSnapshot): string {
+  const reason = shownReason(job);
+  const waits = waitingFor(job, snapshot);
+  if (waits === 'time' || waits === 'backoff') {
+    const due = `due in ${durationText(job.runAtMs - snapshot.takenAtMs)}`;
+    return reason === null ? due : `${due}: ${reason}`;
+  }
+  if (waits !== null) return waitingText(waits);
+  return job.place === 'completed' ? '' : (reason ?? '');
+}

@@ -1,0 +1,198 @@
+import type { BeatSlot } from '../heartbeat/beat.js';
+import { stateOfPlace } from '../job/job.js';
+import type { JobSummary } from '../store/contract.js';
+import type { Paint } from './colour.js';
+import { countText, durationText, plural, sizeText } from './duration-text.js';
+import { escapeText } from './escape.js';
+import { shownReason } from './job-json.js';
+import type { SystemSnapshot } from './snapshot.js';
+import { type Cell, formatTable } from './table.js';
+import { truncateText } from './text-width.js';
+import { waitingText } from './waiting-for.js';
+
+/** How a screen is laid out. */
+export interface Layout {
+  readonly columns: number;
+  readonly paint: Paint;
+}
+
+/** One line: whether it works, and if not, what to do. */
+export function verdictLine(snapshot: SystemSnapshot, { paint }: Layout): string {
+  const { worker, monitor } = snapshot;
+  switch (snapshot.verdict) {
+    case 'running':
+      return worker.state === 'running'
+        ? `✅ ${paint('running', 'green')}`
+        : `✅ ${paint('running', 'green')}, ${worker.state}`;
+    case 'stuck':
+      return `❌ ${paint('stuck', 'red')}: no beat for ${durationText(worker.beatAgeMs ?? worker.upMs ?? 0)}. See: dogged health --diagnose`;
+    case 'dead':
+      return `❌ ${paint('dead', 'red')}: the worker with PID ${worker.pid} is gone. ${
+        monitor.pid === null ? 'Start it with: dogged start' : 'The monitor starts it again.'
+      }`;
+    case 'stopped':
+      return `⏹  ${paint('not running', 'yellow')}. Start it with: dogged start`;
+    case 'unknown':
+      return `❔ ${paint('unknown', 'yellow')}: whether a worker runs cannot be told. See: dogged health --diagnose`;
+  }
+}
+
+export function workerText({ worker }: SystemSnapshot): string {
+  if (worker.pid === null) return 'none';
+  if (worker.state === 'dead') return `PID ${worker.pid} is gone`;
+  const parts = [`PID ${worker.pid}`];
+  if (worker.upMs !== null) parts.push(`up ${durationText(worker.upMs)}`);
+  if (worker.rssBytes !== null) parts.push(sizeText(worker.rssBytes));
+  if (worker.cpu !== null) parts.push(`${worker.cpu} % CPU`);
+  parts.push(worker.beatAgeMs === null ? 'no beat yet' : `last beat ${durationText(worker.beatAgeMs)} ago`);
+  return parts.join(', ');
+}
+
+/** Waiting and running jobs always; ended ones where there are any. */
+export function queueText({ queue, nextScheduledAtMs, takenAtMs }: SystemSnapshot): string {
+  const parts = [`${countText(queue.pending)} pending`];
+  if (queue.scheduled > 0) {
+    const next =
+      nextScheduledAtMs === null ? '' : ` (next in ${durationText(nextScheduledAtMs - takenAtMs)})`;
+    parts.push(`${countText(queue.scheduled)} scheduled${next}`);
+  }
+  parts.push(`${countText(queue.running)} running`, `${countText(queue.completed)} completed`);
+  for (const state of ['failed', 'cancelled', 'expired', 'outbox'] as const) {
+    if (queue[state] > 0) parts.push(`${countText(queue[state])} ${state}`);
+  }
+  return parts.join(' · ');
+}
+
+/** Counts per task; a task without any job yet is not known here. */
+export function taskTable({ tasks, pausedAll }: SystemSnapshot, { columns, paint }: Layout): string[] {
+  const workspaces = new Set(tasks.map((task) => task.workspace));
+  const rows = tasks.map(({ workspace, task, paused, places }) => [
+    workspaces.size > 1 ? `${workspace}/${task}` : task,
+    number(places.ready + places.parked),
+    number(places.scheduled),
+    number(places.running),
+    number(places.completed),
+    places.failed > 0 ? { text: countText(places.failed), style: 'red' as const } : number(0),
+    number(places.cancelled + places.expired),
+    paused || pausedAll ? { text: 'paused', style: 'yellow' as const } : '',
+  ]);
+  const heads = ['pending', 'scheduled', 'running', 'completed', 'failed', 'dropped'];
+  return formatTable(
+    [
+      { title: 'Task', shrinkTo: 8 },
+      ...heads.map((title) => ({ title, align: 'right' as const })),
+      { title: '' },
+    ],
+    rows,
+    columns,
+    paint,
+  );
+}
+
+function number(count: number): Cell {
+  return count === 0 ? { text: '0', style: 'dim' } : countText(count);
+}
+
+export function sourceTable({ sources }: SystemSnapshot, { columns, paint }: Layout): string[] {
+  return formatTable(
+    [
+      { title: 'Source', shrinkTo: 8 },
+      { title: 'records', align: 'right' },
+      { title: 'rejected', align: 'right' },
+      { title: 'last poll' },
+      { title: '', shrinkTo: 10 },
+    ],
+    sources.map((source) => [
+      source.name,
+      number(source.records),
+      source.rejected > 0 ? { text: countText(source.rejected), style: 'yellow' } : number(0),
+      source.lastPollMs === null ? 'never' : `${durationText(source.lastPollMs)} ago`,
+      source.problem === null ? '' : { text: `⚠️ ${source.problem}`, style: 'yellow' },
+    ]),
+    columns,
+    paint,
+  );
+}
+
+/** One line for each busy slot, the idle ones together. */
+export function slotLines({ slots }: SystemSnapshot, { columns, paint }: Layout): string[] {
+  const busy = slots.filter((slot) => slot.state === 'working');
+  const idle = slots.length - busy.length;
+  const lines = formatTable(
+    [
+      { title: '' },
+      { title: '', shrinkTo: 8 },
+      { title: '', shrinkTo: 10 },
+      { title: '', align: 'right' },
+      { title: '' },
+    ],
+    busy.map((slot) => ['🔨', slot.task ?? '', slot.key ?? '', elapsedText(slot), progressText(slot)]),
+    columns,
+    paint,
+  );
+  if (idle > 0) lines.push(`⏳  ${paint(`${idle === 1 ? 'one slot' : `${idle} slots`} idle`, 'dim')}`);
+  return lines;
+}
+
+function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
+  const limit = timeoutMs === undefined || timeoutMs === 0 ? '' : ` / ${durationText(timeoutMs)}`;
+  return `${durationText(sinceMs ?? 0)}${limit}`;
+}
+
+function progressText({ progress }: BeatSlot): string {
+  return progress === undefined ? '' : `${Math.round(progress * 100)} %`;
+}
+
+/** What waits, why, and the command that ends the wait where there is one. */
+export function waitingLines({ waiting, verdict }: SystemSnapshot): string[] {
+  return waiting.map(({ task, reason, jobs }) => {
+    const name = escapeText(task);
+    if (verdict !== 'running' && reason === 'slots')
+      return `${plural(jobs, 'job')} of ${name}: ${waitingText('worker')}`;
+    const remedy = reason === 'paused' ? `. Let it go on with: dogged resume ${name}` : '';
+    return `${plural(jobs, 'job')} of ${name}: ${escapeText(waitingText(reason))}${remedy}`;
+  });
+}
+
+/** Dead letters, each with the command that shows all of it. */
+export function failureLines(
+  failed: readonly JobSummary[],
+  nowMs: number,
+  { columns, paint }: Layout,
+): string[] {
+  return failed.map((job) => {
+    const ago = job.endedAtMs === null ? '' : ` ${durationText(nowMs - job.endedAtMs)} ago`;
+    const command = `dogged job ${job.id}`;
+    const text = escapeText(`${job.task} "${job.key}"${ago}: ${shownReason(job) ?? 'no reason was kept'}`);
+    return `${truncateText(text, Math.max(20, columns - command.length - 2))}  ${paint(command, 'cyan')}`;
+  });
+}
+
+/** The first of the line: what a free slot takes next. */
+export function nextLines(next: readonly JobSummary[], nowMs: number, { columns, paint }: Layout): string[] {
+  return formatTable(
+    [{ title: '', align: 'right' }, { title: '', shrinkTo: 8 }, { title: '', shrinkTo: 10 }, { title: '' }],
+    next.map((job) => [
+      `#${job.id}`,
+      job.task,
+      job.key,
+      stateOfPlace(job.place) === 'pending' && job.runAtMs > nowMs
+        ? `in ${durationText(job.runAtMs - nowMs)}`
+        : `due for ${durationText(nowMs - job.runAtMs)}`,
+    ]),
+    columns,
+    paint,
+  );
+}
+
+/** What a reader must know before believing the figures. */
+export function problemLines(
+  { problems, countedFrom, verdict }: SystemSnapshot,
+  { paint }: Layout,
+): string[] {
+  const lines = problems.map((problem) => paint(`⚠️ ${escapeText(problem)}`, 'yellow'));
+  if (problems.length > 0 && countedFrom === 'heartbeat')
+    lines.push('   The figures below are those of the last beat.');
+  if (countedFrom === 'nothing' && verdict === 'stopped') lines.push('Nothing has run here yet.');
+  return lines;
+}

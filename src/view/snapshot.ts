@@ -1,0 +1,193 @@
+import type { Beat, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import { queueOf } from '../heartbeat/compose-beat.js';
+import type { TaskLimits } from '../heartbeat/settings.js';
+import { explainWaiting } from '../policy/waiting.js';
+import type { JobSummary, QueueCounts, ReadStore, TaskCounts } from '../store/contract.js';
+import { lookAtProcesses, type ProcessesLook } from './worker-look.js';
+
+/**
+ * How things stand, for every screen: what `status`, `queue` and all that comes later show is taken from this one
+ * object. Counts and running jobs are the database's, now; the heartbeat adds what only the worker knows.
+ */
+export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker' | 'monitor'> {
+  readonly queue: BeatQueue;
+  readonly slots: readonly BeatSlot[];
+  readonly sources: readonly BeatSource[];
+  readonly waiting: readonly BeatWaiting[];
+  readonly outages: readonly never[];
+  readonly tasks: readonly TaskCounts[];
+  readonly pausedAll: boolean;
+  /** Due jobs that the next claim can take. */
+  readonly runnable: number;
+  readonly oldestDueMs: number | null;
+  readonly nextScheduledAtMs: number | null;
+  /** Where the counts come from. `nothing`: there is no database, and no beat that could tell. */
+  readonly countedFrom: 'database' | 'heartbeat' | 'nothing';
+  readonly problems: readonly string[];
+  readonly takenAtMs: number;
+}
+
+/** The store's part of a look, or why there is none: null when nothing has run here yet. */
+export type StoreLook =
+  | { readonly status: 'read'; readonly counts: QueueCounts; readonly running: readonly JobSummary[] }
+  | { readonly status: 'missing' }
+  | { readonly status: 'failed'; readonly why: string };
+
+/** More jobs than any screen shows can run at once only where `slots` says so. */
+const MOST_RUNNING = 1000;
+
+export async function lookAtStore(store: ReadStore): Promise<StoreLook> {
+  const counts = await store.counts();
+  const running =
+    counts.total.running === 0 ? [] : await store.list({ states: ['running'], limit: MOST_RUNNING });
+  return { status: 'read', counts, running };
+}
+
+export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: number): SystemSnapshot {
+  const processes = lookAtProcesses(stateFolder, nowMs);
+  const { verdict, worker, monitor, beat, settings } = processes;
+  const problems = [...processes.problems];
+  if (look.status === 'failed') problems.push(`database: ${look.why}`);
+  const works = verdict === 'running' || verdict === 'stuck';
+
+  if (look.status !== 'read') {
+    return {
+      verdict,
+      worker,
+      monitor,
+      queue: beat?.queue ?? NO_QUEUE,
+      slots: works ? (beat?.slots ?? []) : [],
+      sources: beat?.sources ?? [],
+      waiting: works ? (beat?.waiting ?? []) : [],
+      outages: [],
+      tasks: [],
+      pausedAll: false,
+      runnable: works ? (beat?.runnable ?? 0) : 0,
+      oldestDueMs: null,
+      nextScheduledAtMs: null,
+      countedFrom: beat === null ? 'nothing' : 'heartbeat',
+      problems,
+      takenAtMs: nowMs,
+    };
+  }
+
+  const { counts } = look;
+  const slotCount = works ? (processes.settingsKnown ? settings.slots : (beat?.slots.length ?? 0)) : 0;
+  const slots = works ? correctSlots(beat, look.running, slotCount, settings.tasks, nowMs) : [];
+  const { waiting, runnable } = explainWaiting({
+    lines: counts.tasks,
+    pausedAll: counts.pausedAll,
+    slots: slotCount,
+    freeSlots: slots.filter((slot) => slot.state === 'idle').length,
+    tasks: processes.settingsKnown ? settings.tasks : counts.tasks.map(unlimited),
+    unavailable: new Set(beat?.waiting.filter((line) => line.reason === 'breaker').map((line) => line.task)),
+  });
+  return {
+    verdict,
+    worker,
+    monitor,
+    queue: queueOf(counts.total),
+    slots,
+    sources: mergeSources(beat, counts, worker.beatAgeMs),
+    waiting,
+    outages: [],
+    tasks: counts.tasks,
+    pausedAll: counts.pausedAll,
+    runnable,
+    oldestDueMs: counts.oldestDueAtMs === null ? null : Math.max(0, nowMs - counts.oldestDueAtMs),
+    nextScheduledAtMs: counts.nextScheduledAtMs,
+    countedFrom: 'database',
+    problems,
+    takenAtMs: nowMs,
+  };
+}
+
+const NO_QUEUE: BeatQueue = {
+  pending: 0,
+  scheduled: 0,
+  running: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  expired: 0,
+  outbox: 0,
+};
+
+/**
+ * The slots as they are now. The beat knows places and progress, but is up to a beat old: a job that has ended since
+ * leaves its slot idle, and one that has started since takes the first idle slot.
+ */
+function correctSlots(
+  beat: Beat | null,
+  running: readonly JobSummary[],
+  slotCount: number,
+  tasks: readonly TaskLimits[],
+  nowMs: number,
+): BeatSlot[] {
+  const jobs = new Map(running.map((job) => [job.id, job]));
+  const slots: BeatSlot[] = [];
+  for (let slot = 0; slot < slotCount; slot += 1) {
+    const told = beat?.slots.find((candidate) => candidate.slot === slot);
+    const job = told?.job === undefined ? undefined : jobs.get(told.job);
+    if (told === undefined || job === undefined) {
+      slots.push({ slot, state: 'idle' });
+    } else {
+      jobs.delete(job.id);
+      slots.push({ ...working(slot, job, tasks, nowMs), ...defined(told, ['timeoutMs', 'progress']) });
+    }
+  }
+  // Oldest first, so that a screen that is drawn twice shows the same order.
+  for (const job of [...jobs.values()].reverse()) {
+    const idle = slots.findIndex((slot) => slot.state === 'idle');
+    const slot = idle >= 0 ? idle : slots.length;
+    slots[slot] = working(slot, job, tasks, nowMs);
+  }
+  return slots;
+}
+
+function working(slot: number, job: JobSummary, tasks: readonly TaskLimits[], nowMs: number): BeatSlot {
+  const timeoutMs = tasks.find((task) => task.name === job.task)?.timeoutMs;
+  return {
+    slot,
+    state: 'working',
+    job: job.id,
+    task: job.task,
+    key: job.key,
+    sinceMs: Math.max(0, nowMs - (job.startedAtMs ?? nowMs)),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+}
+
+function defined(slot: BeatSlot, names: readonly ('timeoutMs' | 'progress')[]): Partial<BeatSlot> {
+  return Object.fromEntries(
+    names.filter((name) => slot[name] !== undefined).map((name) => [name, slot[name]]),
+  );
+}
+
+/** Records and rejects as the database counts them; the time of the last poll and its problem as the worker tells them. */
+function mergeSources(beat: Beat | null, counts: QueueCounts, beatAgeMs: number | null): BeatSource[] {
+  const names = new Set([...(beat?.sources ?? []), ...counts.sources].map((source) => source.name));
+  return [...names].map((name) => {
+    const told = beat?.sources.find((source) => source.name === name);
+    const counted = counts.sources.filter((source) => source.name === name);
+    const lastPollMs = told?.lastPollMs ?? null;
+    return {
+      name,
+      records: counted.reduce((sum, source) => sum + source.records, 0),
+      rejected: counted.reduce((sum, source) => sum + source.rejected, 0),
+      lastPollMs: lastPollMs === null ? null : lastPollMs + (beatAgeMs ?? 0),
+      problem: told?.problem ?? null,
+    };
+  });
+}
+
+/** Where no worker has told its limits, only a pause can be known. */
+function unlimited({ task }: TaskCounts): TaskLimits {
+  return {
+    name: task,
+    concurrency: Number.MAX_SAFE_INTEGER,
+    timeoutMs: 0,
+    group: null,
+    runner: { kind: 'unknown' },
+  };
+}

@@ -1,0 +1,53 @@
+import type { WaitingReason } from '../heartbeat/beat.js';
+import type { JobSummary } from '../store/contract.js';
+import type { SystemSnapshot } from './snapshot.js';
+
+/**
+ * What one job waits for: a reason as in `waiting`, or what only a single job can wait for. `time`: it was added for
+ * later. `backoff`: it is to be retried. `predecessor`: an older version of its record still runs. `worker`: nobody
+ * runs jobs here. null: it does not wait, or the next claim can take it.
+ */
+export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'worker';
+
+export function waitingFor(
+  job: Pick<JobSummary, 'place' | 'parkedBy' | 'task' | 'attempts'>,
+  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting'>,
+): WaitingFor | null {
+  switch (job.place) {
+    case 'scheduled':
+      return job.attempts > 0 ? 'backoff' : 'time';
+    case 'parked':
+      return job.parkedBy ?? 'group';
+    case 'ready':
+      if (snapshot.verdict !== 'running') return 'worker';
+      return (
+        snapshot.waiting.find((line) => line.task === job.task && line.reason !== 'group')?.reason ?? null
+      );
+    case 'running':
+    case 'completed':
+    case 'failed':
+    case 'cancelled':
+    case 'expired':
+      return null;
+  }
+}
+
+const WORDS: Readonly<Record<WaitingFor, string>> = {
+  slots: 'all slots are busy',
+  concurrency: 'its task runs as many at once as it may',
+  group: 'its group is full, or an older version of its record still runs',
+  paused: 'paused',
+  breaker: 'its program or dependency is away',
+  memory: 'memory is short',
+  disk: 'the disk is nearly full',
+  clock: 'the clock is not to be trusted yet',
+  time: 'its time has not come',
+  backoff: 'it is to be retried',
+  predecessor: 'an older version of its record still runs',
+  worker: 'no worker runs',
+};
+
+/** The reason in words. A reason that only a newer worker knows is shown as it is. */
+export function waitingText(reason: string): string {
+  return WORDS[reason as WaitingFor] ?? reason;
+}
