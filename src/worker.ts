@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
-import { type CutOffJob, createDispatcher, type Dispatcher } from './dispatch/loop.js';
+import type { CutOffJob, Dispatcher } from './dispatch/dispatcher.js';
+import { createDispatcher } from './dispatch/loop.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
@@ -62,7 +63,16 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   );
 
   const shutdown = createShutdown(log);
-  const dispatcher = createDispatcher({ config, store, clock, log, epoch, storeId, nonce: self.nonce });
+  const dispatcher = createDispatcher({
+    config,
+    store,
+    clock,
+    log,
+    epoch,
+    storeId,
+    nonce: self.nonce,
+    onFatal: shutdown.abort,
+  });
   const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
   const lifeLine = await createLifeLine(self.nonce);
   const monitor = createMonitorWatch({

@@ -48,19 +48,15 @@ export function atDeadline(clock: Clock, delayMs: number, action: () => void): (
   return () => cancel();
 }
 
+/** Of an attempt without a child, or whose child nobody can tell about any more. */
+export function bareReport(outcome: RunOutcome, startedAtMs: number, endedAtMs = startedAtMs): AttemptReport {
+  return { outcome, startedAtMs, endedAtMs, exitCode: null, signal: null, stdout: null, stderr: null };
+}
+
 /** An attempt that ended before anything was started. */
 export function endedAtOnce(outcome: RunOutcome, clock: Clock): RunningAttempt {
-  const nowMs = clock.wallMs();
   return {
-    report: Promise.resolve({
-      outcome,
-      startedAtMs: nowMs,
-      endedAtMs: nowMs,
-      exitCode: null,
-      signal: null,
-      stdout: null,
-      stderr: null,
-    }),
+    report: Promise.resolve(bareReport(outcome, clock.wallMs())),
     interrupt: () => undefined,
     progress: () => null,
   };

@@ -7,7 +7,8 @@ export class CoolDowns {
   readonly #byTask = new Map<string, CoolDown>();
 
   names(): ReadonlySet<string> {
-    return new Set(this.#byTask.keys());
+    const down = [...this.#byTask].filter(([, { untilMonotonicMs }]) => untilMonotonicMs !== null);
+    return new Set(down.map(([task]) => task));
   }
 
   claimsAllowed(task: string, running: number, nowMonotonicMs: number): number {
@@ -28,7 +29,7 @@ export class CoolDowns {
   nextEndMs(nowMonotonicMs: number): number | null {
     let nextMs: number | null = null;
     for (const { untilMonotonicMs } of this.#byTask.values()) {
-      const leftMs = untilMonotonicMs - nowMonotonicMs;
+      const leftMs = (untilMonotonicMs ?? 0) - nowMonotonicMs;
       if (leftMs > 0) nextMs = Math.min(leftMs, nextMs ?? leftMs);
     }
     return nextMs;

@@ -1,75 +1,23 @@
-import type { Config, TaskConfig } from '../config/config.js';
-import type { BeatSlot } from '../heartbeat/beat.js';
+import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
-import type { JobId } from '../job/job.js';
 import type { AttemptReport } from '../job/outcome.js';
-import { type Clock, pause } from '../platform/clock.js';
-import type { Log } from '../platform/log.js';
+import { pause } from '../platform/clock.js';
 import { roomOf } from '../policy/limits.js';
 import type { RetryMoment } from '../policy/retry.js';
-import type { Claim, ClaimStore, EligibleTask, TurnResult, UpkeepStore } from '../store/contract.js';
+import type { Claim, EligibleTask, TurnResult } from '../store/contract.js';
+import { bareReport } from './attempt.js';
 import { CoolDowns } from './cool-downs.js';
+import type {
+  CutOffJob,
+  DispatchCounters,
+  Dispatcher,
+  DispatcherOptions,
+  DispatchStatus,
+} from './dispatcher.js';
 import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
 import { rescueOrphans } from './rescue.js';
 import { RunningJobs } from './running-jobs.js';
 import { TurnTimer } from './turn-timer.js';
-
-export interface DispatcherOptions {
-  readonly config: Config;
-  readonly store: ClaimStore & Pick<UpkeepStore, 'orphans' | 'rescue'>;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly epoch: number;
-  readonly storeId: string;
-  readonly nonce: string;
-  /** 0 ≤ random() < 1; spreads the retries. */
-  readonly random?: () => number;
-  /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
-  readonly onFatal?: (error: DoggedError) => void;
-  /** Program that hosts module tasks: only tests run from source need another one. */
-  readonly moduleHost?: string;
-}
-
-/** A job that was still running when the worker's grace was over. It is pending again, uncharged. */
-export interface CutOffJob {
-  readonly id: JobId;
-  readonly task: string;
-  readonly key: string;
-}
-
-export interface DispatchStatus {
-  readonly slots: readonly BeatSlot[];
-  readonly freeSlots: number;
-  readonly oldestRunningMs: number;
-  readonly runningByTask: ReadonlyMap<string, number>;
-  /** Tasks that are passed over because their program or dependency is away. */
-  readonly unavailable: ReadonlySet<string>;
-}
-
-export interface DispatchCounters {
-  /** Turns of the loop that the store has answered. */
-  readonly turns: number;
-  readonly claims: number;
-  readonly completed: number;
-  readonly failed: number;
-}
-
-export interface Dispatcher {
-  /** Before `start`: proves a dead worker's processes gone and takes up its jobs. Repeats itself for what is stuck. */
-  rescue(): Promise<{ readonly recovered: number; readonly stuck: number }>;
-  start(): void;
-  /** Something may be ready to run: take a turn soon. May be called as often as one likes. */
-  readonly nudge: () => void;
-  /** Nothing runs, every end is committed, and the last turn found nothing to claim. */
-  drained(): boolean;
-  /**
-   * Takes no more jobs, lets what runs go on for `graceMs`, then ends it and gives it back uncharged; answers with what
-   * was cut off. Called again with 0 while it waits, it waits no longer.
-   */
-  stop(graceMs: number): Promise<readonly CutOffJob[]>;
-  status(): DispatchStatus;
-  readonly counters: DispatchCounters;
-}
 
 /** How often the loop looks whether another process has changed the database, and at the wall clock. */
 const TICK_MS = 250;
@@ -85,6 +33,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new DispatchLoop(options);
 }
 
+/** Ends in, claims out, one transaction a turn. */
 class DispatchLoop implements Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tasks: ReadonlyMap<string, TaskConfig>;
@@ -171,7 +120,7 @@ class DispatchLoop implements Dispatcher {
   stop(graceMs: number): Promise<readonly CutOffJob[]> {
     if (graceMs === 0) {
       this.#hurried.abort();
-      if (this.#stopping !== null) this.#running.interruptAll('released', true);
+      if (this.#stopping !== null) this.#running.hurry();
     }
     this.#stopping ??= this.#windDown(graceMs);
     return this.#stopping;
@@ -197,7 +146,10 @@ class DispatchLoop implements Dispatcher {
     this.#countAndAnnounce(ends, result);
     this.#lastTurnClaimed = result.claims.length;
     this.#counters.claims += result.claims.length;
-    for (const claim of result.claims) this.#running.start(claim);
+    for (const claim of result.claims) {
+      if (this.#stopping === null) this.#running.start(claim);
+      else this.#giveBack(claim);
+    }
     for (const id of result.cancelRequests) this.#running.interrupt(id, 'cancelled');
     this.#nextDueAtMs = result.nextDueAtMs;
     if (this.#stopping === null) this.#turns.wakeAfter(this.#wakeAfterMs());
@@ -272,6 +224,14 @@ class DispatchLoop implements Dispatcher {
     this.#coolDowns.learn(task, kind, this.#options.clock.monotonicMs(), this.#random());
     if (kind === 'released') this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
     this.#ends.push(decideEnd(claim, report, task, this.#moment()));
+    this.#turns.request();
+  }
+
+  /** Claimed while the stop began: nothing of it was started. */
+  #giveBack(claim: Claim): void {
+    const outcome = { kind: 'released', reason: 'given back: the worker stopped before it began' } as const;
+    const report = bareReport(outcome, this.#options.clock.wallMs());
+    this.#ends.push(decideEnd(claim, report, this.#tasks.get(claim.task), this.#moment()));
     this.#turns.request();
   }
 

@@ -1,7 +1,9 @@
+import { DoggedError } from '../job/errors.js';
 import type { AttemptReport } from '../job/outcome.js';
-import type { Clock } from '../platform/clock.js';
+import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Orphan, UpkeepStore } from '../store/contract.js';
+import { bareReport } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { announceEnd, type EndedAttempt } from './record.js';
 import { type Survivor, sweep } from './sweep.js';
@@ -21,6 +23,8 @@ export interface RescueReport {
 }
 
 const SWEEP_MS = 2_000;
+const BUSY_RETRY_MS = 100;
+const DIED = { kind: 'crashed', reason: 'its worker died while it ran' } as const;
 
 /**
  * Takes up what a dead worker left: kills every process that carries this store's mark and another worker's nonce, then
@@ -49,10 +53,24 @@ export async function rescueOrphans(options: RescueOptions): Promise<RescueRepor
   const stuck = orphans.filter((orphan) => survivors.some((survivor) => mayBelongTo(survivor, orphan)));
   const ends = orphans
     .filter((orphan) => !stuck.includes(orphan))
-    .map((orphan) => options.decide(orphan, crashReport(orphan, clock.wallMs())));
-  const answers = ends.length === 0 ? [] : await store.rescue(ends, clock.wallMs());
+    .map((orphan) => options.decide(orphan, bareReport(DIED, orphan.startedAtMs, clock.wallMs())));
+  const answers = ends.length === 0 ? [] : await recordPatiently(ends, options);
   for (const [index, end] of ends.entries()) announceEnd(log, end, answers[index] === 'recorded');
   return { recovered: answers.filter((answer) => answer === 'recorded').length, stuck };
+}
+
+/** A command may hold the lock for a moment; there is nothing else to do until it lets go. */
+async function recordPatiently(ends: readonly EndedAttempt[], { store, clock, log }: RescueOptions) {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await store.rescue(ends, clock.wallMs());
+    } catch (error) {
+      if (!(error instanceof DoggedError) || error.code !== 'STORE_BUSY') throw error;
+      if (tries % 50 === 0)
+        log.warn({ err: error }, 'The database is locked: the jobs of a dead worker wait');
+      await pause(clock, BUSY_RETRY_MS);
+    }
+  }
 }
 
 /** A process that hides whose it is may belong to any of them. */
@@ -60,16 +78,4 @@ function mayBelongTo({ mark }: Survivor, { claim }: Orphan): boolean {
   if (mark === null) return true;
   if (mark.job !== null) return mark.job === claim.id;
   return mark.task === null || mark.task === claim.task;
-}
-
-function crashReport(orphan: Orphan, nowMs: number): AttemptReport {
-  return {
-    outcome: { kind: 'crashed', reason: 'its worker died while it ran' },
-    startedAtMs: orphan.startedAtMs,
-    endedAtMs: nowMs,
-    exitCode: null,
-    signal: null,
-    stdout: null,
-    stderr: null,
-  };
 }

@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { TaskConfig, TaskRunner } from '../config/config.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { isIntact } from '../job/snapshot.js';
+import type { Clock } from '../platform/clock.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { Claim } from '../store/contract.js';
 import {
@@ -20,6 +22,10 @@ import { CappedOutput } from './output.js';
 import { ProgressScanner } from './progress.js';
 
 const NEWLINE = Buffer.from('\n');
+
+/** A child that writes without end must not take all our time: 100 MB a second is plenty for output that is not kept. */
+const BURST_BYTES = 1_048_576;
+const REST_MS = 10;
 
 type CommandRunner = Extract<TaskRunner, { kind: 'command' }>;
 
@@ -63,7 +69,7 @@ export function runCommand(
   };
   const cancelTimeout = atDeadline(clock, timeoutMs, () => interrupt('timed-out', false));
 
-  const output = collectOutput(child, task.outputBytes, (share) => {
+  const output = collectOutput(child, task.outputBytes, clock, (share) => {
     progress = share;
   });
 
@@ -90,14 +96,31 @@ export function runCommand(
   return { report: finish(), interrupt, progress: () => progress };
 }
 
-function collectOutput(child: OwnedChild, capBytes: number, onProgress: (share: number) => void) {
+function collectOutput(
+  child: OwnedChild,
+  capBytes: number,
+  clock: Clock,
+  onProgress: (share: number) => void,
+) {
   const stdout = new CappedOutput(capBytes);
   const stderr = new CappedOutput(capBytes);
   const scanner = new ProgressScanner(onProgress);
-  child.stdout.on('data', (chunk: Buffer) => {
+  readThrottled(child.stdout, clock, (chunk) => {
     stdout.push(chunk);
     scanner.push(chunk);
   });
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  readThrottled(child.stderr, clock, (chunk) => stderr.push(chunk));
   return { stdout, stderr };
+}
+
+function readThrottled(stream: Readable, clock: Clock, onChunk: (chunk: Buffer) => void): void {
+  let burstBytes = 0;
+  stream.on('data', (chunk: Buffer) => {
+    onChunk(chunk);
+    burstBytes += chunk.length;
+    if (burstBytes < BURST_BYTES) return;
+    burstBytes = 0;
+    stream.pause();
+    clock.after(REST_MS, () => stream.resume());
+  });
 }

@@ -69,6 +69,12 @@ export class RunningJobs {
     for (const { attempt } of this.slots.occupants()) attempt?.interrupt(reason, urgent);
   }
 
+  /** Ends everything at once, also what `close` is just waiting for. */
+  hurry(): void {
+    this.interruptAll('released', true);
+    for (const { runner } of this.#runners.values()) void runner.close(0);
+  }
+
   /** Jobs of a dead worker that cannot be proved gone sit in slots until they are. Replaces those of the last call. */
   holdStuck(orphans: readonly Orphan[]): void {
     const { clock } = this.#options;

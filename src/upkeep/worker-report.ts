@@ -28,6 +28,7 @@ export interface ReportedParts {
       readonly slots: readonly BeatSlot[];
       readonly freeSlots: number;
       readonly oldestRunningMs: number;
+      readonly unavailable: ReadonlySet<string>;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -71,13 +72,14 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, unavailable } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
         slots: config.slots,
         freeSlots,
         tasks: config.tasks,
+        unavailable,
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({

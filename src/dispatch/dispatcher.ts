@@ -1,0 +1,64 @@
+import type { Config } from '../config/config.js';
+import type { BeatSlot } from '../heartbeat/beat.js';
+import type { DoggedError } from '../job/errors.js';
+import type { JobId } from '../job/job.js';
+import type { Clock } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import type { ClaimStore, UpkeepStore } from '../store/contract.js';
+
+export interface DispatcherOptions {
+  readonly config: Config;
+  readonly store: ClaimStore & Pick<UpkeepStore, 'orphans' | 'rescue'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly epoch: number;
+  readonly storeId: string;
+  readonly nonce: string;
+  /** 0 ≤ random() < 1; spreads the retries. */
+  readonly random?: () => number;
+  /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
+  readonly onFatal?: (error: DoggedError) => void;
+  /** Program that hosts module tasks: only tests run from source need another one. */
+  readonly moduleHost?: string;
+}
+
+/** A job that was still running when the worker's grace was over. It is pending again, uncharged. */
+export interface CutOffJob {
+  readonly id: JobId;
+  readonly task: string;
+  readonly key: string;
+}
+
+export interface DispatchStatus {
+  readonly slots: readonly BeatSlot[];
+  readonly freeSlots: number;
+  readonly oldestRunningMs: number;
+  readonly runningByTask: ReadonlyMap<string, number>;
+  /** Tasks that are passed over because their program or dependency is away. */
+  readonly unavailable: ReadonlySet<string>;
+}
+
+export interface DispatchCounters {
+  /** Turns of the loop that the store has answered. */
+  readonly turns: number;
+  readonly claims: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export interface Dispatcher {
+  /** Before `start`: proves a dead worker's processes gone and takes up its jobs. Repeats itself for what is stuck. */
+  rescue(): Promise<{ readonly recovered: number; readonly stuck: number }>;
+  start(): void;
+  /** Something may be ready to run: take a turn soon. May be called as often as one likes. */
+  readonly nudge: () => void;
+  /** Nothing runs, every end is committed, and the last turn found nothing to claim. */
+  drained(): boolean;
+  /**
+   * Takes no more jobs, lets what runs go on for `graceMs`, then ends it and gives it back uncharged; answers with what
+   * was cut off. Called again with 0 while it waits, it waits no longer.
+   */
+  stop(graceMs: number): Promise<readonly CutOffJob[]>;
+  status(): DispatchStatus;
+  readonly counters: DispatchCounters;
+}
