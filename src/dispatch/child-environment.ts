@@ -1,4 +1,5 @@
 import { delimiter, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { TaskConfig } from '../config/config.js';
 import type { Claim } from '../store/contract.js';
 
@@ -33,9 +34,12 @@ export function inheritedEnvironment(own: NodeJS.ProcessEnv): Readonly<Record<st
   return inherited;
 }
 
+/** This program itself, executable, so that a handler can call `"$DOGGED_BIN" append FILE` wherever dogged is installed. */
+const DOGGED_BIN = fileURLToPath(new URL('../cli.js', import.meta.url));
+
 /** What a long-lived child of a task is told; what belongs to one job comes with each request. */
 export function taskEnvironment(task: TaskConfig, stateFolder: string): Record<string, string> {
-  return { ...task.env, DOGGED_TASK: task.name, DOGGED_STATE_DIR: stateFolder };
+  return { ...task.env, DOGGED_TASK: task.name, DOGGED_STATE_DIR: stateFolder, DOGGED_BIN };
 }
 
 /** What the one child of an attempt is told. */
