@@ -15,13 +15,21 @@ export interface Desired {
   readonly request: string;
 }
 
-export function writeDesired(stateFolder: string, desired: Desired['desired']): void {
+/** Returns the request, by which its maker can tell whether somebody has asked for anything else since. */
+export function writeDesired(stateFolder: string, desired: Desired['desired']): string {
   const content: Desired = { schema: 1, desired, request: randomUUID() };
   writeFileAtomic(stateFiles(stateFolder).desired, `${JSON.stringify(content)}\n`);
+  return content.request;
 }
 
 export function readDesired(stateFolder: string): StateFile<Desired> {
   return readStateFile<Desired>(stateFiles(stateFolder).desired, checkDesired);
+}
+
+/** True when somebody has asked for something since, or for nothing that can be read. */
+export function isOvertaken(stateFolder: string, request: string): boolean {
+  const file = readDesired(stateFolder);
+  return file.status !== 'read' || file.content.request !== request;
 }
 
 const checkDesired = shapeOf<Desired>({

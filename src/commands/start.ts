@@ -1,0 +1,48 @@
+import { startPair } from '../health/start-pair.js';
+import { stateFiles } from '../heartbeat/state-files.js';
+import { DoggedError, EXIT } from '../job/errors.js';
+import type { Clock } from '../platform/clock.js';
+import { painter } from '../view/colour.js';
+import { formatLogLine } from '../view/log-lines.js';
+import type { CommandModule, Output } from './command.js';
+import { lastLines } from './log-files.js';
+import { locateSystem } from './system.js';
+
+const FIRST_BEAT_WITHIN_MS = 10_000;
+const LINES_SHOWN = 10;
+
+export const startCommand: CommandModule = {
+  examples: ['dogged start', 'dogged start -c /srv/pipeline/dogged.config.yaml'],
+  notes:
+    'Starts health monitor and worker in the background and waits for the first beat. Running already: says so.\nExit codes: 0 they run, 1 no beat within 10 s, 78 bad config.',
+  async run({ options, output, clock }) {
+    const { configFile } = await locateSystem(options);
+    return startFrom(configFile, output, clock);
+  },
+};
+
+/** Validates before anything is touched: a config that is refused stops no worker that runs. */
+export async function startFrom(configFile: string, output: Output, clock: Clock): Promise<number> {
+  const { loadConfig } = await import('../config/load.js');
+  const { stateFolder, heartbeat } = await loadConfig(configFile);
+  const result = await startPair({
+    stateFolder,
+    configFile,
+    heartbeatFolder: heartbeat.folder,
+    withinMs: FIRST_BEAT_WITHIN_MS,
+    clock,
+  });
+  if (!result.started) {
+    const detail = [result.why ?? '', ...tailOf(stateFiles(stateFolder).workerLog)].join('\n').trim();
+    throw new DoggedError('START_FAILED', { waitedMs: result.waitedMs, detail });
+  }
+  const { workerPid, monitorPid, wasRunning } = result;
+  output.json({ result: wasRunning ? 'already-running' : 'started', worker: workerPid, monitor: monitorPid });
+  const done = wasRunning ? 'Running already' : 'Started';
+  output.print(`${done}: worker PID ${workerPid}, health monitor PID ${monitorPid}`);
+  return EXIT.ok;
+}
+
+function tailOf(path: string): string[] {
+  return lastLines(path, LINES_SHOWN).lines.map((line) => formatLogLine(line, painter(false)));
+}

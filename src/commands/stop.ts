@@ -1,0 +1,62 @@
+import { stopPair } from '../health/stop-pair.js';
+import { readSettings } from '../heartbeat/settings.js';
+import { EXIT } from '../job/errors.js';
+import type { Clock } from '../platform/clock.js';
+import { plural } from '../view/duration-text.js';
+import { escapeText } from '../view/escape.js';
+import type { CommandModule, CommonOptions, Output } from './command.js';
+import { duration } from './option-values.js';
+import { locateSystem } from './system.js';
+
+export interface StopOptions extends CommonOptions {
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
+
+/** Used where no worker has told its `shutdownGrace`. */
+const DEFAULT_GRACE_MS = 30_000;
+/** The worker ends its jobs after its grace, and needs a moment to record that. */
+const BEYOND_GRACE_MS = 10_000;
+
+export const stopCommand: CommandModule<StopOptions> = {
+  examples: ['dogged stop', 'dogged stop --timeout 5s   # running jobs are cut off after 5 s'],
+  notes:
+    'Running jobs get shutdownGrace (30 s) to end. What is cut off is named, and waits for the next start, uncharged.\nExit codes: 0 nothing runs any more (also when nothing ran), 1 a process could not be ended.',
+  configure(command) {
+    command.option('--timeout <duration>', 'cut running jobs off after this', duration);
+  },
+  async run({ options, output, clock }) {
+    const { stateFolder } = await locateSystem(options);
+    return stopIn(stateFolder, options.timeout, output, clock);
+  },
+};
+
+/** Works from the state folder alone: a broken config must not keep anybody from stopping. */
+export async function stopIn(
+  stateFolder: string,
+  timeoutMs: number | undefined,
+  output: Output,
+  clock: Clock,
+): Promise<number> {
+  const settings = readSettings(stateFolder);
+  const shutdownGraceMs = settings.status === 'read' ? settings.content.shutdownGraceMs : DEFAULT_GRACE_MS;
+  const { workerPid, monitorPid, killed, cutOff } = await stopPair({
+    stateFolder,
+    graceMs: timeoutMs ?? shutdownGraceMs + BEYOND_GRACE_MS,
+    clock,
+    onWaiting: (pid) => output.note(`Waiting for the worker (PID ${pid}) to end its running jobs …`),
+  });
+  output.json({ worker: workerPid, monitor: monitorPid, killed, cutOff });
+  if (workerPid === null && monitorPid === null) {
+    output.print('Nothing runs here.');
+    return EXIT.ok;
+  }
+  if (workerPid !== null)
+    output.print(`Stopped: worker PID ${workerPid}${killed ? ' (it had to be killed)' : ''}`);
+  if (monitorPid !== null) output.print(`Stopped: health monitor PID ${monitorPid}`);
+  if (cutOff.length > 0) {
+    output.print(`${plural(cutOff.length, 'job')} cut off; they wait for the next start, uncharged:`);
+    for (const { id, task, key } of cutOff) output.print(`  ${id}  ${escapeText(task)}  ${escapeText(key)}`);
+  }
+  return EXIT.ok;
+}
