@@ -57,7 +57,7 @@ function checkSource(
       fix: 'poll a folder of your own',
     });
   }
-  return findings.concat(checkRequire([...path, 'require'], source['require']));
+  return findings;
 }
 
 function checkTaskName(
@@ -71,33 +71,6 @@ function checkTaskName(
   return [
     { path, message: `names no task: "${name}"`, fix: near === null ? known : `did you mean "${near}"?` },
   ];
-}
-
-const SCHEMA_TYPES = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string'];
-
-/** The mistakes that people make in the two parts of JSON Schema that nearly every gate uses. */
-function checkRequire(path: Path, schema: unknown): Finding[] {
-  const { type, required } = map(schema);
-  const findings: Finding[] = [];
-  const unknownType = [type].flat().find((one) => one !== undefined && !SCHEMA_TYPES.includes(String(one)));
-  if (unknownType !== undefined) {
-    findings.push({
-      path: [...path, 'type'],
-      message: `must be one of ${SCHEMA_TYPES.join(', ')}`,
-      fix: null,
-    });
-  }
-  if (
-    required !== undefined &&
-    !(Array.isArray(required) && required.every((one) => typeof one === 'string'))
-  ) {
-    findings.push({
-      path: [...path, 'required'],
-      message: 'must be a list of field names',
-      fix: 'for example [title]',
-    });
-  }
-  return findings;
 }
 
 function checkTask(path: Path, task: Written): Finding[] {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { DoggedError } from '../job/errors.js';
+import { checkRequire } from './check-require.js';
 import type { Config } from './config.js';
 import { crossCheck } from './cross-check.js';
 import { applyEnvironment } from './environment.js';
@@ -15,9 +16,10 @@ import { configSchema } from './schema.js';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Either a config or at least one problem. */
-export type ConfigReading =
-  | { readonly file: string; readonly config: Config; readonly problems: readonly [] }
-  | { readonly file: string; readonly config: null; readonly problems: readonly Problem[] };
+export type ConfigReading = { readonly file: string; place(finding: Finding): Problem } & (
+  | { readonly config: Config; readonly problems: readonly [] }
+  | { readonly config: null; readonly problems: readonly Problem[] }
+);
 
 /**
  * The config of this file with the environment laid over it: valid, complete, deeply frozen.
@@ -35,29 +37,35 @@ export async function loadConfig(file: string, environment: Environment = proces
   });
 }
 
-/** As `loadConfig`, for a caller that wants the problems one by one. Throws only CONFIG_MISSING. */
+/**
+ * As `loadConfig`, for a caller that wants the problems one by one, or has found more of them: `place` tells where they
+ * stand. Throws only CONFIG_MISSING.
+ */
 export async function readConfig(
   givenFile: string,
   environment: Environment = process.env,
 ): Promise<ConfigReading> {
   const file = resolve(givenFile);
   const document = await readDocument(file);
-  if (document.problems.length > 0) return { file, config: null, problems: document.problems };
+  const {
+    value,
+    variables,
+    problems: misnamed,
+  } = applyEnvironment(document.value, environment, configSchema);
+  const place = (finding: Finding) => placed(finding, document, variables);
+  if (document.problems.length > 0) return { file, place, config: null, problems: document.problems };
 
-  const overrides = applyEnvironment(document.value, environment, configSchema);
-  const parsed = configSchema.safeParse(overrides.value);
+  const parsed = configSchema.safeParse(value);
   const findings = [
-    ...(parsed.success ? [] : explainIssues(parsed.error.issues, overrides.value, configSchema)),
-    ...crossCheck(overrides.value, resolve(file, '..')),
+    ...(parsed.success ? [] : explainIssues(parsed.error.issues, value, configSchema)),
+    ...crossCheck(value, dirname(file)),
+    ...(await checkRequire(value)),
   ];
-  const problems = [
-    ...findings.map((finding) => placed(finding, document, overrides.variables)),
-    ...overrides.problems,
-  ].sort(byPosition);
+  const problems = [...findings.map(place), ...misnamed].sort(byPosition);
   if (parsed.success && problems.length === 0) {
-    return { file, config: resolveConfig(parsed.data, file), problems: [] };
+    return { file, place, config: resolveConfig(parsed.data, file), problems: [] };
   }
-  return { file, config: null, problems };
+  return { file, place, config: null, problems };
 }
 
 async function readDocument(file: string): Promise<ConfigDocument> {
