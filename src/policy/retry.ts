@@ -29,6 +29,9 @@ export interface RetryMoment {
  */
 export const DEFERRALS_PER_CHARGE = 10;
 
+/** From 1 ms this reaches a week; without a bound, a thousand failures would multiply by infinity. */
+const MOST_DOUBLINGS = 30;
+
 /** A job that was running at this many deaths of a worker is taken for their cause. */
 export const CRASH_LIMIT = 3;
 
@@ -73,7 +76,8 @@ export function decideNext(
  * `minMs`, since that is what the user wrote.
  */
 export function backoffMs(backoff: RetryRules['backoff'], failures: number, random: number): number {
-  const ceilingMs = Math.min(backoff.maxMs, backoff.minMs * 2 ** Math.max(1, failures));
+  const doublings = Math.min(Math.max(1, failures), MOST_DOUBLINGS);
+  const ceilingMs = Math.min(backoff.maxMs, backoff.minMs * 2 ** doublings);
   return Math.round(backoff.minMs + random * Math.max(0, ceilingMs - backoff.minMs));
 }
 
