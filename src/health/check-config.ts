@@ -1,0 +1,51 @@
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { stateFiles } from '../heartbeat/state-files.js';
+import { plural } from '../view/duration-text.js';
+import { type Check, type CheckResult, result } from './check.js';
+
+/** What loading the config came to. Handed in: health loads no config. */
+export type ConfigFinding =
+  | { readonly is: 'valid'; readonly sources: number; readonly tasks: number }
+  | { readonly is: 'missing' }
+  | { readonly is: 'invalid'; readonly problems: readonly string[] };
+
+export function configCheck(
+  configFile: string,
+  stateFolder: string,
+  load: () => Promise<ConfigFinding>,
+): Check {
+  return {
+    name: 'config',
+    run: async () => [judge(configFile, stateFolder, await load())],
+  };
+}
+
+function judge(configFile: string, stateFolder: string, finding: ConfigFinding): CheckResult {
+  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
+    result('config', 'Config', status, text, remedy);
+  switch (finding.is) {
+    case 'missing':
+      return say('critical', `there is none at ${configFile}`, 'dogged init');
+    case 'invalid':
+      return say(
+        'critical',
+        `${plural(finding.problems.length, 'problem')}: ${finding.problems[0] ?? ''}`,
+        'dogged check',
+      );
+    case 'valid': {
+      const text = `${basename(configFile)}: ${plural(finding.sources, 'source')}, ${plural(finding.tasks, 'task')}`;
+      if (isNewerThanWorker(configFile, stateFolder)) {
+        return say('warning', `${text}; changed since the worker read it`, 'dogged restart');
+      }
+      return say('ok', text);
+    }
+  }
+}
+
+/** The worker writes its settings once it has read the config. */
+function isNewerThanWorker(configFile: string, stateFolder: string): boolean {
+  const config = statSync(configFile, { throwIfNoEntry: false });
+  const settings = statSync(stateFiles(stateFolder).settings, { throwIfNoEntry: false });
+  return config !== undefined && settings !== undefined && config.mtimeMs > settings.mtimeMs;
+}

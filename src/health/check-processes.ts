@@ -1,0 +1,196 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Beat } from '../heartbeat/beat.js';
+import { readDesired } from '../heartbeat/desired.js';
+import { type NamedIdentity, readPidFile, runningProcess } from '../heartbeat/pid-file.js';
+import { readBeat } from '../heartbeat/read-beat.js';
+import type { StateFile } from '../heartbeat/read-state-file.js';
+import type { Settings } from '../heartbeat/settings.js';
+import { stateFiles } from '../heartbeat/state-files.js';
+import type { Clock } from '../platform/clock.js';
+import { countText, durationText, plural, sizeText } from '../view/duration-text.js';
+import { type Check, type CheckResult, result } from './check.js';
+import { readRecoveries } from './recovery-log.js';
+import { type Phase, readTally } from './tally.js';
+
+export interface ProcessFigures {
+  readonly upMs: number;
+  readonly rssBytes: number;
+  /** Percent of one core. */
+  readonly cpu: number;
+}
+
+export interface ProcessChecksInput {
+  readonly stateFolder: string;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  /** Of the program that diagnoses. */
+  readonly version: string;
+  readonly figuresOf: (pid: number) => Promise<ProcessFigures | null>;
+}
+
+const HOUR_MS = 60 * 60_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Recoveries in an hour from which on something is wrong, though each of them worked. */
+const MANY_RECOVERIES = 3;
+const LAG_WARN_MS = 1_000;
+
+/** What the state folder and `/proc` tell; needs neither config nor database. */
+export function processChecks(input: ProcessChecksInput): Check[] {
+  const { stateFolder, settings, clock } = input;
+  const files = stateFiles(stateFolder);
+  const worker = runningProcess(files.workerPid);
+  const monitor = runningProcess(files.monitorPid);
+  const file = readBeat(settings.heartbeatFolder);
+  const beat = file.status === 'read' && file.content.nonce === worker?.nonce ? file.content : null;
+  // By the wall clock, for people: no decision rests on it, and a clock that was set back makes it 0.
+  const ageMs = beat === null ? null : Math.max(0, clock.wallMs() - Date.parse(beat.wallTime));
+
+  return [
+    { name: 'worker', run: () => checkWorker(input, worker) },
+    { name: 'monitor', run: () => checkMonitor(worker, monitor) },
+    { name: 'heartbeat', run: () => checkHeartbeat(settings, worker, file, ageMs) },
+    { name: 'progress', run: () => checkProgress(beat) },
+    { name: 'deadlock', run: () => checkDeadlock(input, beat, ageMs) },
+    { name: 'recoveries', run: () => checkRecoveries(stateFolder, clock) },
+    { name: 'versions', run: () => checkVersions(input.version, beat) },
+  ];
+}
+
+async function checkWorker(
+  { stateFolder, figuresOf }: ProcessChecksInput,
+  worker: NamedIdentity | null,
+): Promise<CheckResult[]> {
+  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) => [
+    result('worker', 'worker', status, text, remedy),
+  ];
+  if (worker !== null) {
+    const figures = await figuresOf(worker.pid);
+    if (figures === null) return say('ok', `PID: ${worker.pid}`);
+    const { upMs, rssBytes, cpu } = figures;
+    return say(
+      'ok',
+      `PID: ${worker.pid}, up ${durationText(upMs)}, ${sizeText(rssBytes)}, ${cpu.toFixed(1)} % CPU`,
+    );
+  }
+  const desired = readDesired(stateFolder);
+  if (desired.status === 'read' && desired.content.desired === 'stopped') {
+    return say('critical', 'not running: it was stopped on request', 'dogged start');
+  }
+  const tally = readTally(stateFolder);
+  const waiting = tally === null ? undefined : WAITING_FOR[tally.phase];
+  if (tally !== null && waiting !== undefined) return say('critical', tally.why, waiting);
+  const pidFile = readPidFile(stateFiles(stateFolder).workerPid);
+  if (pidFile.status === 'read') return say('critical', `PID ${pidFile.content.pid} is gone`, 'dogged start');
+  return say('critical', 'not running', 'dogged start');
+}
+
+/** Phases in which no worker runs, and what a person can do then. */
+const WAITING_FOR: Readonly<Partial<Record<Phase, string>>> = {
+  'backing-off': 'dogged logs',
+  'await-config': 'dogged check',
+  'await-holder': 'dogged logs',
+  'gave-up': 'dogged start',
+};
+
+function checkMonitor(worker: NamedIdentity | null, monitor: NamedIdentity | null): CheckResult[] {
+  if (monitor === null) {
+    const status = worker === null ? 'critical' : 'warning';
+    const text = worker === null ? 'not running' : 'not running: nobody would restart the worker';
+    return [result('monitor', 'monitor', status, text, 'dogged start')];
+  }
+  const all = worker === null ? [] : [result('processes', null, 'ok', 'All processes running')];
+  return [result('monitor', 'monitor', 'ok', `PID: ${monitor.pid}`), ...all];
+}
+
+function checkHeartbeat(
+  { health }: Settings,
+  worker: NamedIdentity | null,
+  file: StateFile<Beat>,
+  ageMs: number | null,
+): CheckResult[] {
+  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) => [
+    result('heartbeat', null, status, text, remedy),
+  ];
+  if (file.status === 'invalid') return say('critical', `Status file damaged: ${file.why}`, 'dogged restart');
+  if (worker === null) return say('not-applicable', 'No status file to expect: no worker runs');
+  if (ageMs === null) return say('warning', 'The worker has not beaten yet', 'dogged logs');
+  const old = `${durationText(ageMs)} old`;
+  if (ageMs > health.stuckMs) return say('critical', `Status file stale: ${old}`, 'dogged health --recover');
+  if (ageMs > health.freshMs) return say('warning', `Status file late: ${old}`, 'dogged logs');
+  return say('ok', `Status file fresh: ${old}`);
+}
+
+function checkProgress(beat: Beat | null): CheckResult[] {
+  if (beat === null) return [result('progress', 'Progress', 'not-applicable', 'no beat tells of any')];
+  const { polls, commits, claims, completed, failed } = beat.counters;
+  const counts = { polls, commits, claims, completed, failed };
+  const text = Object.entries(counts)
+    .map(([name, count]) => `${name} ${countText(count)}`)
+    .join(' · ');
+  if (beat.state !== 'running') {
+    return [
+      result('progress', 'Progress', 'warning', `the worker is ${beat.state}; ${text}`, 'dogged status'),
+    ];
+  }
+  return [result('progress', 'Progress', 'ok', text)];
+}
+
+function checkDeadlock(
+  { stateFolder, settings, clock }: ProcessChecksInput,
+  beat: Beat | null,
+  ageMs: number | null,
+): CheckResult[] {
+  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) => [
+    result('deadlock', null, status, text, remedy),
+  ];
+  if (beat === null || ageMs === null) return say('not-applicable', 'No loop to judge: no worker beats');
+  if (ageMs > settings.health.stuckMs) {
+    return say('critical', `Stuck: nothing has moved for ${durationText(ageMs)}`, 'dogged health --recover');
+  }
+  const lag = `loop lag p99 ${Math.round(beat.lag.p99Ms)} ms, longest ${Math.round(beat.lag.maxMs)} ms`;
+  const stalls = stallsWithin(stateFolder, clock.wallMs() - HOUR_MS);
+  if (stalls > 0) return say('warning', `${plural(stalls, 'stall')} in the last hour, ${lag}`, 'dogged logs');
+  if (beat.lag.p99Ms >= LAG_WARN_MS) return say('warning', `The loop is slow: ${lag}`, 'dogged logs');
+  return say('ok', `No deadlock detected: ${lag}`);
+}
+
+/** Hang files that were written since then. */
+function stallsWithin(stateFolder: string, sinceMs: number): number {
+  return readdirSync(stateFolder).filter(
+    (name) => /^hang-.*\.json$/.test(name) && statSync(join(stateFolder, name)).mtimeMs >= sinceMs,
+  ).length;
+}
+
+function checkRecoveries(stateFolder: string, clock: Clock): CheckResult[] {
+  const nowMs = clock.wallMs();
+  const begun = readRecoveries(stateFolder).filter((line) => line.outcome === 'begun');
+  const within = (spanMs: number) => begun.filter((line) => nowMs - Date.parse(line.at) <= spanMs).length;
+  const day = within(DAY_MS);
+  const text = day === 0 ? 'none in the last 24 h' : `${plural(day, 'restart')} in the last 24 h`;
+  if (within(HOUR_MS) < MANY_RECOVERIES) return [result('recoveries', 'Recoveries', 'ok', text)];
+  const causes = [...new Set(begun.slice(-MANY_RECOVERIES).map((line) => line.cause))].join(', ');
+  return [
+    result(
+      'recoveries',
+      'Recoveries',
+      'warning',
+      `${plural(within(HOUR_MS), 'restart')} in the last hour (${causes})`,
+      'dogged logs --monitor',
+    ),
+  ];
+}
+
+function checkVersions(version: string, beat: Beat | null): CheckResult[] {
+  const text = `dogged ${version}, Node ${process.version}`;
+  if (beat === null || beat.version === version) return [result('versions', 'Versions', 'ok', text)];
+  return [
+    result(
+      'versions',
+      'Versions',
+      'warning',
+      `the worker is of ${beat.version}, this is ${version}`,
+      'dogged restart',
+    ),
+  ];
+}

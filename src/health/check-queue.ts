@@ -1,0 +1,84 @@
+import type { BeatQueue, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import type { Settings } from '../heartbeat/settings.js';
+import { countText, durationText, plural } from '../view/duration-text.js';
+import { type Check, type CheckResult, result } from './check.js';
+
+/** What the database says, or the last beat where that cannot be read. Handed in: health opens no store. */
+export interface QueueFacts {
+  readonly countedFrom: 'database' | 'heartbeat' | 'nothing';
+  /** What could not be read, in words. */
+  readonly problems: readonly string[];
+  readonly queue: BeatQueue;
+  readonly oldestDueMs: number | null;
+  readonly waiting: readonly BeatWaiting[];
+  readonly sources: readonly BeatSource[];
+}
+
+/** `readFacts` is asked once for all of them. */
+export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFacts>): Check[] {
+  let asked: Promise<QueueFacts> | null = null;
+  const facts = () => {
+    asked ??= readFacts();
+    return asked;
+  };
+  return [
+    { name: 'queue', run: async () => checkQueue(settings, await facts()) },
+    { name: 'sources', run: async () => (await facts()).sources.map(checkSource) },
+    { name: 'dead letters', run: async () => checkDeadLetters(await facts()) },
+    { name: 'database', run: async () => checkDatabase(await facts()) },
+  ];
+}
+
+function checkQueue({ health }: Settings, { queue, oldestDueMs, waiting }: QueueFacts): CheckResult[] {
+  const { pending, running, scheduled, completed } = queue;
+  const counts = [`${countText(pending)} pending`, `${countText(running)} running`];
+  if (scheduled > 0) counts.push(`${countText(scheduled)} scheduled`);
+  counts.push(`${countText(completed)} completed`);
+  const text = counts.join(', ');
+  if (pending === 0 || oldestDueMs === null || oldestDueMs <= health.pendingWarnMs) {
+    return [result('queue', 'Queue', 'ok', text)];
+  }
+  const reasons = waiting.map(
+    ({ task, reason }) => `task "${task}" waits for ${WAITS_FOR[reason] ?? reason}`,
+  );
+  const why = reasons.length === 0 ? 'no worker takes them' : reasons.join('; ');
+  const paused = waiting.find((line) => line.reason === 'paused');
+  const remedy = paused === undefined ? 'dogged queue --once' : `dogged resume ${paused.task}`;
+  return [
+    result('queue', 'Queue', 'warning', `${text}; oldest ${durationText(oldestDueMs)}: ${why}`, remedy),
+  ];
+}
+
+const WAITS_FOR: Readonly<Record<string, string>> = {
+  slots: 'a free slot',
+  concurrency: 'its own concurrency',
+  group: 'its group limit',
+  paused: 'somebody to resume it',
+  breaker: 'its breaker to close',
+  memory: 'memory',
+  disk: 'disk space',
+  clock: 'a clock that can be trusted',
+};
+
+function checkSource({ name, records, rejected, lastPollMs, problem }: BeatSource): CheckResult {
+  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
+    result(`source:${name}`, `Source ${name}`, status, text, remedy);
+  const text = `${plural(records, 'record')}, ${countText(rejected)} rejected`;
+  if (problem !== null) return say('warning', `${text}; ${problem}`, 'dogged logs');
+  if (rejected > 0) return say('warning', text, `dogged rejects --source ${name}`);
+  return say('ok', lastPollMs === null ? `${text}, not polled yet` : text);
+}
+
+function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {
+  if (queue.failed === 0) return [result('dead-letters', 'Dead letters', 'ok', 'none')];
+  const text = `${plural(queue.failed, 'job')} failed for good`;
+  return [result('dead-letters', 'Dead letters', 'warning', text, 'dogged jobs --state failed')];
+}
+
+function checkDatabase({ countedFrom, problems }: QueueFacts): CheckResult[] {
+  if (problems.length > 0) {
+    return problems.map((problem) => result('database', 'State files', 'critical', problem, 'dogged logs'));
+  }
+  if (countedFrom === 'database') return [result('database', 'Database', 'ok', 'readable')];
+  return [result('database', 'Database', 'not-applicable', 'nothing has run here yet')];
+}

@@ -1,0 +1,94 @@
+import { type Clock, pause } from '../platform/clock.js';
+import type { Check, CheckResult, CheckStatus } from './check.js';
+
+export type Verdict = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+
+export interface Diagnosis {
+  readonly verdict: Verdict;
+  readonly checks: readonly CheckResult[];
+}
+
+/** As monitoring plugins have them. */
+export const DIAGNOSIS_EXIT: Readonly<Record<Verdict, number>> = {
+  healthy: 0,
+  degraded: 1,
+  unhealthy: 2,
+  unknown: 3,
+};
+
+const CHECK_WITHIN_MS = 3_000;
+
+/** Makes every check, side by side, each under a time limit; one that fails or hangs is `unknown` and stops no other. */
+export async function diagnose(checks: readonly Check[], clock: Clock): Promise<Diagnosis> {
+  const results = (await Promise.all(checks.map((check) => runCheck(check, clock)))).flat();
+  return { verdict: verdictOf(results), checks: results };
+}
+
+async function runCheck(check: Check, clock: Clock): Promise<CheckResult[]> {
+  const cannotTell = (why: string): CheckResult[] => [
+    {
+      name: check.name,
+      heading: check.name,
+      status: 'unknown',
+      text: `could not be checked: ${why}`,
+      remedy: null,
+    },
+  ];
+  const over = new AbortController();
+  const late = pause(clock, CHECK_WITHIN_MS, over.signal).then(() =>
+    cannotTell(`no answer within ${CHECK_WITHIN_MS / 1_000} s`),
+  );
+  try {
+    return await Promise.race([Promise.resolve().then(() => check.run()), late]);
+  } catch (error) {
+    return cannotTell(error instanceof Error ? error.message : String(error));
+  } finally {
+    over.abort();
+  }
+}
+
+function verdictOf(results: readonly CheckResult[]): Verdict {
+  const has = (status: CheckStatus) => results.some((one) => one.status === status);
+  if (has('critical')) return 'unhealthy';
+  if (has('warning')) return 'degraded';
+  return has('unknown') ? 'unknown' : 'healthy';
+}
+
+const MARKS: Readonly<Record<CheckStatus, string>> = {
+  ok: '✅',
+  warning: '⚠️',
+  critical: '❌',
+  unknown: '❔',
+  'not-applicable': '➖',
+};
+const HEADING_COLUMNS = 18;
+
+/** One line for each check, and the verdict last. */
+export function diagnosisLines({ verdict, checks }: Diagnosis): string[] {
+  return [...checks.map(lineOf), verdictLine(verdict, checks)];
+}
+
+function lineOf({ heading, status, text, remedy }: CheckResult): string {
+  const head = heading === null ? '' : `${heading.padEnd(HEADING_COLUMNS - 2)}  `;
+  return `${MARKS[status]} ${head}${text}${remedy === null ? '' : `: ${remedy}`}`;
+}
+
+function verdictLine(verdict: Verdict, checks: readonly CheckResult[]): string {
+  const count = (status: CheckStatus) => checks.filter((check) => check.status === status).length;
+  const [critical, warnings, unknown] = [count('critical'), count('warning'), count('unknown')];
+  const parts = [
+    critical > 0 ? `${critical} critical` : '',
+    warnings > 0 ? `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}` : '',
+    unknown > 0 ? `${unknown} unknown` : '',
+  ].filter((part) => part !== '');
+  switch (verdict) {
+    case 'healthy':
+      return '✅ SYSTEM HEALTHY - All checks passed';
+    case 'degraded':
+      return `⚠️ SYSTEM DEGRADED - ${parts.join(', ')}`;
+    case 'unhealthy':
+      return `❌ SYSTEM UNHEALTHY - ${parts.join(', ')}`;
+    case 'unknown':
+      return `❔ SYSTEM UNKNOWN - ${parts.join(', ')}`;
+  }
+}
