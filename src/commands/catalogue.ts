@@ -43,6 +43,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./rejects.js')).rejectsCommand,
       },
       {
+        name: 'health',
+        summary: 'is all well, and if not, what to do',
+        load: async () => (await import('./health.js')).healthCommand,
+      },
+      {
         name: 'logs',
         summary: 'the log, readable',
         load: async () => (await import('./logs.js')).logsCommand,
@@ -92,6 +97,21 @@ export const CATALOGUE: readonly CommandGroup[] = [
   {
     title: 'Run:',
     commands: [
+      {
+        name: 'start',
+        summary: 'start worker and health monitor in the background',
+        load: async () => (await import('./start.js')).startCommand,
+      },
+      {
+        name: 'stop',
+        summary: 'stop both',
+        load: async () => (await import('./stop.js')).stopCommand,
+      },
+      {
+        name: 'restart',
+        summary: 'stop both and start them again',
+        load: async () => (await import('./restart.js')).restartCommand,
+      },
       {
         name: 'worker',
         summary: 'the worker in the foreground',
