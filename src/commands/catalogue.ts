@@ -15,6 +15,21 @@ export interface CommandGroup {
 /** Every command, in the order and the groups in which `dogged --help` lists them. */
 export const CATALOGUE: readonly CommandGroup[] = [
   {
+    title: 'Set up:',
+    commands: [
+      {
+        name: 'init',
+        summary: 'write a config, folders and handlers that run as they are',
+        load: async () => (await import('./init.js')).initCommand,
+      },
+      {
+        name: 'check',
+        summary: 'validate the config, and tell what will be polled',
+        load: async () => (await import('./check.js')).checkCommand,
+      },
+    ],
+  },
+  {
     title: 'Look:',
     commands: [
       {
@@ -57,6 +72,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
   {
     title: 'Jobs:',
     commands: [
+      {
+        name: 'append',
+        summary: 'append a record to a JSON array or JSON lines, safely',
+        load: async () => (await import('./append.js')).appendCommand,
+      },
       {
         name: 'retry',
         summary: 'run failed or cancelled jobs again',

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { SourceConfig, TaskConfig } from '../config/config.js';
+import { formatDuration } from '../config/duration.js';
+import { CONFIG_NAMES, locate } from '../config/locate.js';
+import { formatProblem, type Problem } from '../config/problem.js';
+import { EXIT } from '../job/errors.js';
+import { escapeText } from '../view/escape.js';
+import { checkPrograms } from './check-programs.js';
+import type { CommandModule } from './command.js';
+import { sourceFileState } from './source-file-state.js';
+
+export const checkCommand: CommandModule = {
+  examples: ['dogged check', 'dogged check -c /etc/dogged/garage.yaml && dogged restart'],
+  notes: 'Exit codes: 0 the config is good, 78 it has problems or there is none.',
+  async run({ options, output }) {
+    const { readConfig } = await import('../config/load.js');
+    const { configFile } = await locate(options.config);
+    const reading = await readConfig(configFile);
+    const { file, config } = reading;
+    const problems: readonly Problem[] =
+      config === null ? reading.problems : checkPrograms(config).map(reading.place);
+    const sources = (config?.sources ?? []).map((source) => ({ source, state: sourceFileState(source) }));
+    const tasks = config?.tasks ?? [];
+
+    output.json({
+      ok: problems.length === 0,
+      file,
+      problems,
+      stateFolder: config?.stateFolder ?? null,
+      sources: sources.map(({ source, state }) => ({
+        name: source.name,
+        kind: source.kind,
+        path: source.path,
+        pollMs: source.pollMs,
+        task: source.task,
+        state,
+      })),
+      tasks: tasks.map(({ name, runner }) => ({ name, kind: runner.kind })),
+    });
+
+    for (const other of options.config === undefined ? unusedConfigs(file) : []) {
+      output.note(`${other} is not used: ${file} comes first.`);
+    }
+    for (const problem of problems) output.print(escapeText(formatProblem(problem, file)));
+    if (config !== null && problems.length === 0) {
+      output.print(`${file} is good.`);
+      for (const { source, state } of sources) output.print(escapeText(describeSource(source, state)));
+      for (const task of tasks) output.print(escapeText(describeTask(task)));
+      output.print(`state   ${config.stateFolder}`);
+    } else {
+      output.print(`\n${file} has ${problems.length} problem${problems.length === 1 ? '' : 's'}.`);
+    }
+    return problems.length === 0 ? EXIT.ok : EXIT.config;
+  },
+};
+
+function unusedConfigs(used: string): readonly string[] {
+  return CONFIG_NAMES.filter((name) => name !== basename(used) && existsSync(join(dirname(used), name)));
+}
+
+function describeSource(source: SourceConfig, state: string): string {
+  const what = source.kind === 'directory' ? `${source.path}/${source.match}` : source.path;
+  const every = formatDuration(source.pollMs);
+  return `source  ${source.name}: polls ${what} every ${every} for task ${source.task}; ${state}`;
+}
+
+function describeTask({ name, runner, concurrency, timeoutMs, retry }: TaskConfig): string {
+  const what =
+    runner.kind === 'module'
+      ? runner.path
+      : `${runner.argv.join(' ')}${runner.kind === 'service' ? ' (service)' : ''}`;
+  const limits = `at most ${concurrency} at once, ${formatDuration(timeoutMs)} each, ${retry.attempts} attempts`;
+  return `task    ${name}: runs ${what}; ${limits}`;
+}
