@@ -10,6 +10,7 @@ import { locateSystem } from './system.js';
 
 const FIRST_BEAT_WITHIN_MS = 10_000;
 const LINES_SHOWN = 10;
+const STILL_TRYING = 'The health monitor goes on trying. To end that: dogged stop';
 
 export const startCommand: CommandModule = {
   examples: ['dogged start', 'dogged start -c /srv/pipeline/dogged.config.yaml'],
@@ -33,7 +34,8 @@ export async function startFrom(configFile: string, output: Output, clock: Clock
     clock,
   });
   if (!result.started) {
-    const detail = [result.why ?? '', ...tailOf(stateFiles(stateFolder).workerLog)].join('\n').trim();
+    const tail = tailOf(stateFiles(stateFolder).workerLog);
+    const detail = [result.why ?? '', ...tail, STILL_TRYING].join('\n').trim();
     throw new DoggedError('START_FAILED', { waitedMs: result.waitedMs, detail });
   }
   const { workerPid, monitorPid, wasRunning } = result;

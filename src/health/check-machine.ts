@@ -1,4 +1,5 @@
-import { accessSync, constants, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { sizeText } from '../view/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
@@ -31,7 +32,7 @@ function checkWritable(stateFolder: string): CheckResult[] {
 }
 
 function checkSpace(stateFolder: string): CheckResult {
-  const { bavail, blocks, bsize, files, ffree } = statfsSync(stateFolder);
+  const { bavail, blocks, bsize, files, ffree } = statfsSync(nearestExisting(stateFolder));
   const freeBytes = bavail * bsize;
   const share = blocks === 0 ? 1 : bavail / blocks;
   const text = `${Math.floor(share * 100)} % free (${sizeText(freeBytes)})`;
@@ -46,4 +47,9 @@ function checkSpace(stateFolder: string): CheckResult {
   if (files > 0 && ffree / files < WARN_BELOW_INODES)
     return say('warning', 'nearly out of inodes', `df -i ${stateFolder}`);
   return say('ok', text);
+}
+
+/** Before the first start there is no state folder yet: it will be made on the same disk as its parent. */
+function nearestExisting(folder: string): string {
+  return existsSync(folder) ? folder : nearestExisting(dirname(folder));
 }

@@ -10,7 +10,7 @@ import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { countText, durationText, plural, sizeText } from '../view/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
-import { readRecoveries } from './recovery-log.js';
+import { type RecoveryLine, readRecoveries } from './recovery-log.js';
 import { type Phase, readTally } from './tally.js';
 
 export interface ProcessFigures {
@@ -164,21 +164,19 @@ function stallsWithin(stateFolder: string, sinceMs: number): number {
 
 function checkRecoveries(stateFolder: string, clock: Clock): CheckResult[] {
   const nowMs = clock.wallMs();
-  const begun = readRecoveries(stateFolder).filter((line) => line.outcome === 'begun');
-  const within = (spanMs: number) => begun.filter((line) => nowMs - Date.parse(line.at) <= spanMs).length;
-  const day = within(DAY_MS);
-  const text = day === 0 ? 'none in the last 24 h' : `${plural(day, 'restart')} in the last 24 h`;
-  if (within(HOUR_MS) < MANY_RECOVERIES) return [result('recoveries', 'Recoveries', 'ok', text)];
-  const causes = [...new Set(begun.slice(-MANY_RECOVERIES).map((line) => line.cause))].join(', ');
-  return [
-    result(
-      'recoveries',
-      'Recoveries',
-      'warning',
-      `${plural(within(HOUR_MS), 'restart')} in the last hour (${causes})`,
-      'dogged logs --monitor',
-    ),
+  const lines = readRecoveries(stateFolder);
+  const within = (spanMs: number) => lines.filter((line) => nowMs - Date.parse(line.at) <= spanMs);
+  const number = (some: readonly RecoveryLine[]) => new Set(some.map((line) => line.recovery)).size;
+  const inTheDay = number(within(DAY_MS));
+  const inTheHour = number(within(HOUR_MS));
+  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) => [
+    result('recoveries', 'Recoveries', status, text, remedy),
   ];
+  if (inTheHour >= MANY_RECOVERIES) {
+    const causes = [...new Set(within(HOUR_MS).map((line) => line.cause))].join(', ');
+    return say('warning', `${inTheHour} in the last hour (${causes})`, 'dogged logs --monitor');
+  }
+  return say('ok', inTheDay === 0 ? 'none in the last 24 h' : `${inTheDay} in the last 24 h`);
 }
 
 function checkVersions(version: string, beat: Beat | null): CheckResult[] {
