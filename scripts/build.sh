@@ -10,6 +10,7 @@ trap 'rm -rf "$build"' EXIT
 chmod 755 "$build"
 
 node_modules/.bin/tsc -p tsconfig.json --outDir "$build"
+node scripts/flatten.mjs "$build"
 chmod +x "$build/cli.js"
 BUILD="$build" node --input-type=module <<'JS'
 import { writeFileSync } from 'node:fs';

@@ -4,6 +4,7 @@ import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import { type Clock, pause } from '../../platform/clock.js';
 import type { StoreUse } from '../open.js';
+import { openDatabase } from './driver.js';
 
 /** Older ones can lose committed pages when a WAL is reset while another process checkpoints. */
 const OLDEST_SAFE_SQLITE = '3.51.3';
@@ -27,7 +28,7 @@ export async function connect(file: string, use: StoreUse, clock: Clock): Promis
   } else {
     makePrivateFile(file);
   }
-  const db = new SqliteDatabase(file, { timeout: BLOCKING_WAIT_MS[use], readonly: use === 'read' });
+  const db = openDatabase(file, { timeout: BLOCKING_WAIT_MS[use], readonly: use === 'read' });
   const connection = new Connection(db, file, use, clock);
   try {
     refuseUnsafeLibrary(db);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import SqliteDatabase from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import { isBusy, makePrivateFile } from './connection.js';
+import { openDatabase } from './driver.js';
 
 /** Two that start at the same instant can refuse each other once; the second try tells who is first. */
 const WAIT_MS = 300;
@@ -21,7 +21,7 @@ export interface StateLock {
 export function acquireStateLock(stateFolder: string): StateLock {
   const file = join(stateFolder, 'lock');
   makePrivateFile(file);
-  const db = new SqliteDatabase(file, { timeout: WAIT_MS });
+  const db = openDatabase(file, { timeout: WAIT_MS });
   try {
     db.pragma('locking_mode = EXCLUSIVE');
     db.exec('BEGIN EXCLUSIVE');
