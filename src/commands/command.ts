@@ -67,6 +67,6 @@ export interface Output {
   readonly colour: boolean;
   /** Whether a person looks at stdout on a terminal and `--json` was not asked for. */
   readonly interactive: boolean;
-  /** Width to lay text out in. 80 where there is no terminal. */
+  /** Width to lay text out in: the terminal's, else COLUMNS, else 120. */
   readonly columns: number;
 }

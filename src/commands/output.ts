@@ -15,7 +15,8 @@ export interface OutputStream {
   readonly columns?: number;
 }
 
-const COLUMNS_WITHOUT_TERMINAL = 80;
+/** Wide enough that `dogged jobs | grep TITLE` finds most titles whole. */
+const COLUMNS_WITHOUT_TERMINAL = 120;
 
 export function createOutput({ stdout, stderr, env }: Streams, asJson: boolean): Output {
   const isTerminal = stdout.isTTY === true;
@@ -28,6 +29,6 @@ export function createOutput({ stdout, stderr, env }: Streams, asJson: boolean):
     note: (text) => void stderr.write(`${text}\n`),
     colour: !asJson && wantsColour(env, isTerminal),
     interactive: !asJson && isTerminal,
-    columns: stdout.columns ?? COLUMNS_WITHOUT_TERMINAL,
+    columns: stdout.columns || Number(env['COLUMNS']) || COLUMNS_WITHOUT_TERMINAL,
   };
 }
