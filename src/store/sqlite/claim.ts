@@ -4,9 +4,13 @@ import { failpoint } from '../../platform/failpoint.js';
 import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
 import type { Core } from './core.js';
 import type { Ending } from './end.js';
+import { payloadOf } from './payload.js';
 
 /** Most jobs that one turn promotes, and most that it expires: keeps a turn short when a million become due at once. */
 const BATCH = 500;
+
+/** SHA-256. */
+const HASH_BYTES = 32;
 
 interface Line {
   readonly id: number;
@@ -27,23 +31,29 @@ interface WaitingJob {
   readonly runAtMs: number;
 }
 
-interface ClaimedRow {
-  readonly queueId: number;
-  readonly scopeId: number;
-  readonly key: string;
-  readonly cycle: string;
-  readonly attempt: number;
-  readonly charged: number;
-  readonly crashes: number;
-  readonly maxAttempts: number;
-  readonly timeoutMs: number | null;
-  readonly priority: number;
-  readonly group: string | null;
-  readonly runAtMs: number;
-  readonly lateByMs: number;
-  readonly payload: Buffer;
-  readonly payloadHash: Buffer;
-}
+/**
+ * The columns of a claim, in this order, read as an array: half the price of an object. Two blobs cost twice as much
+ * as one, so payload and hash come as one and are cut apart.
+ */
+const CLAIM_COLUMNS = `
+  queue_id, scope_id, key, cycle, attempt + 1, charged, crashes, max_attempts, timeout_ms, priority, group_name,
+  run_at, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
+
+type ClaimRow = readonly [
+  queueId: number,
+  scopeId: number,
+  key: string,
+  cycle: string,
+  attempt: number,
+  charged: number,
+  crashes: number,
+  maxAttempts: number,
+  timeoutMs: number | null,
+  priority: number,
+  group: string | null,
+  runAtMs: number,
+  snapshot: Buffer,
+];
 
 /** One loop turn of the dispatcher: ends, promotions, expiries and claims. */
 export class Dispatch {
@@ -59,7 +69,8 @@ export class Dispatch {
   readonly #tooLate: Statement<[number, number], WaitingJob>;
   readonly #place: Statement<[number, number]>;
   readonly #expire: Statement<[number, number]>;
-  readonly #take: Statement<[number, number, number, number], ClaimedRow>;
+  readonly #read: Statement<[number], ClaimRow>;
+  readonly #take: Statement<[number, number, number, number, number]>;
   readonly #beginAttempt: Statement<[number, number, number, number]>;
   readonly #cancelling: Statement<[number], number>;
 
@@ -107,15 +118,12 @@ export class Dispatch {
     this.#expire = db.prepare(`
       UPDATE jobs SET place = ${PLACES.expired}, ended_at = ?, reason = 'its end passed before it could start'
       WHERE id = ?`);
+    // Two statements: an UPDATE with RETURNING takes half as long again.
+    this.#read = db.prepare<[number], ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM jobs WHERE id = ?`).raw();
     this.#take = db.prepare(`
       UPDATE jobs SET
-        place = ${PLACES.running}, attempt = attempt + 1, epoch = ?, started_at = ?,
-        exit_code = NULL, late_by = max(0, ? - run_at)
-      WHERE id = ?
-      RETURNING
-        queue_id AS queueId, scope_id AS scopeId, key, cycle, attempt, charged, crashes,
-        max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
-        run_at AS runAtMs, late_by AS lateByMs, payload, payload_hash AS payloadHash`);
+        place = ${PLACES.running}, attempt = ?, epoch = ?, started_at = ?, late_by = ?, exit_code = NULL
+      WHERE id = ?`);
     this.#beginAttempt = db.prepare(
       'INSERT INTO attempts (job_id, attempt, epoch, started_at) VALUES (?, ?, ?, ?)',
     );
@@ -179,29 +187,33 @@ export class Dispatch {
   #claim(turn: Turn, epoch: number): Claim[] {
     const { tally, names } = this.#core;
     return this.#candidates(turn).map(({ id }) => {
-      const row = this.#take.get(epoch, turn.nowMs, turn.nowMs, id);
+      const row = this.#read.get(id);
       if (row === undefined) throw new Error(`job ${id} left the line inside the transaction`);
-      this.#beginAttempt.run(id, row.attempt, epoch, turn.nowMs);
-      tally.move(row.queueId, 'ready', 'running');
-      const queue = names.queueById(row.queueId);
+      const [queueId, scopeId, key, cycle, attempt, charged, crashes, maxAttempts, timeoutMs, priority] = row;
+      const [, , , , , , , , , , group, runAtMs, snapshot] = row;
+      const lateByMs = Math.max(0, turn.nowMs - runAtMs);
+      this.#take.run(attempt, epoch, turn.nowMs, lateByMs, id);
+      this.#beginAttempt.run(id, attempt, epoch, turn.nowMs);
+      tally.move(queueId, 'ready', 'running');
+      const { workspace, task } = names.queueById(queueId);
       return {
         id: String(id),
-        workspace: queue.workspace,
-        task: queue.task,
-        source: names.sourceOf(row.scopeId),
-        key: row.key,
-        cycle: row.cycle,
+        workspace,
+        task,
+        source: names.sourceOf(scopeId),
+        key,
+        cycle,
         epoch,
-        attempt: row.attempt,
-        charged: row.charged,
-        crashes: row.crashes,
-        maxAttempts: row.maxAttempts,
-        payload: { bytes: row.payload, hash: row.payloadHash },
-        timeoutMs: row.timeoutMs,
-        priority: row.priority,
-        group: row.group,
-        runAtMs: row.runAtMs,
-        lateByMs: row.lateByMs,
+        attempt,
+        charged,
+        crashes,
+        maxAttempts,
+        payload: { hash: snapshot.subarray(0, HASH_BYTES), bytes: snapshot.subarray(HASH_BYTES) },
+        timeoutMs,
+        priority,
+        group,
+        runAtMs,
+        lateByMs,
       };
     });
   }

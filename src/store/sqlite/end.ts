@@ -9,11 +9,21 @@ interface RunningJob {
   readonly queueId: number;
   readonly group: string | null;
   readonly priority: number;
-  readonly cancelRequested: number;
+  readonly cancelRequested: boolean;
+  /** The job of a newer version that waits for this one's end. */
+  readonly successorId: number | null;
 }
 
+/** An array: half the price of an object, and this is read for each end. */
+type RunningRow = readonly [
+  queueId: number,
+  group: string | null,
+  priority: number,
+  cancelRequested: number,
+  successorId: number | null,
+];
+
 interface Successor {
-  readonly id: number;
   readonly queueId: number;
   readonly group: string | null;
   readonly runAtMs: number;
@@ -25,7 +35,7 @@ type RetryNext = Extract<Next, { to: 'pending' }>;
 /** Records how attempts ended: in the job, in its history, and for whoever waits for its permit or for itself. */
 export class Ending {
   readonly #core: Core;
-  readonly #running: Statement<[number, number, number], RunningJob>;
+  readonly #running: Statement<[number, number, number], RunningRow>;
   readonly #successor: Statement<[number], Successor>;
   readonly #end: Statement<unknown[]>;
   readonly #retry: Statement<unknown[]>;
@@ -36,15 +46,17 @@ export class Ending {
   constructor(core: Core) {
     const { db } = core;
     this.#core = core;
-    this.#running = db.prepare(`
-      SELECT id, queue_id AS queueId, group_name AS "group", priority, cancel_requested AS cancelRequested
-      FROM jobs
-      WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`);
-    // Index: jobs_successors.
-    this.#successor = db.prepare(`
-      SELECT id, queue_id AS queueId, group_name AS "group", run_at AS runAtMs
-      FROM jobs
-      WHERE place = ${PLACES.parked} AND after_job = ?`);
+    // Index of the inner query: jobs_successors, nearly always empty.
+    this.#running = db
+      .prepare<[number, number, number], RunningRow>(`
+        SELECT queue_id, group_name, priority, cancel_requested,
+          (SELECT s.id FROM jobs s WHERE s.place = ${PLACES.parked} AND s.after_job = jobs.id)
+        FROM jobs
+        WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`)
+      .raw();
+    this.#successor = db.prepare(
+      'SELECT queue_id AS queueId, group_name AS "group", run_at AS runAtMs FROM jobs WHERE id = ?',
+    );
     this.#end = db.prepare(`
       UPDATE jobs SET
         place = ?, charged = charged + ?, crashes = crashes + ?, cancel_requested = 0,
@@ -66,20 +78,26 @@ export class Ending {
 
   /** Runs inside a transaction. Changes nothing unless the token still holds the running job. */
   record({ claim, report, next }: End, nowMs: number): 'recorded' | 'lost' {
-    const id = rowIdOf(claim.id);
-    const job = id === null ? undefined : this.#running.get(id, claim.epoch, claim.attempt);
-    if (job === undefined) return 'lost';
+    const job = this.#findRunning(claim);
+    if (job === null) return 'lost';
 
     this.#recordAttempt(job.id, claim.attempt, report);
-    const successor = this.#successor.get(job.id);
     if (next.to !== 'pending') this.#endJob(job, report, next);
-    else if (successor !== undefined) {
+    else if (job.successorId !== null) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'superseded by a newer version' });
-    } else if (job.cancelRequested === 1) {
+    } else if (job.cancelRequested) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'cancelled while it ran' });
     } else this.#retryJob(job, report, next, nowMs);
-    if (successor !== undefined) this.#letGo(successor, nowMs);
+    if (job.successorId !== null) this.#letGo(job.successorId, nowMs);
     return 'recorded';
+  }
+
+  #findRunning({ id: publicId, epoch, attempt }: End['claim']): RunningJob | null {
+    const id = rowIdOf(publicId);
+    const row = id === null ? undefined : this.#running.get(id, epoch, attempt);
+    if (id === null || row === undefined) return null;
+    const [queueId, group, priority, cancelRequested, successorId] = row;
+    return { id, queueId, group, priority, cancelRequested: cancelRequested === 1, successorId };
   }
 
   #endJob(job: RunningJob, report: AttemptReport, next: TerminalNext): void {
@@ -120,9 +138,11 @@ export class Ending {
   }
 
   /** The older version of this record runs no longer. */
-  #letGo(successor: Successor, nowMs: number): void {
+  #letGo(id: number, nowMs: number): void {
+    const successor = this.#successor.get(id);
+    if (successor === undefined) throw new Error(`the successor ${id} vanished inside the transaction`);
     const place = this.#core.permits.seat(successor, nowMs);
-    this.#settle.run(PLACES[place], successor.id);
+    this.#settle.run(PLACES[place], id);
     this.#core.tally.move(successor.queueId, 'parked', place);
   }
 

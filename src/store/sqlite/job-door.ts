@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3';
 import { PLACES, type Place, placeFromCode, rankOf } from '../../job/job.js';
 import type { AdmissionBatch, AdmissionRecord } from '../contract.js';
 import type { Core } from './core.js';
+import { Payloads } from './payload.js';
 
 /** A job that a ledger row points at, as far as admission must know it. */
 export interface KnownJob {
@@ -25,11 +26,13 @@ export class JobDoor {
   readonly #saveLastId: Statement<[number]>;
   readonly #insert: Statement<unknown[]>;
   readonly #replace: Statement<unknown[]>;
+  readonly #payloads: Payloads;
   #nextId: number | null = null;
 
   constructor(core: Core) {
     const { db } = core;
     this.#core = core;
+    this.#payloads = new Payloads(db);
     this.#find = db.prepare(`
       SELECT id, queue_id AS queueId, place, group_name AS "group", after_job AS afterJob,
         version_hash AS versionHash
@@ -88,7 +91,7 @@ export class JobDoor {
       record.version.order,
       batch.cycle,
       record.payload.hash,
-      record.payload.bytes,
+      this.#payloads.put(id, record.payload.bytes),
     );
     tally.move(queue.id, null, place);
     return { id, place };
@@ -113,7 +116,7 @@ export class JobDoor {
       record.version.order,
       batch.cycle,
       record.payload.hash,
-      record.payload.bytes,
+      this.#payloads.replace(job.id, record.payload.bytes),
       job.id,
     );
     tally.move(job.queueId, job.place, null);

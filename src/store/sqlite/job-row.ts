@@ -1,5 +1,6 @@
 import { placeFromCode } from '../../job/job.js';
 import type { JobSummary } from '../contract.js';
+import { payloadOf } from './payload.js';
 
 /** A job with the names of its queue and scope, as every list reads it. */
 export interface JobRow {
@@ -39,7 +40,7 @@ export const JOB_COLUMNS = `
   j.group_name AS "group", j.attempt AS attempts, j.charged, j.crashes, j.max_attempts AS maxAttempts,
   j.created_at AS createdAtMs, j.run_at AS runAtMs, j.expires_at AS expiresAtMs,
   j.started_at AS startedAtMs, j.ended_at AS endedAtMs, j.late_by AS lateByMs, j.reason,
-  j.exit_code AS exitCode, j.result, j.after_job AS afterJob, j.payload, j.payload_hash AS payloadHash`;
+  j.exit_code AS exitCode, j.result, j.after_job AS afterJob, ${payloadOf('j')} AS payload, j.payload_hash AS payloadHash`;
 
 /** CROSS JOIN fixes the order: jobs are always found first, by an index of theirs. */
 export const JOB_TABLES = `

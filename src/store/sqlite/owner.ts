@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3';
 import { PLACES } from '../../job/job.js';
 import type { Claim, Orphan, Owner, Ownership } from '../contract.js';
 import type { Core } from './core.js';
+import { payloadOf } from './payload.js';
 import { recount } from './recount.js';
 
 interface OwnerRow {
@@ -48,7 +49,7 @@ export class Owners {
     this.#orphans = db.prepare(`
       SELECT id, queue_id AS queueId, scope_id AS scopeId, key, cycle, epoch, attempt, charged, crashes,
         max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
-        run_at AS runAtMs, late_by AS lateByMs, payload, payload_hash AS payloadHash, started_at AS startedAtMs
+        run_at AS runAtMs, late_by AS lateByMs, ${payloadOf('jobs')} AS payload, payload_hash AS payloadHash, started_at AS startedAtMs
       FROM jobs
       WHERE place = ${PLACES.running} AND epoch < (SELECT epoch FROM meta)
       ORDER BY id`);

@@ -36,6 +36,7 @@ export class Pruning {
       'DELETE FROM attempts WHERE job_id = ?',
       'DELETE FROM outputs WHERE job_id = ?',
       'DELETE FROM events WHERE job_id = ?',
+      'DELETE FROM payloads WHERE job_id = ?',
       'DELETE FROM jobs WHERE id = ?',
     ].map((sql) => db.prepare<[number]>(sql));
   }

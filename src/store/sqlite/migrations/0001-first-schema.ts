@@ -149,7 +149,13 @@ export const FIRST_SCHEMA = `
     reason            TEXT,
     result            TEXT,
     payload_hash      BLOB    NOT NULL,
-    payload           BLOB    NOT NULL
+    -- NULL: too large for the row, stands in payloads.
+    payload           BLOB
+  ) STRICT;
+
+  CREATE TABLE payloads (
+    job_id  INTEGER PRIMARY KEY,
+    bytes   BLOB    NOT NULL
   ) STRICT;
 
   -- The line: one seek per queue and claim.
@@ -177,7 +183,7 @@ export const FIRST_SCHEMA = `
   CREATE INDEX jobs_ended_badly ON jobs (place, id)
     WHERE place >= ${failed};
 
-  CREATE TRIGGER jobs_terminal_is_terminal BEFORE UPDATE OF place ON jobs
+  CREATE TRIGGER jobs_terminal_is_terminal AFTER UPDATE OF place ON jobs
   WHEN OLD.place > ${running}
     AND NEW.place <> OLD.place
     AND NOT (OLD.place IN (${failed}, ${cancelled}) AND NEW.place <= ${parked} AND NEW.redrives = OLD.redrives + 1)
