@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import type { TaskConfig } from '../config/config.js';
+import { DoggedError } from '../job/errors.js';
+import { isWorkspaceId, type JobId, type JobState } from '../job/job.js';
+import { failpoint } from '../platform/failpoint.js';
+import type { AdmissionReport, CursorRecord, IntakeStore, Scope } from '../store/contract.js';
+import { groupOf } from './judge.js';
+import { createNormaliser } from './normalise.js';
+import { isRefusal } from './refusal.js';
+import type { Step } from './step.js';
+
+/**
+ * The door of one source: each step becomes one transaction that moves cursors, ledger, rejects and jobs together. Keeps
+ * the epochs of the cursors, so a second reader of the same source is noticed instead of overtaken.
+ */
+export class AdmissionDoor {
+  readonly #store: IntakeStore;
+  readonly #scope: Scope;
+  readonly #epochs = new Map<string, number>();
+  /** False until the cursors are read, and again after a step that may or may not have been written. */
+  isInStep = false;
+
+  constructor(store: IntakeStore, scope: Scope) {
+    this.#store = store;
+    this.#scope = scope;
+  }
+
+  async cursors(): Promise<readonly CursorRecord[]> {
+    const cursors = await this.#store.cursors(this.#scope);
+    this.#epochs.clear();
+    for (const { path, epoch } of cursors) this.#epochs.set(path, epoch);
+    this.isInStep = true;
+    return cursors;
+  }
+
+  /** Throws what the store throws (STORE_BUSY …): nothing was written then, and the step is to be read again. */
+  async admit(step: Step, cycle: string, nowMs: number): Promise<AdmissionReport> {
+    failpoint('intake.after-read');
+    this.isInStep = false;
+    const report = await this.#store.admit({
+      scope: this.#scope,
+      cycle,
+      records: step.records,
+      rejects: step.rejects.map(({ copy: _, ...reject }) => reject),
+      rereadPaths: step.rereadPaths,
+      cursors: step.cursors.map(({ path, body }) => ({
+        path,
+        body,
+        expectedEpoch: this.#epochs.get(path) ?? 0,
+      })),
+      nowMs,
+    });
+    if (!report.committed) return report;
+    this.isInStep = true;
+    for (const { path, body } of step.cursors) {
+      if (body === null) this.#epochs.delete(path);
+      else this.#epochs.set(path, (this.#epochs.get(path) ?? 0) + 1);
+    }
+    return report;
+  }
+}
+
+export interface AddedJob {
+  readonly workspace: string;
+  readonly task: string;
+  /** Makes a second `add` with this key a duplicate; without one every call is a job of its own. */
+  readonly key?: string | undefined;
+  /** One JSON value. */
+  readonly payloadText: string;
+  readonly priority: number;
+  readonly runAtMs: number;
+  /** null: the value of the task's group field, as for a record of a file. */
+  readonly group: string | null;
+  readonly groupRule: TaskConfig['group'];
+  readonly maxAttempts: number;
+  readonly nowMs: number;
+}
+
+export interface AddAnswer {
+  /** null when the duplicate's job was pruned. */
+  readonly id: JobId | null;
+  readonly result: 'queued' | 'duplicate';
+  readonly state: JobState;
+}
+
+/** The caps of a source, for what is added by hand. */
+const MAX_ADDED_BYTES = 1024 * 1024;
+const MAX_ADDED_DEPTH = 64;
+
+/**
+ * Admits one job by hand, through the same guards and the same door as records of files. Key and job are one write. Throws
+ * PAYLOAD_INVALID or WORKSPACE_INVALID.
+ */
+export async function admitAdded(store: IntakeStore, job: AddedJob): Promise<AddAnswer> {
+  if (!isWorkspaceId(job.workspace)) throw new DoggedError('WORKSPACE_INVALID', { workspace: job.workspace });
+  const rule = { key: null, version: null, maxRecordBytes: MAX_ADDED_BYTES, maxDepth: MAX_ADDED_DEPTH };
+  const key = job.key ?? randomUUID();
+  const record = createNormaliser(rule)({ bytes: Buffer.from(job.payloadText), fallbackKey: key });
+  if (isRefusal(record)) throw new DoggedError('PAYLOAD_INVALID', { detail: record.detail });
+
+  const report = await store.admit({
+    scope: { workspace: job.workspace, kind: 'task', name: job.task },
+    cycle: newCycle(job.nowMs),
+    records: [
+      {
+        key,
+        occurrenceIn: null,
+        version: record.version,
+        onChange: 'ignore',
+        payload: record.payload,
+        task: job.task,
+        priority: job.priority,
+        runAtMs: job.runAtMs,
+        expiresAtMs: null,
+        timeoutMs: null,
+        group: job.group ?? groupOf(record, { group: job.groupRule }),
+        maxAttempts: job.maxAttempts,
+      },
+    ],
+    rejects: [],
+    rereadPaths: [],
+    cursors: [],
+    nowMs: job.nowMs,
+  });
+  const answer = report.committed ? report.answers[0] : undefined;
+  if (answer === undefined) throw new Error('a batch without cursors cannot conflict');
+  return { id: answer.id, result: answer.result === 'queued' ? 'queued' : 'duplicate', state: answer.state };
+}
+
+/** Id of one poll that found something: time for people, four characters to tell two polls of one millisecond apart. */
+export function newCycle(nowMs: number): string {
+  return `${nowMs}-${randomUUID().slice(0, 4)}`;
+}

@@ -1,0 +1,272 @@
+import { afterAdmission } from './after-admission.js';
+import { decodeFileCursor, encodeFileCursor } from './cursor.js';
+import type { DirectoryParts } from './directory-source.js';
+import {
+  type DocumentParts,
+  type DocumentShape,
+  DocumentTaking,
+  digestFile,
+  inspect,
+  rejectIn,
+} from './document.js';
+import type { FileName } from './file-names.js';
+import { holdStill, NotReadable, type OpenFile, openFile, resolveFile } from './open-file.js';
+import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
+import { type Refusal, refuse } from './refusal.js';
+import { type Moment, type Sighting, type Stamp, sameInode, sameStamp, sight, stampOf } from './stamp.js';
+import { PAUSE, type Step } from './step.js';
+
+/** Up to this much more than the largest record, a file is read at once. */
+const MARGIN_BYTES = 64 * 1024;
+
+/** What keeps a file from being taken; most files never have any of it. */
+interface Pending {
+  readonly why: 'empty' | 'unfinished' | 'broken' | 'settling';
+  readonly stamp: Stamp;
+  /** The content that is to be the same at the next look. */
+  readonly digest: string;
+  /** Monotonic time since which the file has looked like this. */
+  readonly sinceMs: number;
+}
+
+/** One file of a directory source: what was read of it, under which stamp, and what it waits for. */
+export class DirectoryFile {
+  name: FileName;
+  readonly #parts: DirectoryParts;
+  #sighting: Sighting | null = null;
+  #lastStamp: Stamp | null = null;
+  /** Digest of the content that was taken or rejected; null while nothing was. */
+  #digest: string | null = null;
+  /** Every record of it was admitted. */
+  #whole = false;
+  #pending: Pending | null = null;
+  #trouble: PathTrouble | null = null;
+  /** Found to be gone: its cursor can be forgotten. */
+  isGone = false;
+
+  constructor(name: FileName, parts: DirectoryParts) {
+    this.name = name;
+    this.#parts = parts;
+  }
+
+  /** Begins from what the store remembers; a body that is not understood is as good as none. */
+  restore(body: string): void {
+    const cursor = decodeFileCursor(body);
+    if (cursor === null) return;
+    this.#digest = cursor.digest;
+    this.#whole = cursor.whole;
+    this.#lastStamp = cursor.stamp;
+    const then = { wallMs: cursor.observedAtMs, monotonicMs: this.#parts.clock.monotonicMs() };
+    this.#sighting = sight(null, cursor.stamp, then, this.#parts.racyRule());
+  }
+
+  /** Something about it may change soon, or a second look is due. */
+  get isHot(): boolean {
+    return this.#sighting === null || this.#sighting.racy || this.#pending !== null || this.#trouble !== null;
+  }
+
+  get isWaiting(): boolean {
+    return this.#pending !== null;
+  }
+
+  get problem(): string | null {
+    return this.#trouble === null ? null : `${this.name.text}: ${this.#trouble.text}`;
+  }
+
+  /** Absolute path as text: what people, cursors and rejects call it. */
+  get path(): string {
+    return `${this.#parts.source.path}/${this.name.text}`;
+  }
+
+  *look(at: Moment): Generator<Step, void> {
+    if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
+    try {
+      yield* this.#look(at);
+      this.#trouble = null;
+    } catch (error) {
+      this.#pending = null;
+      if (isGone(error)) {
+        this.isGone = true;
+        this.#trouble = null;
+      } else if (error instanceof NotReadable && !error.isLink) {
+        this.#trouble = null;
+      } else {
+        const text = error instanceof NotReadable ? error.message : describeTrouble(error);
+        this.#trouble = new PathTrouble(text, this.#trouble, this.#parts.source.pollMs, this.#parts.clock);
+      }
+    }
+  }
+
+  *#look(at: Moment): Generator<Step, void> {
+    const { source, files } = this.#parts;
+    const { path, stats } = resolveFile(files, this.name.path, {
+      followSymlinks: source.followSymlinks,
+      root: source.path,
+    });
+    const stamp = stampOf(stats);
+    this.isGone = false;
+    if (this.#sighting !== null && sameStamp(this.#sighting.stamp, stamp) && !this.#sighting.racy) {
+      if (this.#pending === null) this.#finish();
+      if (!this.#isDue(at)) return;
+    }
+    const file = openFile(files, path);
+    try {
+      yield* this.#read(file, at);
+      // Written to while we read: there is more to see.
+      const calm = sameStamp(stampOf(files.fstat(file.fd)), file.stamp);
+      this.#sighting = calm ? sight(this.#sighting, file.stamp, at, this.#parts.racyRule()) : null;
+      this.#lastStamp = file.stamp;
+    } finally {
+      files.close(file.fd);
+    }
+  }
+
+  #isDue(at: Moment): boolean {
+    return this.#pending !== null && (this.#pending.why === 'settling' || this.#isStale(this.#pending, at));
+  }
+
+  *#read(file: OpenFile, at: Moment): Generator<Step, void> {
+    if (file.sizeBytes === 0) {
+      this.#wait('empty', '', file, at);
+      return;
+    }
+    const parts = this.#documentParts(file);
+    const digest = yield* pausing(digestFile(parts.files, file));
+    if (digest === this.#digest) {
+      yield* this.#sameContent(file, at, digest);
+      return;
+    }
+    const shape = yield* pausing(inspect(parts, file));
+    if (shape.kind === 'object' || shape.kind === 'array') {
+      // Written in place over what we knew: perhaps half of it is still the old content.
+      const inPlace =
+        this.#digest !== null && this.#lastStamp !== null && sameInode(this.#lastStamp, file.stamp);
+      if (inPlace && this.#pending?.digest !== digest) this.#wait('settling', digest, file, at);
+      else yield* this.#take(parts, shape, file, digest, at);
+      return;
+    }
+    yield* this.#waitOrReject(parts, shape, file, digest, at);
+  }
+
+  #documentParts(file: OpenFile): DocumentParts {
+    const { source, files } = this.#parts;
+    const isSmall = file.sizeBytes <= source.maxRecordBytes + MARGIN_BYTES;
+    return {
+      ...this.#parts,
+      path: this.path,
+      name: this.name.text,
+      maxRecordBytes: source.maxRecordBytes,
+      files: isSmall ? holdStill(files, file) : files,
+    };
+  }
+
+  /** Touched, copied over itself, or looked at again because its stamp was racy. */
+  *#sameContent(file: OpenFile, at: Moment, digest: string): Generator<Step, void> {
+    this.#pending = null;
+    if (this.#lastStamp !== null && sameStamp(this.#lastStamp, file.stamp)) return;
+    yield this.#step(file, at, digest, { records: [], rejects: [], isFirst: false, isLast: true });
+  }
+
+  *#take(
+    parts: DocumentParts,
+    shape: Extract<DocumentShape, { kind: 'object' | 'array' }>,
+    file: OpenFile,
+    digest: string,
+    at: Moment,
+  ): Generator<Step, void> {
+    const taking = new DocumentTaking(parts, file);
+    let rejected = 0;
+    for (let isFirst = true; ; isFirst = false) {
+      const slice = taking.next(shape);
+      if (slice.end === 'changed') {
+        this.#wait('settling', '', file, at);
+        return;
+      }
+      rejected += slice.rejects.length;
+      const isLast = slice.end === 'whole';
+      if (isLast) {
+        this.#digest = digest;
+        this.#whole = rejected === 0;
+        this.#pending = null;
+      }
+      if (slice.end === 'broken') {
+        const refusal = slice.refusal ?? brokenArray();
+        const { records, rejects } = slice;
+        yield { records, rejects, rereadPaths: isFirst ? [this.path] : [], cursors: [] };
+        yield* this.#waitOrReject(parts, { kind: 'broken', at: slice.at, refusal }, file, digest, at);
+        return;
+      }
+      yield this.#step(file, at, digest, { ...slice, isFirst, isLast });
+      if (isLast) return;
+    }
+  }
+
+  *#waitOrReject(
+    parts: DocumentParts,
+    shape: Exclude<DocumentShape, { kind: 'object' | 'array' }>,
+    file: OpenFile,
+    digest: string,
+    at: Moment,
+  ): Generator<Step, void> {
+    this.#wait(shape.kind, digest, file, at);
+    if (shape.kind === 'empty' || this.#pending === null || !this.#isStale(this.#pending, at)) return;
+    const offset = shape.kind === 'broken' ? shape.at : 0;
+    const refusal = shape.kind === 'broken' ? shape.refusal : unfinished();
+    this.#digest = digest;
+    this.#whole = false;
+    this.#pending = null;
+    const rejects = [rejectIn(parts, file, refusal, offset, file.sizeBytes - offset)];
+    yield this.#step(file, at, digest, { records: [], rejects, isFirst: true, isLast: true });
+  }
+
+  #step(
+    file: OpenFile,
+    at: Moment,
+    digest: string,
+    slice: Pick<Step, 'records' | 'rejects'> & { readonly isFirst: boolean; readonly isLast: boolean },
+  ): Step {
+    const cursor = { stamp: file.stamp, observedAtMs: at.wallMs, digest, whole: this.#whole };
+    return {
+      records: slice.records,
+      rejects: slice.rejects,
+      rereadPaths: slice.isFirst ? [this.path] : [],
+      cursors: slice.isLast ? [{ path: this.path, body: encodeFileCursor(cursor) }] : [],
+    };
+  }
+
+  #wait(why: Pending['why'], digest: string, file: OpenFile, at: Moment): void {
+    const same = this.#pending !== null && sameStamp(this.#pending.stamp, file.stamp);
+    const sinceMs = same && this.#pending !== null ? this.#pending.sinceMs : at.monotonicMs;
+    this.#pending = { why, stamp: file.stamp, digest, sinceMs };
+  }
+
+  #isStale(pending: Pending, at: Moment): boolean {
+    return at.monotonicMs - pending.sinceMs >= this.#parts.source.quarantineAfterMs;
+  }
+
+  /** `after`: only when the stamp under which everything was admitted can no longer hide another write. */
+  #finish(): void {
+    const { after } = this.#parts.source;
+    const path = this.name.path;
+    if (after === 'keep' || !this.#whole || this.#sighting === null || typeof path !== 'string') return;
+    if (afterAdmission(path, this.#sighting.stamp, after)) this.isGone = true;
+    else this.#sighting = null;
+  }
+}
+
+function unfinished(): Refusal {
+  return refuse('unfinished', 'it ends before its value does', 'write the file again as a whole');
+}
+
+function brokenArray(): Refusal {
+  return refuse('json', 'what stands here cannot follow in an array', 'mend the JSON here');
+}
+
+/** Turns the pauses of an inner generator into pauses of the poll. */
+function* pausing<T>(inner: Generator<void, T>): Generator<Step, T> {
+  for (;;) {
+    const { done, value } = inner.next();
+    if (done) return value;
+    yield PAUSE;
+  }
+}

@@ -1,0 +1,215 @@
+import type { DirectorySource } from '../config/config.js';
+import type { Clock } from '../platform/clock.js';
+import type { CursorRecord } from '../store/contract.js';
+import { DirectoryFile } from './directory-file.js';
+import type { FileAccess } from './file-access.js';
+import { createNameFilter, type FileName } from './file-names.js';
+import { FolderListing, type Listing } from './folder-listing.js';
+import type { Judge } from './judge.js';
+import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
+import { type Moment, NETWORK_WINDOW_MS, type RacyRule } from './stamp.js';
+import {
+  isPause,
+  PAUSE,
+  type ReaderStatus,
+  SLICE_RECORDS,
+  SliceBudget,
+  type SourceReader,
+  type Step,
+} from './step.js';
+
+/** What the files of one source share. */
+export interface DirectoryParts {
+  readonly source: DirectorySource;
+  readonly judge: Judge;
+  readonly files: FileAccess;
+  readonly clock: Clock;
+  readonly racyRule: () => RacyRule;
+}
+
+/** A file that changed is looked at with every poll for this long. */
+const HOT_MS = 10 * 60_000;
+/** Every other file is looked at once in this time, but at least so many with each poll. */
+const COLD_ROUND_MS = 30_000;
+const LEAST_COLD_FILES = 1_000;
+/** New files are taken in the order of their names, unless there are so many that sorting would hold the loop. */
+const MOST_SORTED = 10_000;
+
+/** A folder of files, each with one record or an array of records. */
+export class DirectoryReader implements SourceReader {
+  readonly #parts: DirectoryParts;
+  readonly #listing: FolderListing;
+  readonly #files = new Map<string, DirectoryFile>();
+  readonly #budget: SliceBudget;
+  /** Name → monotonic time until which it is hot. */
+  readonly #hot = new Map<string, number>();
+  #cold: Iterator<DirectoryFile> | null = null;
+  #lastPollMs: number | null = null;
+  #trouble: PathTrouble | null = null;
+
+  constructor(source: DirectorySource, judge: Judge, files: FileAccess, clock: Clock) {
+    const racyRule = () => ({
+      windowMs: source.network ? NETWORK_WINDOW_MS : files.stampGranularityMs(source.path),
+      sameClock: !source.network,
+    });
+    this.#parts = { source, judge, files, clock, racyRule };
+    this.#listing = new FolderListing(
+      source.path,
+      files,
+      createNameFilter(source.match, source.exclude),
+      racyRule,
+    );
+    this.#budget = new SliceBudget(clock, SLICE_RECORDS);
+  }
+
+  restore(cursors: readonly CursorRecord[]): void {
+    const prefix = `${this.#parts.source.path}/`;
+    this.#files.clear();
+    this.#hot.clear();
+    this.#listing.forget();
+    this.#cold = null;
+    this.#lastPollMs = null;
+    for (const { path, body } of cursors) {
+      if (!path.startsWith(prefix)) continue;
+      const text = path.slice(prefix.length);
+      // The bytes of a name that is not UTF-8 are found out by the first listing.
+      const file = new DirectoryFile({ text, path }, this.#parts);
+      file.restore(body);
+      this.#files.set(text, file);
+    }
+  }
+
+  *poll(at: Moment, thorough: boolean): Generator<Step, void> {
+    if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
+    try {
+      const listing = yield* this.#list(at);
+      if (listing !== null) this.#compare(listing, at);
+      this.#trouble = null;
+    } catch (error) {
+      const text = isGone(error) ? 'the folder is not there' : describeTrouble(error);
+      this.#trouble = new PathTrouble(text, this.#trouble, this.#parts.source.pollMs, this.#parts.clock);
+      return;
+    }
+    yield* gathered(this.#visit(at, thorough), this.#budget);
+  }
+
+  status(): ReaderStatus {
+    let waitingFiles = 0;
+    let settled = true;
+    let problem: string | null = null;
+    for (const name of this.#hot.keys()) {
+      const file = this.#files.get(name);
+      if (file === undefined) continue;
+      if (file.isWaiting) waitingFiles += 1;
+      if (file.isWaiting) settled = false;
+      problem ??= file.problem;
+    }
+    if (this.#trouble !== null) problem = `${this.#parts.source.path}: ${this.#trouble.text}`;
+    return { problem, waitingFiles, settled };
+  }
+
+  *#list(at: Moment): Generator<Step, Listing | null> {
+    const names = this.#listing.list(at);
+    for (;;) {
+      const { done, value } = names.next();
+      if (done) return value;
+      yield PAUSE;
+    }
+  }
+
+  /** New names become files; a name that is no longer listed is looked at, since only ENOENT means gone. */
+  #compare({ names, isOtherFolder }: Listing, at: Moment): void {
+    const listed = new Map(names.map((name) => [name.text, name]));
+    const added: FileName[] = [];
+    for (const name of names) {
+      const known = this.#files.get(name.text);
+      if (known === undefined) added.push(name);
+      else if (known.name.path !== name.path && typeof name.path !== 'string') known.name = name;
+    }
+    if (added.length <= MOST_SORTED) added.sort((a, b) => (a.text < b.text ? -1 : 1));
+    for (const name of added) {
+      this.#files.set(name.text, new DirectoryFile(name, this.#parts));
+      this.#heat(name.text, at);
+    }
+    // An unmounted folder looks empty: what it held is not forgotten.
+    if (isOtherFolder) return;
+    for (const name of this.#files.keys()) if (!listed.has(name)) this.#heat(name, at);
+  }
+
+  #heat(name: string, at: Moment): void {
+    this.#hot.set(name, at.monotonicMs + HOT_MS);
+  }
+
+  *#visit(at: Moment, thorough: boolean): Generator<Step, void> {
+    const share = this.#coldShare(at, thorough);
+    for (const [name, untilMs] of this.#hot) {
+      const file = this.#files.get(name);
+      if (file === undefined || (at.monotonicMs > untilMs && !file.isHot)) this.#hot.delete(name);
+      else yield* this.#visitFile(file, at);
+    }
+    for (let n = 0; n < share; n += 1) {
+      this.#cold ??= this.#files.values();
+      const next = this.#cold.next();
+      if (next.done) {
+        this.#cold = null;
+        if (n > 0 || this.#files.size === 0) return;
+        continue;
+      }
+      if (!this.#hot.has(next.value.name.text)) yield* this.#visitFile(next.value, at);
+    }
+  }
+
+  /** The first poll looks at everything: a file may have changed while nobody ran. */
+  #coldShare(at: Moment, thorough: boolean): number {
+    const sinceMs = this.#lastPollMs === null || thorough ? COLD_ROUND_MS : at.monotonicMs - this.#lastPollMs;
+    if (sinceMs >= COLD_ROUND_MS) this.#cold = null;
+    this.#lastPollMs = at.monotonicMs;
+    const { size } = this.#files;
+    return Math.min(size, Math.max(LEAST_COLD_FILES, Math.ceil((size * sinceMs) / COLD_ROUND_MS)));
+  }
+
+  *#visitFile(file: DirectoryFile, at: Moment): Generator<Step, void> {
+    const name = file.name.text;
+    let found = false;
+    for (const step of file.look(at)) {
+      if (!isPause(step)) found = true;
+      yield step;
+    }
+    if (file.isGone) {
+      this.#files.delete(name);
+      this.#hot.delete(name);
+      yield { ...PAUSE, cursors: [{ path: file.path, body: null }] };
+    } else if (found || file.isHot) this.#heat(name, at);
+    else yield COUNTED;
+  }
+}
+
+/** One quiet file was looked at: counts against the slice, and is nothing to admit. */
+const COUNTED: Step = { ...PAUSE };
+
+/** Puts the finds of many small files into one transaction, and pauses when a slice is used up. */
+function* gathered(steps: Generator<Step, void>, budget: SliceBudget): Generator<Step, void> {
+  let open = emptyStep();
+  budget.begin();
+  for (const step of steps) {
+    open.records.push(...step.records);
+    open.rejects.push(...step.rejects);
+    open.rereadPaths.push(...step.rereadPaths);
+    open.cursors.push(...step.cursors);
+    const isFull = open.records.length + open.rejects.length >= SLICE_RECORDS;
+    if (!isFull && !budget.spend() && step !== PAUSE) continue;
+    yield open;
+    open = emptyStep();
+    budget.begin();
+  }
+  if (!isPause(open)) yield open;
+}
+
+function emptyStep() {
+  return {
+    records: [] as Step['records'][number][],
+    rejects: [] as Step['rejects'][number][],
+    rereadPaths: [] as string[],
+    cursors: [] as Step['cursors'][number][],
+  };
+}

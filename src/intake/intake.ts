@@ -1,0 +1,60 @@
+import type { Config, SourceConfig } from '../config/config.js';
+import type { Clock } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import type { IntakeStore } from '../store/contract.js';
+import { systemFiles } from './file-access.js';
+import { RejectCopies } from './reject-copies.js';
+import { SourcePoller, type SourceStatus } from './source-poller.js';
+
+export interface IntakeParts {
+  readonly config: Config;
+  readonly store: IntakeStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called when a commit brought jobs. */
+  readonly onQueued: () => void;
+}
+
+export interface Intake {
+  /** Polls each source now and then on its own timer. */
+  start(): void;
+  /** Resolves when no poll runs any more. A step that is being admitted is finished first. */
+  stop(): Promise<void>;
+  /** Polls every source now. True when nothing is waited for: no half-written file, no second look. */
+  pollOnce(): Promise<boolean>;
+  status(): readonly SourceStatus[];
+  /** Finished polls of all sources. */
+  readonly polls: number;
+}
+
+/** Polls the sources of a config. One that is broken or slow never stops another. */
+export function createIntake({ config, store, clock, log, onQueued }: IntakeParts): Intake {
+  const copies = new RejectCopies(config.stateFolder, log);
+  const pollers = config.sources.map((source: SourceConfig) => {
+    return new SourcePoller(source, {
+      tasks: config.tasks,
+      store,
+      clock,
+      log,
+      onQueued,
+      copies,
+      files: systemFiles,
+    });
+  });
+  return {
+    start() {
+      for (const poller of pollers) poller.start();
+    },
+    async stop() {
+      await Promise.all(pollers.map((poller) => poller.stop()));
+    },
+    async pollOnce() {
+      const settled = await Promise.all(pollers.map((poller) => poller.pollOnce()));
+      return settled.every(Boolean);
+    },
+    status: () => pollers.map((poller) => poller.status()),
+    get polls() {
+      return pollers.reduce((sum, poller) => sum + poller.polls, 0);
+    },
+  };
+}

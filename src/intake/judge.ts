@@ -1,0 +1,82 @@
+import type { SourceConfig, TaskConfig } from '../config/config.js';
+import { ledgerHash } from '../job/snapshot.js';
+import { routeRecord } from '../policy/route.js';
+import type { AdmissionRecord, RejectedRecord } from '../store/contract.js';
+import { createGate } from './gate.js';
+import { fieldPath, fieldValue } from './json-field.js';
+import { createNormaliser, type NormalisedRecord, type RawRecord } from './normalise.js';
+import { isRefusal, type Refusal } from './refusal.js';
+
+/** Where a stretch of a file stands, for people. */
+export interface Place {
+  readonly path: string;
+  readonly line: number | null;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+/** A refused stretch with the copy of it that goes to the rejects folder. */
+export interface Reject extends RejectedRecord {
+  readonly copy: Buffer;
+}
+
+/** What the bytes of one record come to: normalise → gate → route. */
+export type Judge = (raw: RawRecord, generation: number, nowMs: number) => AdmissionRecord | Refusal;
+
+/** Throws what the gate says of a `require` that is no JSON Schema. */
+export async function createJudge(source: SourceConfig, tasks: readonly TaskConfig[]): Promise<Judge> {
+  const normalise = createNormaliser(source);
+  const gate = await createGate(source.require);
+  const tasksByName = new Map(tasks.map((task) => [task.name, task]));
+
+  return (raw, generation, nowMs) => {
+    const record = normalise(raw);
+    if (isRefusal(record)) return record;
+    const refusal = gate(record.value, record.key);
+    if (refusal !== null) return refusal;
+    const route = routeRecord(record.value, source.route, source);
+    const task = tasksByName.get(route.task);
+    return {
+      key: record.key,
+      occurrenceIn: record.keyedByContent ? generation : null,
+      version: record.version,
+      onChange: source.onChange,
+      payload: record.payload,
+      task: route.task,
+      priority: route.priority,
+      runAtMs: nowMs,
+      expiresAtMs: null,
+      timeoutMs: route.timeoutMs,
+      group: route.group ?? groupOf(record, task),
+      maxAttempts: task?.retry.attempts ?? 1,
+    };
+  };
+}
+
+/** The value of the task's group field as text; null where there is none, or it is no text, number or boolean. */
+export function groupOf(
+  record: Pick<NormalisedRecord, 'value'>,
+  task: Pick<TaskConfig, 'group'> | undefined,
+): string | null {
+  if (!task?.group) return null;
+  const value = fieldValue(record.value, fieldPath(task.group.by));
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : null;
+}
+
+/** More of a refused stretch helps nobody to find it. */
+const MOST_COPIED_BYTES = 64 * 1024;
+
+/** `bytes` may be the beginning of the stretch only: what is kept of it is capped anyway. */
+export function rejectOf(refusal: Refusal, place: Place, bytes: Buffer): Reject {
+  return {
+    ...place,
+    key: refusal.key,
+    reason: refusal.refused,
+    detail: refusal.detail,
+    remedy: refusal.remedy,
+    digest: ledgerHash(Buffer.concat([Buffer.from(`${refusal.refused}\n${place.lengthBytes}\n`), bytes])),
+    copy: Buffer.from(bytes.subarray(0, MOST_COPIED_BYTES)),
+  };
+}

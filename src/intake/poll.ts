@@ -1,0 +1,89 @@
+import { relative } from 'node:path';
+import type { SourceConfig } from '../config/config.js';
+import type { Clock } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import { type AdmissionDoor, newCycle } from './admit.js';
+import type { RejectCopies } from './reject-copies.js';
+import { isPause, type SourceReader, type Step } from './step.js';
+import { PollTally } from './tally.js';
+
+export interface PollParts {
+  readonly source: SourceConfig;
+  readonly reader: SourceReader;
+  readonly door: AdmissionDoor;
+  readonly copies: RejectCopies;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onQueued: () => void;
+  /** Asked between two steps: true ends the poll early, with nothing half done. */
+  readonly isStopping: () => boolean;
+}
+
+/**
+ * One poll of one source: pulls steps from its reader, admits each in one transaction, and lets the event loop turn
+ * between them. Resolves with what it came to. Throws what the store throws; nothing is lost then, since a reader only
+ * goes on from what was committed. `thorough` looks at everything, also at files whose turn has not come.
+ */
+export async function pollSource(parts: PollParts, thorough: boolean): Promise<PollTally> {
+  const { source, reader, door, clock, log } = parts;
+  const nowMs = clock.wallMs();
+  const cycle = newCycle(nowMs);
+  const tally = new PollTally();
+  const paths = new Set<string>();
+  // After a poll that broke off, the reader may have read ahead of what the store took.
+  if (!door.isInStep) reader.restore(await door.cursors());
+  const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
+  try {
+    for (const step of steps) {
+      if (!isPause(step) && !(await admitStep(step, parts, cycle, tally, paths))) break;
+      await turnOfLoop();
+      if (parts.isStopping()) break;
+    }
+  } finally {
+    report(source, cycle, tally, paths, log);
+  }
+  return tally;
+}
+
+async function admitStep(
+  step: Step,
+  { source, door, copies, clock, log, onQueued }: PollParts,
+  cycle: string,
+  tally: PollTally,
+  paths: Set<string>,
+): Promise<boolean> {
+  const report = await door.admit(step, cycle, clock.wallMs());
+  if (!report.committed) {
+    log.warn(
+      { source: source.name, path: report.conflictPath },
+      'another reader moved this cursor; reading again',
+    );
+    return false;
+  }
+  tally.add(report.answers, step.rejects);
+  copies.keep(source.name, step.rejects);
+  for (const { path } of step.cursors) paths.add(path);
+  if (report.answers.some(({ result }) => result === 'queued' || result === 'superseded')) onQueued();
+  return true;
+}
+
+function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Set<string>, log: Log): void {
+  if (!tally.isNews) return;
+  log.info(
+    { source: source.name, cycle, ...tally.counts() },
+    `✅ Loaded tasks from ${placeName(source, paths)}: ${tally.describe()}`,
+  );
+}
+
+function placeName(source: SourceConfig, paths: Set<string>): string {
+  const [only] = paths;
+  if (source.kind === 'log' || only === undefined) return source.path;
+  if (paths.size === 1) return only;
+  return `${source.path} (${paths.size} files, among them ${relative(source.path, only)})`;
+}
+
+function turnOfLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

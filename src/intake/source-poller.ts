@@ -1,0 +1,138 @@
+import type { SourceConfig, TaskConfig } from '../config/config.js';
+import { DoggedError } from '../job/errors.js';
+import type { Clock } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
+import type { IntakeStore } from '../store/contract.js';
+import { AdmissionDoor } from './admit.js';
+import { DirectoryReader } from './directory-source.js';
+import type { FileAccess } from './file-access.js';
+import { createJudge } from './judge.js';
+import { LogReader } from './log-source.js';
+import { type PollParts, pollSource } from './poll.js';
+import type { RejectCopies } from './reject-copies.js';
+
+export interface PollerParts {
+  readonly tasks: readonly TaskConfig[];
+  readonly store: IntakeStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly copies: RejectCopies;
+  readonly files: FileAccess;
+  readonly onQueued: () => void;
+}
+
+export interface SourceStatus {
+  readonly name: string;
+  readonly lastPollMonotonicMs: number | null;
+  /** Why the source cannot be read now, for people; null when all is well. */
+  readonly problem: string | null;
+  /** Files that are being written, or that wait for a second look. */
+  readonly waitingFiles: number;
+}
+
+/** Polls one source: on its own timer or on demand, never twice at once, and whatever goes wrong goes on. */
+export class SourcePoller {
+  readonly #source: SourceConfig;
+  readonly #parts: PollerParts;
+  readonly #door: AdmissionDoor;
+  #poll: PollParts | null = null;
+  #cancelTimer: () => void = () => undefined;
+  #running: Promise<void> | null = null;
+  #timed = false;
+  #stopping = false;
+  #lastPollMonotonicMs: number | null = null;
+  /** What the last poll threw, for people. */
+  #failure: string | null = null;
+  #polls = 0;
+
+  constructor(source: SourceConfig, parts: PollerParts) {
+    this.#source = source;
+    this.#parts = parts;
+    const scope = { workspace: source.workspace, kind: 'source' as const, name: source.name };
+    this.#door = new AdmissionDoor(parts.store, scope);
+  }
+
+  get polls(): number {
+    return this.#polls;
+  }
+
+  start(): void {
+    this.#timed = true;
+    void this.#tick();
+  }
+
+  async stop(): Promise<void> {
+    this.#timed = false;
+    this.#stopping = true;
+    this.#cancelTimer();
+    await this.#running;
+  }
+
+  async pollOnce(): Promise<boolean> {
+    // A poll that runs already may have looked before the caller's last write.
+    if (this.#running !== null) await this.#running;
+    await this.#run(true);
+    return this.#failure === null && (this.#poll?.reader.status().settled ?? false);
+  }
+
+  status(): SourceStatus {
+    const reader = this.#poll?.reader.status();
+    return {
+      name: this.#source.name,
+      lastPollMonotonicMs: this.#lastPollMonotonicMs,
+      problem: this.#failure ?? reader?.problem ?? null,
+      waitingFiles: reader?.waitingFiles ?? 0,
+    };
+  }
+
+  async #tick(): Promise<void> {
+    await this.#run(false);
+    if (this.#timed)
+      this.#cancelTimer = this.#parts.clock.after(this.#source.pollMs, () => void this.#tick());
+  }
+
+  /** One poll; whoever calls while it runs waits for the same one. Never rejects. */
+  #run(thorough: boolean): Promise<void> {
+    this.#running ??= this.#pollGuarded(thorough).finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #pollGuarded(thorough: boolean): Promise<void> {
+    try {
+      this.#poll ??= await this.#prepare();
+      await pollSource(this.#poll, thorough);
+      this.#failure = null;
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#polls += 1;
+    this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
+  }
+
+  async #prepare(): Promise<PollParts> {
+    const { files, clock, tasks, copies, log, onQueued } = this.#parts;
+    const source = this.#source;
+    const judge = await createJudge(source, tasks);
+    const reader =
+      source.kind === 'log'
+        ? new LogReader(source, judge, files, clock)
+        : new DirectoryReader(source, judge, files, clock);
+    const isStopping = () => this.#stopping;
+    return { source, reader, door: this.#door, copies, clock, log, onQueued, isStopping };
+  }
+
+  /** Said once for each new cause: a source that stays broken does not fill the log. */
+  #fail(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    if (text !== this.#failure) {
+      const { log } = this.#parts;
+      const isBusy = error instanceof DoggedError && error.code === 'STORE_BUSY';
+      const message = `the source ${this.#source.name} could not be polled; it is tried again`;
+      if (isBusy) log.warn({ source: this.#source.name, why: text }, message);
+      else log.error({ source: this.#source.name, err: error }, message);
+    }
+    this.#failure = text;
+  }
+}

@@ -1,0 +1,92 @@
+import type { BigIntStats } from 'node:fs';
+
+/**
+ * What `lstat` says about a file's content. Compared for inequality only: clocks go back, and time stamps can lie in
+ * the future, so "newer" means nothing. Nanoseconds are bigint, because a double would round them.
+ */
+export interface Stamp {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+export function stampOf(stats: BigIntStats): Stamp {
+  const { dev, ino, size, mtimeNs, ctimeNs } = stats;
+  return { dev, ino, size, mtimeNs, ctimeNs };
+}
+
+export function sameStamp(a: Stamp, b: Stamp): boolean {
+  return a.ctimeNs === b.ctimeNs && a.mtimeNs === b.mtimeNs && a.size === b.size && sameInode(a, b);
+}
+
+/** A hint, never identity: a file system may give the number of a deleted file to the next one. */
+export function sameInode(a: Stamp, b: Stamp): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
+}
+
+export function encodeStamp({ dev, ino, size, mtimeNs, ctimeNs }: Stamp): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
+const ENCODED = /^(\d+):(\d+):(\d+):(-?\d+):(-?\d+)$/;
+
+/** null for text that `encodeStamp` did not write. */
+export function decodeStamp(text: string): Stamp | null {
+  const parts = ENCODED.exec(text);
+  if (parts === null) return null;
+  const [dev, ino, size, mtimeNs, ctimeNs] = parts.slice(1).map(BigInt) as [
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+  ];
+  return { dev, ino, size, mtimeNs, ctimeNs };
+}
+
+/**
+ * A stamp under which we have read the content. While it is `racy`, another write may have left the same stamp (git
+ * calls such an entry racily clean), so an equal stamp proves nothing yet and the content is compared again.
+ */
+export interface Sighting {
+  readonly stamp: Stamp;
+  /** Monotonic time of our first reading under this stamp. */
+  readonly sinceMs: number;
+  readonly racy: boolean;
+}
+
+/** Stamps of another machine's clock, perhaps out of a cache: wide enough for FAT's two seconds as well. */
+export const NETWORK_WINDOW_MS = 2_500;
+
+export interface RacyRule {
+  /** Writes closer together than this may share a stamp. */
+  readonly windowMs: number;
+  /** False on a network mount: the stamps are another machine's. */
+  readonly sameClock: boolean;
+}
+
+/** Taken before the first byte is read, so that a write during the reading falls inside the window. */
+export interface Moment {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/**
+ * What we know after reading the content under `stamp` at `at`. A stamp is safe once the window has passed: seen at once
+ * where the file's last change is plainly older by the same clock, else by a second reading a window after the first.
+ */
+export function sight(previous: Sighting | null, stamp: Stamp, at: Moment, rule: RacyRule): Sighting {
+  if (previous !== null && sameStamp(previous.stamp, stamp)) {
+    const racy = previous.racy && at.monotonicMs - previous.sinceMs < rule.windowMs;
+    return racy === previous.racy ? previous : { ...previous, racy };
+  }
+  const racy = !rule.sameClock || !isOld(stamp, at.wallMs, rule.windowMs);
+  return { stamp, sinceMs: at.monotonicMs, racy };
+}
+
+/** A time stamp in the future is not old: its distance from now means nothing. */
+function isOld(stamp: Stamp, wallMs: number, windowMs: number): boolean {
+  return [stamp.mtimeNs, stamp.ctimeNs].every((ns) => wallMs - Number(ns / 1_000_000n) > windowMs);
+}

@@ -1,0 +1,77 @@
+import type { Clock } from '../platform/clock.js';
+import type { AdmissionRecord, CursorRecord } from '../store/contract.js';
+import type { Reject } from './judge.js';
+import type { Moment } from './stamp.js';
+
+/**
+ * One bounded slice of reading: what it found, and the cursors that move with it. The poll loop admits it in one
+ * transaction, lets the event loop turn, and only then asks for the next: nothing is read ahead of what is admitted.
+ */
+export interface Step {
+  readonly records: readonly AdmissionRecord[];
+  readonly rejects: readonly Reject[];
+  /** Paths that this step reads anew from their beginning. */
+  readonly rereadPaths: readonly string[];
+  /** null forgets the path. */
+  readonly cursors: readonly { readonly path: string; readonly body: string | null }[];
+}
+
+/** A pause without a find: the slice was used up by looking. */
+export const PAUSE: Step = { records: [], rejects: [], rereadPaths: [], cursors: [] };
+
+export function isPause(step: Step): boolean {
+  return step.records.length + step.rejects.length + step.rereadPaths.length + step.cursors.length === 0;
+}
+
+export interface ReaderStatus {
+  /** Why nothing can be read now, for people; null when all is well. */
+  readonly problem: string | null;
+  /** Files that are being written, or that wait for a second look. */
+  readonly waitingFiles: number;
+  /** Nothing is waited for that a later poll would read. */
+  readonly settled: boolean;
+}
+
+/**
+ * One kind of source. `poll` is pulled step by step; when it is resumed, its last step is committed. It is closed
+ * early (`return`) when a step could not be admitted: `restore` then follows before the next poll.
+ */
+export interface SourceReader {
+  /** Forgets what it knows and begins from what the store remembers. */
+  restore(cursors: readonly CursorRecord[]): void;
+  /** `thorough`: looks at everything now, not only at what is likely to have changed. */
+  poll(at: Moment, thorough: boolean): Generator<Step, void>;
+  status(): ReaderStatus;
+}
+
+/** The loop is held for about this long by one slice: far below what a person or a heartbeat notices. */
+const SLICE_MS = 4;
+/** One transaction of this many rows takes about as long as reading them. */
+export const SLICE_RECORDS = 500;
+/** Looking at the clock costs more than a small record: only every so often. */
+const CLOCK_EVERY = 16;
+
+/** Measures one slice: by records, and by time for whatever is slow. */
+export class SliceBudget {
+  readonly #clock: Clock;
+  readonly #mostRecords: number;
+  #endMs = 0;
+  #count = 0;
+
+  constructor(clock: Clock, mostRecords: number) {
+    this.#clock = clock;
+    this.#mostRecords = mostRecords;
+  }
+
+  begin(): void {
+    this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
+    this.#count = 0;
+  }
+
+  /** Counts one more piece of work. True when the slice is used up. */
+  spend(): boolean {
+    this.#count += 1;
+    if (this.#count >= this.#mostRecords) return true;
+    return this.#count % CLOCK_EVERY === 0 && this.#clock.monotonicMs() >= this.#endMs;
+  }
+}

@@ -1,0 +1,72 @@
+import type { AdmissionAnswer, AdmissionResult } from '../store/contract.js';
+import type { Reject } from './judge.js';
+
+/**
+ * What one poll of one source came to. Adds up by construction: every record that is seen is counted under exactly one
+ * result or one reason.
+ */
+export class PollTally {
+  readonly #results = new Map<AdmissionResult, number>();
+  readonly #reasons = new Map<string, number>();
+  #seen = 0;
+
+  add(answers: readonly AdmissionAnswer[], rejects: readonly Reject[]): void {
+    for (const { result } of answers) raise(this.#results, result);
+    for (const { reason } of rejects) raise(this.#reasons, reason);
+    this.#seen += answers.length + rejects.length;
+  }
+
+  get seen(): number {
+    return this.#seen;
+  }
+
+  /** Records that brought a job or changed one. */
+  get queued(): number {
+    return this.of('queued') + this.of('superseded');
+  }
+
+  of(result: AdmissionResult): number {
+    return this.#results.get(result) ?? 0;
+  }
+
+  get rejected(): number {
+    return [...this.#reasons.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** True when a person would want to read about this poll: known records seen once more are no news. */
+  get isNews(): boolean {
+    return this.queued + this.of('changed-ignored') + this.of('older-ignored') + this.rejected > 0;
+  }
+
+  /** `3 queued, 1 already queued, 2 rejected (schema 2)`. */
+  describe(): string {
+    const parts = [`${this.of('queued')} queued`];
+    for (const [result, words] of WORDS) if (this.of(result) > 0) parts.push(`${this.of(result)} ${words}`);
+    if (this.rejected > 0) {
+      const reasons = [...this.#reasons].map(([reason, count]) => `${reason} ${count}`);
+      parts.push(`${this.rejected} rejected (${reasons.join(', ')})`);
+    }
+    return parts.join(', ');
+  }
+
+  /** For the fields of the log line. */
+  counts(): Record<string, number | Record<string, number>> {
+    return {
+      seen: this.#seen,
+      ...Object.fromEntries(this.#results),
+      rejected: Object.fromEntries(this.#reasons),
+    };
+  }
+}
+
+const WORDS: readonly (readonly [AdmissionResult, string])[] = [
+  ['superseded', 'replaced by a newer version'],
+  ['already-queued', 'already queued'],
+  ['already-done', 'already done'],
+  ['changed-ignored', 'changed but ignored (onChange: ignore)'],
+  ['older-ignored', 'older than the known version'],
+];
+
+function raise<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
