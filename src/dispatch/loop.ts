@@ -21,9 +21,9 @@ import { TurnTimer } from './turn-timer.js';
 
 /** How often the loop looks whether another process has changed the database, and at the wall clock. */
 const TICK_MS = 250;
-const RESCUE_AGAIN_MS = 5_000;
-/** How long a stop waits for a database that takes no ends. */
-const STOP_PATIENCE_MS = 10_000;
+const RESCUE_AGAIN_MS = 2_000;
+/** How long a stop waits for a database that takes no ends; the store itself waits 30 s for a lock. */
+const STOP_PATIENCE_MS = { orderly: 35_000, hurried: 5_000 };
 const STOP_LOOK_MS = 10;
 /** While the database refuses a turn it is asked again after this, doubled each time. */
 const STORE_RETRY_MS = { first: 50, longest: 2_000 };
@@ -41,6 +41,8 @@ class DispatchLoop implements Dispatcher {
   readonly #turns: TurnTimer;
   /** Over, and not yet committed: nobody is told. */
   readonly #ends: EndedAttempt[] = [];
+  /** In the turn that is being taken: neither committed nor given back yet. */
+  #committing: readonly EndedAttempt[] = [];
   readonly #coolDowns = new CoolDowns();
   readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
   readonly #cutOff: CutOffJob[] = [];
@@ -129,6 +131,7 @@ class DispatchLoop implements Dispatcher {
   async #takeTurn(): Promise<void> {
     const { store, clock } = this.#options;
     const ends = this.#ends.splice(0);
+    this.#committing = ends;
     const takesJobs = this.#stopping === null;
     let result: TurnResult;
     try {
@@ -141,6 +144,8 @@ class DispatchLoop implements Dispatcher {
     } catch (error) {
       this.#ends.unshift(...ends);
       throw error;
+    } finally {
+      this.#committing = [];
     }
     this.#counters.turns += 1;
     this.#countAndAnnounce(ends, result);
@@ -251,15 +256,16 @@ class DispatchLoop implements Dispatcher {
     this.#running.interruptAll('released', urgent);
     await this.#running.close(urgent ? 0 : graceMs);
 
-    const giveUpAtMs = clock.monotonicMs() + STOP_PATIENCE_MS;
+    const giveUpAtMs = clock.monotonicMs() + (urgent ? STOP_PATIENCE_MS.hurried : STOP_PATIENCE_MS.orderly);
     while ((this.#ends.length > 0 || !this.#turns.isQuiet) && clock.monotonicMs() < giveUpAtMs) {
       if (this.#turns.isHalted) break;
       if (this.#ends.length > 0) this.#turns.request();
       await pause(clock, STOP_LOOK_MS);
     }
     this.#turns.halt();
-    if (this.#ends.length > 0) {
-      const jobs = this.#ends.map(({ claim }) => claim.id);
+    const unrecorded = [...this.#committing, ...this.#ends];
+    if (unrecorded.length > 0) {
+      const jobs = unrecorded.map(({ claim }) => claim.id);
       log.error({ jobs }, 'The database took no more ends: the next worker finds these jobs running');
     }
     return this.#cutOff;

@@ -93,6 +93,7 @@ export class TurnTimer {
 
   #afterFailure(error: unknown): void {
     this.#taking = false;
+    if (this.#halted) return;
     this.#failures += 1;
     const waitMs = this.#options.retryAfterMs(error, this.#failures);
     if (waitMs === null) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,7 +88,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
   const logFile = join(stateFolder, 'test.log');
   const log = createLog('debug', { path: logFile, sizeBytes: 10_000_000, keep: 1 });
   const store = await openStore(stateFolder, 'worker', systemClock);
-  const nonce = `nonce-${Math.random().toString(36).slice(2)}`;
+  const nonce = `nonce-${randomUUID()}`;
   const identity = identifyProcess(process.pid);
   const ownership = await store.takeOwnership(
     { bootId: bootId(), pid: process.pid, startTicks: identity?.startTicks ?? 0, nonce },
@@ -120,7 +121,6 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     await store.close();
   });
 
-  let added = 0;
   const rig: Rig = {
     folder,
     stateFolder,
@@ -129,36 +129,8 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     ownership,
     nonce,
     async add(task, payload = {}, more = {}) {
-      added += 1;
       const maxAttempts = options.tasks.find(({ name }) => name === task)?.retry.attempts ?? 1;
-      const snapshot = takeSnapshot(compactJson(Buffer.from(JSON.stringify(payload))));
-      const report = await store.admit({
-        scope: { workspace: 'default', kind: 'task', name: task },
-        cycle: 'test',
-        records: [
-          {
-            key: `key-${nonce}-${added}`,
-            occurrenceIn: null,
-            version: { hash: ledgerHash(snapshot.bytes), order: null },
-            onChange: 'ignore',
-            payload: snapshot,
-            task,
-            priority: 0,
-            runAtMs: systemClock.wallMs(),
-            expiresAtMs: null,
-            timeoutMs: null,
-            group: null,
-            maxAttempts,
-            ...more,
-          },
-        ],
-        rejects: [],
-        rereadPaths: [],
-        cursors: [],
-        nowMs: systemClock.wallMs(),
-      });
-      const id = report.committed ? report.answers[0]?.id : null;
-      if (id === null || id === undefined) throw new Error('not admitted');
+      const id = await admitJob(store, task, payload, { maxAttempts, ...more });
       dispatcher.nudge();
       return id;
     },
@@ -192,6 +164,56 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     logged: () => readFileSync(logFile, 'utf8'),
   };
   return rig;
+}
+
+/** Puts one job into the queue, as `dogged add` does, with a key of its own. */
+export async function admitJob(
+  store: Store,
+  task: string,
+  payload: unknown,
+  more: Partial<AdmissionRecord> = {},
+): Promise<string> {
+  const snapshot = takeSnapshot(compactJson(Buffer.from(JSON.stringify(payload))));
+  const nowMs = systemClock.wallMs();
+  const report = await store.admit({
+    scope: { workspace: 'default', kind: 'task', name: task },
+    cycle: 'test',
+    records: [
+      {
+        key: randomUUID(),
+        occurrenceIn: null,
+        version: { hash: ledgerHash(snapshot.bytes), order: null },
+        onChange: 'ignore',
+        payload: snapshot,
+        task,
+        priority: 0,
+        runAtMs: nowMs,
+        expiresAtMs: null,
+        timeoutMs: null,
+        group: null,
+        maxAttempts: 1,
+        ...more,
+      },
+    ],
+    rejects: [],
+    rereadPaths: [],
+    cursors: [],
+    nowMs,
+  });
+  const id = report.committed ? report.answers[0]?.id : null;
+  if (id === null || id === undefined) throw new Error('the job was not admitted');
+  return id;
+}
+
+/** The part of a store that a dispatcher sees, to be changed in a test. */
+export function storePart(store: Store): DispatcherOptions['store'] {
+  return {
+    turn: store.turn.bind(store),
+    renew: store.renew.bind(store),
+    changedElsewhere: store.changedElsewhere.bind(store),
+    orphans: store.orphans.bind(store),
+    rescue: store.rescue.bind(store),
+  };
 }
 
 /** Run from source there is no compiled host: the tests' own build has one. */

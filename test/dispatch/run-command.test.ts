@@ -6,7 +6,7 @@ import type { JobState } from '../../src/job/job.js';
 import type { OutcomeKind } from '../../src/job/outcome.js';
 import { readProcessStat } from '../../src/platform/process-identity.js';
 import { until } from '../support/until.js';
-import { commandTask, createRig, fixtureTask, type Rig } from './rig.js';
+import { commandTask, createRig, fixtureTask, type Rig, storePart } from './rig.js';
 
 async function runOne(task: TaskConfig, payload: unknown, state: JobState) {
   const rig = await createRig({ tasks: [task] });
@@ -38,7 +38,7 @@ describe('what a command is given', () => {
     expect(lines).toContain('DOGGED_WORKSPACE=default');
     expect(lines).toContain(`DOGGED_STATE_DIR=${rig.stateFolder}`);
     expect(lines).toContain('OWN=yes');
-    expect(lines.some((line) => line.startsWith('DOGGED_KEY=key-'))).toBe(true);
+    expect(lines.some((line) => /^DOGGED_KEY=[0-9a-f-]{36}$/.test(line))).toBe(true);
     expect(lines.some((line) => line.startsWith('SECRET_OF_THE_WORKER'))).toBe(false);
     expect(lines).toContain(rig.folder);
   });
@@ -231,7 +231,7 @@ test('a payload that no longer matches its hash is not run', async () => {
   const rig = await createRig({
     tasks: [commandTask('save', ['sh', '-c', 'cat > got.json'])],
     wrapStore: (store) => ({
-      ...bound(store),
+      ...storePart(store),
       turn: async (turn) => {
         const result = await store.turn(turn);
         for (const { payload } of result.claims) payload.bytes[0] = 0x20;
@@ -244,16 +244,6 @@ test('a payload that no longer matches its hash is not run', async () => {
   expect((await rig.until(id, 'failed')).reason).toBe('integrity');
   expect(() => rig.read('got.json')).toThrow('ENOENT');
 });
-
-function bound(store: Rig['store']) {
-  return {
-    turn: store.turn.bind(store),
-    renew: store.renew.bind(store),
-    changedElsewhere: store.changedElsewhere.bind(store),
-    orphans: store.orphans.bind(store),
-    rescue: store.rescue.bind(store),
-  };
-}
 
 function familyOf(rig: Rig): number[] {
   const pids = readFileSync(join(rig.stateFolder, 'family'), 'utf8').trim().split('\n').map(Number);

@@ -1,0 +1,186 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { TaskConfig } from '../../src/config/config.js';
+import { DoggedError } from '../../src/job/errors.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { readProcessStat } from '../../src/platform/process-identity.js';
+import { openStore } from '../../src/store/open.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { until } from '../support/until.js';
+import { admitJob, commandTask, createRig, FIXTURES, fixtureTask, storePart } from './rig.js';
+import { startWorkerProcess } from './worker-process.js';
+
+const LINGER = commandTask('linger', [
+  'sh',
+  '-c',
+  'echo "$DOGGED_ATTEMPT $$" >> runs; [ "$DOGGED_ATTEMPT" -gt 1 ] || sleep 60',
+]);
+
+async function addBefore(folder: string, tasks: readonly TaskConfig[], count = 1): Promise<string[]> {
+  const store = await openStore(join(folder, 'state'), 'command', systemClock);
+  const ids: string[] = [];
+  for (let n = 0; n < count; n += 1)
+    ids.push(await admitJob(store, tasks[0]?.name ?? '', { n }, { maxAttempts: 3 }));
+  await store.close();
+  return ids;
+}
+
+function linesOf(folder: string, name: string): string[] {
+  const path = join(folder, name);
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
+}
+
+function isAlive(pid: number): boolean {
+  const stat = readProcessStat(pid);
+  return stat !== null && stat.state !== 'Z';
+}
+
+test('after a worker was killed, its children are gone before its job runs again, uncharged', async () => {
+  const folder = tempFolder();
+  const [id = ''] = await addBefore(folder, [LINGER]);
+  const worker = await startWorkerProcess(folder, [LINGER]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  const [first] = linesOf(folder, 'runs').map((line) => Number(line.split(' ')[1]));
+  expect(isAlive(first ?? 0)).toBe(true);
+
+  const rig = await createRig({ tasks: [LINGER], folder });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+  expect(isAlive(first ?? 0)).toBe(false);
+  expect(await rig.job(id)).toMatchObject({ place: 'ready', attempts: 1, charged: 0, crashes: 1 });
+  expect(await rig.attempts(id)).toMatchObject([
+    { outcome: 'crashed', reason: 'its worker died while it ran' },
+  ]);
+  rig.dispatcher.start();
+  await until(() => linesOf(folder, 'runs').length === 2);
+  expect(linesOf(folder, 'runs')[1]).toMatch(/^2 /);
+});
+
+test('a stubborn family of a killed worker is found by its mark, also what left group, session and pipes', async () => {
+  const folder = tempFolder();
+  const task = fixtureTask('family', ['wait']);
+  await addBefore(folder, [task]);
+  const worker = await startWorkerProcess(folder, [task]);
+  await until(() => linesOf(folder, 'state/family').length === 3);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  const family = linesOf(folder, 'state/family').map(Number);
+  expect(family.filter(isAlive)).toHaveLength(3);
+
+  const rig = await createRig({ tasks: [task], folder });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+  expect(family.filter(isAlive)).toEqual([]);
+});
+
+test('a service that hangs outlives a killed worker no longer than its rescue', async () => {
+  const folder = tempFolder();
+  const runner = { kind: 'service' as const, argv: [`${FIXTURES}/service.mjs`], workers: 1 };
+  const task = commandTask('serve', [], { runner });
+  const store = await openStore(join(folder, 'state'), 'command', systemClock);
+  const first = await admitJob(store, 'serve', { do: 'pid' }, { maxAttempts: 3 });
+  const worker = await startWorkerProcess(folder, [task]);
+  const pid = await until(async () => Number((await store.get('default', first))?.result ?? 0));
+  const hanging = await admitJob(store, 'serve', { do: 'hang' }, { maxAttempts: 3 });
+  await until(async () => (await store.get('default', hanging))?.place === 'running');
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  await store.close();
+
+  const rig = await createRig({ tasks: [task], folder });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+  expect(isAlive(pid)).toBe(false);
+});
+
+test.each(['run.before-spawn', 'run.after-spawn', 'run.after-exit', 'turn.after-commit'])(
+  'killed at %s, nothing is lost and nothing runs beside itself',
+  async (failpoint) => {
+    const folder = tempFolder();
+    const task = commandTask('note', ['sh', '-c', 'echo "$DOGGED_ATTEMPT" >> runs']);
+    const [id = ''] = await addBefore(folder, [task]);
+    const worker = await startWorkerProcess(folder, [task], { failpoint });
+    await worker.ended;
+    expect(worker.stderr()).toContain(`failpoint ${failpoint}`);
+
+    const rig = await createRig({ tasks: [task], folder });
+    expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+    rig.dispatcher.start();
+    expect(await rig.until(id, 'completed')).toMatchObject({ attempts: 2, charged: 0, crashes: 1 });
+    expect((await rig.attempts(id)).map(({ outcome }) => outcome)).toEqual(['crashed', 'done']);
+    expect(linesOf(folder, 'runs').at(-1)).toBe('2');
+  },
+);
+
+test('a job that was running at three deaths of its worker is a dead letter: poison', async () => {
+  const folder = tempFolder();
+  const killer = commandTask('killer', ['sh', '-c', 'kill -KILL $PPID; sleep 60']);
+  const [id = ''] = await addBefore(folder, [killer]);
+  for (let n = 0; n < 3; n += 1) {
+    const worker = await startWorkerProcess(folder, [killer], { failpoint: 'none' });
+    await worker.ended;
+  }
+  const rig = await createRig({ tasks: [killer], folder });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+  expect(await rig.job(id)).toMatchObject({
+    place: 'failed',
+    reason: 'poison',
+    attempts: 3,
+    charged: 0,
+    crashes: 3,
+  });
+});
+
+test('a job whose old process cannot be proved gone stays running, keeps its slot and never runs beside itself', async () => {
+  const folder = tempFolder();
+  const [id = ''] = await addBefore(folder, [LINGER]);
+  const worker = await startWorkerProcess(folder, [LINGER]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+
+  const other = commandTask('other', ['true']);
+  const rig = await createRig({ tasks: [LINGER, other], folder, slots: 1 });
+  const realKill = process.kill;
+  // What the kernel does not let go looks like this: the signal is taken, and the process stays.
+  process.kill = (pid, signal) => (signal === 'SIGKILL' ? true : realKill.call(process, pid, signal));
+  try {
+    expect(await rig.dispatcher.rescue()).toEqual({ recovered: 0, stuck: 1 });
+  } finally {
+    process.kill = realKill;
+  }
+  expect(rig.logged()).toContain('cannot be killed');
+  rig.dispatcher.start();
+  const waiting = await rig.add('other');
+  await until(() => rig.dispatcher.counters.turns > 0);
+  expect(rig.dispatcher.status()).toMatchObject({ freeSlots: 0, slots: [{ state: 'working', job: id }] });
+  expect(rig.dispatcher.drained()).toBe(false);
+  expect(await rig.job(id)).toMatchObject({ place: 'running' });
+  // As soon as it can be proved gone, all goes on by itself.
+  await rig.until(waiting, 'completed');
+  await until(() => linesOf(folder, 'runs').length === 2);
+}, 20_000);
+
+test('the jobs of a dead worker wait while the database is locked', async () => {
+  const folder = tempFolder();
+  const [id = ''] = await addBefore(folder, [LINGER]);
+  const worker = await startWorkerProcess(folder, [LINGER]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  let refusals = 0;
+  const rig = await createRig({
+    tasks: [LINGER],
+    folder,
+    wrapStore: (store) => ({
+      ...storePart(store),
+      rescue: async (ends, nowMs) => {
+        refusals += 1;
+        if (refusals <= 2) throw new DoggedError('STORE_BUSY', { file: 'dogged.db', waitedMs: 1 });
+        return store.rescue(ends, nowMs);
+      },
+    }),
+  });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+  expect(await rig.job(id)).toMatchObject({ place: 'ready', crashes: 1 });
+});
