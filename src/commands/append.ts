@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { DoggedError, EXIT } from '../job/errors.js';
+import { EXIT } from '../job/errors.js';
 import { appendRecord, readRecord } from './append-record.js';
 import type { CommandModule, CommonOptions } from './command.js';
+import { readStdin } from './read-stdin.js';
 
 interface AppendCommandOptions extends CommonOptions {
   readonly once?: boolean;
@@ -29,26 +30,10 @@ export const appendCommand: CommandModule<AppendCommandOptions> = {
   },
   async run({ args: [given = '', record = '-'], options, output, clock }) {
     const file = resolve(given);
-    const bytes = readRecord(record === '-' ? await readStdin() : record);
+    const bytes = readRecord(record === '-' ? await readStdin('append') : record);
     const result = await appendRecord(file, bytes, { once: options.once === true }, clock);
     output.json({ file, result });
     output.print(result === 'appended' ? `Appended to ${file}` : `${file} holds this record already`);
     return EXIT.ok;
   },
 };
-
-async function readStdin(): Promise<string> {
-  if (process.stdin.isTTY) {
-    throw new DoggedError('USAGE', {
-      problem: 'No record was given, and nothing comes on stdin.',
-      command: 'append',
-    });
-  }
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
-  } catch (error) {
-    throw new DoggedError('PAYLOAD_INVALID', { detail: 'it is not UTF-8 text' }, { cause: error });
-  }
-}

@@ -30,12 +30,42 @@ export const CATALOGUE: readonly CommandGroup[] = [
     ],
   },
   {
+    title: 'Run:',
+    commands: [
+      {
+        name: 'start',
+        summary: 'start worker and health monitor in the background',
+        load: async () => (await import('./start.js')).startCommand,
+      },
+      {
+        name: 'stop',
+        summary: 'stop both',
+        load: async () => (await import('./stop.js')).stopCommand,
+      },
+      {
+        name: 'restart',
+        summary: 'stop both and start them again',
+        load: async () => (await import('./restart.js')).restartCommand,
+      },
+      {
+        name: 'worker',
+        summary: 'the worker in the foreground',
+        load: async () => (await import('./worker.js')).workerCommand,
+      },
+    ],
+  },
+  {
     title: 'Look:',
     commands: [
       {
         name: 'status',
         summary: 'everything on one screen',
         load: async () => (await import('./status.js')).statusCommand,
+      },
+      {
+        name: 'health',
+        summary: 'whether all is well, and the command that mends what is not',
+        load: async () => (await import('./health.js')).healthCommand,
       },
       {
         name: 'queue',
@@ -58,11 +88,6 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./rejects.js')).rejectsCommand,
       },
       {
-        name: 'health',
-        summary: 'is all well, and if not, what to do',
-        load: async () => (await import('./health.js')).healthCommand,
-      },
-      {
         name: 'logs',
         summary: 'the log, readable',
         load: async () => (await import('./logs.js')).logsCommand,
@@ -73,8 +98,13 @@ export const CATALOGUE: readonly CommandGroup[] = [
     title: 'Jobs:',
     commands: [
       {
+        name: 'add',
+        summary: 'give it a job by hand, once only with --key',
+        load: async () => (await import('./add.js')).addCommand,
+      },
+      {
         name: 'append',
-        summary: 'append a record to a JSON array or JSON lines, safely',
+        summary: 'append a record to a JSON file, safely, from any language',
         load: async () => (await import('./append.js')).appendCommand,
       },
       {
@@ -111,31 +141,6 @@ export const CATALOGUE: readonly CommandGroup[] = [
         name: 'prune',
         summary: 'remove old jobs that have ended',
         load: async () => (await import('./prune.js')).pruneCommand,
-      },
-    ],
-  },
-  {
-    title: 'Run:',
-    commands: [
-      {
-        name: 'start',
-        summary: 'start worker and health monitor in the background',
-        load: async () => (await import('./start.js')).startCommand,
-      },
-      {
-        name: 'stop',
-        summary: 'stop both',
-        load: async () => (await import('./stop.js')).stopCommand,
-      },
-      {
-        name: 'restart',
-        summary: 'stop both and start them again',
-        load: async () => (await import('./restart.js')).restartCommand,
-      },
-      {
-        name: 'worker',
-        summary: 'the worker in the foreground',
-        load: async () => (await import('./worker.js')).workerCommand,
       },
     ],
   },

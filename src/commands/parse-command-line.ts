@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../job/errors.js';
+import { programVersion } from '../platform/version.js';
 import { CATALOGUE, type CatalogueEntry } from './catalogue.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import type { Streams } from './output.js';
@@ -48,6 +49,8 @@ function rootProgram(streams: Streams, complain: (text: string) => void): Comman
     .description(
       'Polls files, turns each new record into a durable job, runs the job, and keeps itself alive.',
     )
+    .version(programVersion(), '-V, --version', 'show the version')
+    .helpCommand('help [command]', 'show how a command is used')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
