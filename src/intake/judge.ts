@@ -4,7 +4,7 @@ import { routeRecord } from '../policy/route.js';
 import type { AdmissionRecord, RejectedRecord } from '../store/contract.js';
 import { createGate } from './gate.js';
 import { fieldPath, fieldValue } from './json-field.js';
-import { createNormaliser, type NormalisedRecord, type RawRecord } from './normalise.js';
+import { createNormaliser, type RawRecord } from './normalise.js';
 import { isRefusal, type Refusal } from './refusal.js';
 
 /** Where a stretch of a file stands, for people. */
@@ -47,19 +47,16 @@ export async function createJudge(source: SourceConfig, tasks: readonly TaskConf
       runAtMs: nowMs,
       expiresAtMs: null,
       timeoutMs: route.timeoutMs,
-      group: route.group ?? groupOf(record, task),
+      group: route.group ?? groupOf(record.value, task?.group ?? null),
       maxAttempts: task?.retry.attempts ?? 1,
     };
   };
 }
 
-/** The value of the task's group field as text; null where there is none, or it is no text, number or boolean. */
-export function groupOf(
-  record: Pick<NormalisedRecord, 'value'>,
-  task: Pick<TaskConfig, 'group'> | undefined,
-): string | null {
-  if (!task?.group) return null;
-  const value = fieldValue(record.value, fieldPath(task.group.by));
+/** The value of a task's group field as text; null where there is none, or it is no text, number or boolean. */
+export function groupOf(payload: unknown, rule: TaskConfig['group']): string | null {
+  if (rule === null) return null;
+  const value = fieldValue(payload, fieldPath(rule.by));
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)
     : null;
