@@ -112,7 +112,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   lag.start();
   beat.start();
   await dispatcher.rescue();
-  report.state = 'running';
+  report.setState('running');
   dispatcher.start();
   if (untilIdle) {
     await runUntilIdle(config, intake, dispatcher, shutdown);
@@ -124,7 +124,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
     await shutdown.begun;
   }
 
-  report.state = 'stopping';
+  report.setState('stopping');
   void beat.beatNow();
   monitor.stop();
   pruning.stop();
@@ -133,7 +133,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   const cutOff = await dispatcher.stop(config.shutdownGraceMs);
   writeLastStop(files.lastStop, cutOff);
 
-  report.state = 'stopped';
+  report.setState('stopped');
   beat.stop();
   lag.stop();
   await beat.beatNow();

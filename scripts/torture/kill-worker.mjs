@@ -1,7 +1,7 @@
 // Kills the worker again and again while a real writer appends, prunes, rewrites in place and renames; then proves that
 // no record was lost and none ended twice.
 //
-// usage: node scripts/torture/kill-worker.mjs [--records 5000] [--kills 10] [--writers 2] [--seed N] [--keep] [--json]
+// usage: node scripts/torture/kill-worker.mjs [--records 5000] [--kills 10] [--writers 2] [--seed N] [--cli FILE] [--keep] [--json]
 // Runs dist/: build first. Exit 0 when nothing was lost, doubled or left over.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,6 @@ import { parseArgs } from 'node:util';
 import Database from 'better-sqlite3';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const cli = join(here, '..', '..', 'dist', 'cli.js');
 const { values } = parseArgs({
   options: {
     records: { type: 'string', default: '5000' },
@@ -21,6 +20,7 @@ const { values } = parseArgs({
     writers: { type: 'string', default: '2' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     minutes: { type: 'string', default: '8' },
+    cli: { type: 'string', default: join(here, '..', '..', 'dist', 'cli.js') },
     keep: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -29,6 +29,7 @@ const records = Number(values.records);
 const kills = Number(values.kills);
 const writers = Number(values.writers);
 const seed = Number(values.seed);
+const cli = values.cli;
 const deadline = Date.now() + Number(values.minutes) * 60_000;
 const random = mulberry32(seed);
 

@@ -46,8 +46,9 @@ export interface ReportedParts {
 
 /** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
 export interface WorkerReport {
-  state: WorkerState;
-  compose(seq: number): Promise<Beat>;
+  /** What the next beats say. */
+  setState(state: WorkerState): void;
+  readonly compose: (seq: number) => Promise<Beat>;
 }
 
 export function createWorkerReport(parts: ReportedParts): WorkerReport {
@@ -66,8 +67,12 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
     (error) => log.error({ err: error }, 'a file could not be read'),
   );
 
+  let state: WorkerState = 'starting';
+
   return {
-    state: 'starting',
+    setState(next) {
+      state = next;
+    },
     async compose(seq) {
       commits.ask();
       asyncFs.ask();
@@ -88,7 +93,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         nonce: self.nonce,
         epoch,
         seq,
-        state: this.state,
+        state,
         nowWallMs: clock.wallMs(),
         nowMonotonicMs,
         counters: {

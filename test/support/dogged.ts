@@ -1,0 +1,65 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { builtCli } from './built-program.js';
+import { until } from './until.js';
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A folder in which the real program is used as a user would, and which is stopped when the test is over. */
+export interface Workplace {
+  readonly folder: string;
+  run(...args: string[]): Ran;
+  /** Runs with `--json` and parses each line of stdout. */
+  // biome-ignore lint/suspicious/noExplicitAny: the shapes are what these tests look into
+  json(...args: string[]): any[];
+  workerPid(): number;
+}
+
+export function workplace(folder: string, environment: NodeJS.ProcessEnv = {}): Workplace {
+  const env = {
+    ...process.env,
+    NO_COLOR: '1',
+    DOGGED__POLL: '100ms',
+    DOGGED__HEARTBEAT: '1s',
+    ...environment,
+  };
+  const run = (...args: string[]): Ran => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [builtCli(), ...args], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    return { status, stdout, stderr };
+  };
+  onTestFinished(() => void run('stop', '--timeout', '5s'));
+  return {
+    folder,
+    run,
+    json: (...args) => {
+      const { stdout } = run(...args, '--json');
+      return stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line));
+    },
+    workerPid: () => Number(readFileSync(join(folder, 'state', 'worker.pid'), 'utf8').split('\n')[0]),
+  };
+}
+
+/** Waits until the worker's pid file names another process than `pid`. */
+export function untilReplaced(place: Workplace, pid: number, withinMs = 5_000): Promise<number> {
+  return until(
+    () => {
+      const now = place.workerPid();
+      return now !== pid && now;
+    },
+    { withinMs },
+  );
+}
