@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { TaskConfig, TaskConfig } from '../config/config.js';
+import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import { isWorkspaceId, type JobId, type JobState } from '../job/job.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { AdmissionReport, CursorRecord, IntakeStore, Scope } from '../store/contract.js';
-import { groupOf, groupOf } from './judge.js';
+import { groupOf } from './judge.js';
 import { createNormaliser } from './normalise.js';
 import { isRefusal } from './refusal.js';
 import type { Step } from './step.js';
@@ -113,7 +113,7 @@ export async function admitAdded(store: IntakeStore, job: AddedJob): Promise<Add
         runAtMs: job.runAtMs,
         expiresAtMs: null,
         timeoutMs: null,
-        group: job.group ?? groupOf(record, { group: job.groupRule }),
+        group: job.group ?? groupOf(record.value, job.groupRule),
         maxAttempts: job.maxAttempts,
       },
     ],
