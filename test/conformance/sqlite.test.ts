@@ -3,7 +3,9 @@ import { systemClock } from '../../src/platform/clock.js';
 import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { conformsInAdmission } from './admission.js';
+import { conformsInClaims } from './claims.js';
 import type { Engine } from './engine.js';
+import { conformsInUpkeep } from './upkeep.js';
 
 const sqlite: Engine = {
   name: 'SQLite',
@@ -22,4 +24,6 @@ const sqlite: Engine = {
 
 describe('the SQLite engine conforms', () => {
   describe('in admission', () => conformsInAdmission(sqlite));
+  describe('in claims and ends', () => conformsInClaims(sqlite));
+  describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

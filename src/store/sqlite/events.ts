@@ -4,15 +4,16 @@ import type { Database, Statement } from 'better-sqlite3';
 export type JobEvent = 'superseded' | 'cancel requested' | 'cancelled' | 'redriven';
 
 export class Events {
-  readonly #insert: Statement<[number, number, number, string, string]>;
+  readonly #insert: Statement<[number, string, string, number]>;
 
   constructor(db: Database) {
     this.#insert = db.prepare(`
-      INSERT INTO events (job_id, number, at, event, detail)
-      VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM events WHERE job_id = ?), ?, ?, ?)`);
+      INSERT INTO events (job_id, number, after_attempt, at, event, detail)
+      SELECT id, (SELECT coalesce(max(number), 0) + 1 FROM events WHERE job_id = jobs.id), attempt, ?, ?, ?
+      FROM jobs WHERE id = ?`);
   }
 
   add(jobId: number, atMs: number, event: JobEvent, detail: string): void {
-    this.#insert.run(jobId, jobId, atMs, event, detail);
+    this.#insert.run(atMs, event, detail, jobId);
   }
 }

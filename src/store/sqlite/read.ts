@@ -27,6 +27,7 @@ interface AttemptRow {
 }
 
 interface EventRow {
+  readonly afterAttempt: number;
   readonly atMs: number;
   readonly event: string;
   readonly detail: string;
@@ -74,7 +75,10 @@ export class Reading {
       WHERE a.job_id = ?
       ORDER BY a.attempt`);
     this.#events = db.prepare(
-      'SELECT at AS atMs, event, detail FROM events WHERE job_id = ? ORDER BY number',
+      `
+      SELECT after_attempt AS afterAttempt, at AS atMs, event, detail
+      FROM events WHERE job_id = ?
+      ORDER BY number`,
     );
     this.#rejects = db.prepare(`
       SELECT s.name AS source, r.path, r.line, r.offset, r.length AS lengthBytes, r.key, r.reason, r.detail,
@@ -122,15 +126,23 @@ export class Reading {
     return this.#rejects.all({ source, limit });
   }
 
-  /** In order of time; at the same instant, events come before the attempt that they allowed. */
+  /** In the order in which things happened, whatever the wall clock said then. */
   #history(jobId: number): readonly HistoryEntry[] {
-    const events = this.#events.all(jobId).map((row) => ({ kind: 'event' as const, ...row }));
-    const attempts = this.#attempts.all(jobId).map(({ outcome, ...row }) => ({
-      kind: 'attempt' as const,
-      ...row,
-      outcome: outcome === null ? null : (OUTCOME_KINDS[outcome] ?? null),
-    }));
-    return [...events, ...attempts].sort((a, b) => a.atMs - b.atMs);
+    const history: HistoryEntry[] = [];
+    const events = this.#events.all(jobId);
+    const takeEvents = (upToAttempt: number) => {
+      while (events[0] !== undefined && events[0].afterAttempt <= upToAttempt) {
+        const { afterAttempt: _, ...event } = events.shift() as EventRow;
+        history.push({ kind: 'event', ...event });
+      }
+    };
+    for (const { outcome, ...row } of this.#attempts.all(jobId)) {
+      takeEvents(row.attempt - 1);
+      const kind = outcome === null ? null : (OUTCOME_KINDS[outcome] ?? null);
+      history.push({ kind: 'attempt', ...row, outcome: kind });
+    }
+    takeEvents(Number.POSITIVE_INFINITY);
+    return history;
   }
 }
 

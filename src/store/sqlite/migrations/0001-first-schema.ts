@@ -219,13 +219,14 @@ export const FIRST_SCHEMA = `
     PRIMARY KEY (job_id, attempt)
   ) STRICT, WITHOUT ROWID;
 
-  -- What people or the program did to a job between its attempts.
+  -- What people or the program did to a job, and after which of its attempts: clocks can jump, that number cannot.
   CREATE TABLE events (
-    job_id  INTEGER NOT NULL,
-    number  INTEGER NOT NULL,
-    at      INTEGER NOT NULL,
-    event   TEXT    NOT NULL,
-    detail  TEXT    NOT NULL,
+    job_id         INTEGER NOT NULL,
+    number         INTEGER NOT NULL,
+    after_attempt  INTEGER NOT NULL,
+    at             INTEGER NOT NULL,
+    event          TEXT    NOT NULL,
+    detail         TEXT    NOT NULL,
     PRIMARY KEY (job_id, number)
   ) STRICT, WITHOUT ROWID;
 
