@@ -59,6 +59,12 @@ export const ERRORS = {
     message: 'This SQLite cannot keep what it promises: {detail}',
     remedy: 'Reinstall the packages (npm ci) and keep the state folder on a local disk.',
   },
+  STORE_UNWRITABLE: {
+    exitCode: EXIT.failed,
+    message: 'The database {file} could not be written: {detail}',
+    remedy:
+      'See that its disk has room, is not mounted read-only and belongs to you. Nothing was half written.',
+  },
   STORE_MISSING: {
     exitCode: EXIT.failed,
     message: 'There is no database at {file}: nothing has run here yet.',

@@ -135,9 +135,9 @@ export class Dispatch {
       .pluck();
   }
 
-  /** What a turn would answer if nothing is to be written, or null: an idle worker must not take the write lock. */
+  /** What a turn without ends would answer if nothing is to be written, or null: an idle worker must not take the write lock. */
   idle(turn: Turn, epoch: number): TurnResult | null {
-    if (turn.ends.length > 0 || this.#epoch.get() !== epoch) return null;
+    if (this.#epoch.get() !== epoch) return null;
     const nextDueAtMs = this.#nextDue.get() ?? null;
     if (nextDueAtMs !== null && nextDueAtMs <= turn.nowMs) return null;
     const nextExpiryMs = this.#nextExpiry.get() ?? null;

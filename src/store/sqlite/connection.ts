@@ -1,13 +1,11 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
-import { DoggedError } from '../../job/errors.js';
+import { DoggedError, type ErrorCode } from '../../job/errors.js';
 import { type Clock, pause } from '../../platform/clock.js';
 import type { StoreUse } from '../open.js';
 import { openDatabase } from './driver.js';
-
-/** Older ones can lose committed pages when a WAL is reset while another process checkpoints. */
-const OLDEST_SAFE_SQLITE = '3.51.3';
+import { refuseUnsafeLibrary, setPragmas } from './pragmas.js';
 
 /** How long SQLite itself may wait for a lock, which blocks the whole process: the worker's loop must not notice. */
 const BLOCKING_WAIT_MS: Readonly<Record<StoreUse, number>> = { worker: 25, command: 5_000, read: 1_000 };
@@ -18,8 +16,11 @@ const LONGEST_WAIT_MS: Readonly<Record<StoreUse, number>> = { worker: 30_000, co
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 250;
 
-/** A checkpoint every 40 MB instead of every 4: 15 % more jobs a second. */
-const CHECKPOINT_PAGES = 10_000;
+/** What SQLite's own codes mean to a user. Any other is a defect of ours and keeps its form. */
+const NAMED_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/^SQLITE_(CORRUPT|NOTADB)/, 'STORE_DAMAGED'],
+  [/^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|PERM)/, 'STORE_UNWRITABLE'],
+];
 
 /** Opens the file with every promise checked; nothing is read from it yet. Throws STORE_MISSING, STORE_UNSAFE, STORE_DAMAGED. */
 export async function connect(file: string, use: StoreUse, clock: Clock): Promise<Connection> {
@@ -79,13 +80,12 @@ export class Connection {
 
   /** Runs `work` again while another process holds the lock. Throws STORE_BUSY after the longest wait. */
   async retry<T>(work: () => T): Promise<T> {
-    let startedAtMs: number | null = null;
+    const startedAtMs = this.#clock.monotonicMs();
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         return work();
       } catch (error) {
         if (!isBusy(error)) throw this.#named(error);
-        startedAtMs ??= this.#clock.monotonicMs() - BLOCKING_WAIT_MS[this.#use];
         const waitedMs = Math.round(this.#clock.monotonicMs() - startedAtMs);
         if (waitedMs >= LONGEST_WAIT_MS[this.#use]) {
           throw new DoggedError('STORE_BUSY', { file: this.#file, waitedMs }, { cause: error });
@@ -97,8 +97,9 @@ export class Connection {
 
   #named(error: unknown): unknown {
     if (!(error instanceof SqliteDatabase.SqliteError)) return error;
-    if (!/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) return error;
-    return new DoggedError('STORE_DAMAGED', { file: this.#file, detail: error.message }, { cause: error });
+    const code = NAMED_ERRORS.find(([pattern]) => pattern.test(error.code))?.[1];
+    if (code === undefined) return error;
+    return new DoggedError(code, { file: this.#file, detail: error.message }, { cause: error });
   }
 }
 
@@ -119,42 +120,5 @@ export function makePrivateFile(file: string): void {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
-function refuseUnsafeLibrary(db: Database): void {
-  const version = db.prepare('SELECT sqlite_version()').pluck().get() as string;
-  if (isOlder(version, OLDEST_SAFE_SQLITE)) {
-    throw new DoggedError('STORE_UNSAFE', {
-      detail: `SQLite ${version} is older than ${OLDEST_SAFE_SQLITE}`,
-    });
-  }
-}
-
-export function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((text) => text.split('.').map(Number));
-  for (let i = 0; i < 3; i += 1) {
-    const difference = (a?.[i] ?? 0) - (b?.[i] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
-}
-
-/** Sets what durability rests on and reads it back: a pragma that is refused stays silent. */
-function setPragmas(db: Database, use: StoreUse): void {
-  if (use !== 'read') {
-    demand(db, 'journal_mode', 'wal');
-    demand(db, 'synchronous', 2);
-    demand(db, 'foreign_keys', 1);
-    demand(db, 'wal_autocheckpoint', CHECKPOINT_PAGES);
-  }
-  demand(db, 'trusted_schema', 0);
-}
-
-function demand(db: Database, pragma: string, wanted: string | number): void {
-  db.pragma(`${pragma} = ${wanted}`);
-  const found = db.pragma(pragma, { simple: true });
-  if (found !== wanted) {
-    throw new DoggedError('STORE_UNSAFE', { detail: `${pragma} is ${found} instead of ${wanted}` });
   }
 }

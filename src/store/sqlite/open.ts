@@ -8,14 +8,20 @@ import { MIGRATIONS, migrate, refuseNewerSchema, schemaVersion } from './migrati
 import { acquireStateLock } from './state-lock.js';
 import { SqliteStore } from './store.js';
 
-export const DATABASE_NAME = 'dogged.db';
-
-export async function openSqliteStore(stateFolder: string, use: StoreUse, clock: Clock): Promise<Store> {
-  const file = join(stateFolder, DATABASE_NAME);
+export async function openSqliteStore(
+  stateFolder: string,
+  use: StoreUse,
+  clock: Clock,
+  migrations = MIGRATIONS,
+): Promise<Store> {
+  const file = join(stateFolder, 'dogged.db');
   const connection = await connect(file, use, clock);
+  const prepareSchema = () => {
+    if (use === 'read') refuseOtherSchema(connection, file, migrations);
+    else upgradeSchema(connection, { stateFolder, use, nowMs: clock.wallMs(), migrations });
+  };
   try {
-    if (use === 'read') await connection.retry(() => refuseOtherSchema(connection, file));
-    else await connection.retry(() => prepareSchema(connection, stateFolder, use, clock));
+    await connection.retry(prepareSchema);
     return new SqliteStore(connection, use);
   } catch (error) {
     connection.db.close();
@@ -24,22 +30,29 @@ export async function openSqliteStore(stateFolder: string, use: StoreUse, clock:
 }
 
 /** A reader cannot migrate; a file without a schema is one that somebody is just making. */
-function refuseOtherSchema({ db }: Connection, file: string): void {
-  refuseNewerSchema(db);
+function refuseOtherSchema({ db }: Connection, file: string, migrations: readonly string[]): void {
+  refuseNewerSchema(db, migrations);
   const found = schemaVersion(db);
   if (found === 0) throw new DoggedError('STORE_MISSING', { file });
-  if (found < MIGRATIONS.length) {
-    throw new DoggedError('STORE_TOO_OLD', { file, found, known: MIGRATIONS.length });
+  if (found < migrations.length) {
+    throw new DoggedError('STORE_TOO_OLD', { file, found, known: migrations.length });
   }
 }
 
-function prepareSchema({ db }: Connection, stateFolder: string, use: StoreUse, clock: Clock): void {
+interface Upgrade {
+  readonly stateFolder: string;
+  readonly use: StoreUse;
+  readonly nowMs: number;
+  readonly migrations: readonly string[];
+}
+
+function upgradeSchema({ db }: Connection, { stateFolder, use, nowMs, migrations }: Upgrade): void {
   const found = schemaVersion(db);
-  const isUpgrade = found > 0 && found < MIGRATIONS.length;
+  const isUpgrade = found > 0 && found < migrations.length;
   // A worker holds the lock already. A command must not change the schema under a worker of an older program.
   const lock = isUpgrade && use === 'command' ? acquireStateLock(stateFolder) : null;
   try {
-    migrate(db, clock.wallMs());
+    migrate(db, nowMs, migrations);
   } finally {
     lock?.release();
   }

@@ -74,8 +74,10 @@ export class SqliteStore implements Store {
 
   async turn(turn: Turn): Promise<TurnResult> {
     const epoch = this.#ownEpoch();
-    const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch));
-    if (idle !== null) return idle;
+    if (turn.ends.length === 0) {
+      const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch));
+      if (idle !== null) return idle;
+    }
     const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch));
     failpoint('turn.after-commit');
     return result;
