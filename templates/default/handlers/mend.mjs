@@ -33,7 +33,7 @@ export function closeWhatIsOpen(source) {
       mended += char;
     }
   }
-  if (quote !== null) mended = `${mended.trimEnd()}${quote}`;
+  if (quote !== null) mended = `${mended.trimEnd()}${quote}\n`;
   return open.length === 0 ? mended : `${mended.trimEnd()}\n${open.reverse().join('')}\n`;
 }
 

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { plainText, starters } from './starters.mjs';
 
 const OUTPUTS = 'outputs';
-const EXIT_UNAVAILABLE = 69;
+export const EXIT_UNAVAILABLE = 69;
 const EXIT_TRY_LATER = 75;
 
 /** @typedef {{ title: string, description: string, language: string, code: string | null }} Idea */
@@ -26,9 +26,9 @@ export function readIdea(text) {
   if (typeof title !== 'string' || title.trim() === '')
     return { idea: null, problem: 'An idea needs a title: add "title"' };
   if (code !== undefined && code !== null && typeof code !== 'string')
-    return { idea: null, problem: '"code" must be text' };
+    return { idea: null, problem: '"code" must be text, not a list or an object' };
   const idea = {
-    title: title.trim(),
+    title,
     description: typeof description === 'string' ? description.trim() : '',
     language:
       typeof language === 'string' && language.trim() !== '' ? language.trim().toLowerCase() : 'javascript',
@@ -83,7 +83,7 @@ function readme({ title, language }, description, { file, run }) {
 }
 
 function oneLine(text) {
-  return text.replace(/\s+/g, ' ');
+  return text.replace(/\s+/g, ' ').trim();
 }
 
 function ending(text) {
@@ -121,7 +121,8 @@ export function checkSyntax(project, file) {
 
 /**
  * Appends an entry to QAissue.json, in turn with everybody else who does, and once only even if this handler runs twice.
- * Resolves to the exit code of the append.
+ * Resolves to 0, or to the exit code that says what is to become of the job: nobody's idea is to blame for a file that
+ * cannot be appended to just now.
  */
 export function handOver(entry) {
   return new Promise((done) => {
@@ -133,7 +134,7 @@ export function handOver(entry) {
       console.error(`dogged could not be started: ${error.message}`);
       done(EXIT_UNAVAILABLE);
     });
-    child.on('close', (code) => done(code ?? EXIT_TRY_LATER));
+    child.on('close', (code) => done(code === 0 ? 0 : EXIT_TRY_LATER));
     // Whoever ends before reading it all says why by its exit code.
     child.stdin.on('error', () => undefined);
     child.stdin.end(JSON.stringify(entry));

@@ -7,7 +7,15 @@
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { closeWhatIsOpen, commentOutLine } from './mend.mjs';
-import { checkSyntax, handOver, projectFolder, projectName, readIfThere, writeWhole } from './project.mjs';
+import {
+  checkSyntax,
+  EXIT_UNAVAILABLE,
+  handOver,
+  projectFolder,
+  projectName,
+  readIfThere,
+  writeWhole,
+} from './project.mjs';
 
 const LAST_ROUND = 3;
 const MOST_LINES = 10;
@@ -16,7 +24,7 @@ export default async function rework(entry, { progress }) {
   if (typeof entry?.title !== 'string' || entry.title.trim() === '') {
     throw forAPerson('An entry needs a title: add "title"');
   }
-  const title = entry.title.trim();
+  const { title } = entry;
   const round = Number.isInteger(entry.round) && entry.round > 1 ? entry.round : 1;
   const project = nameFrom(entry.project) ?? projectName(title);
   const file = nameFrom(entry.file) ?? 'main.js';
