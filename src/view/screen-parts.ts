@@ -99,14 +99,16 @@ export function sourceTable({ sources }: SystemSnapshot, { columns, paint }: Lay
       { title: 'Source', shrinkTo: 8 },
       { title: 'records', align: 'right' },
       { title: 'rejected', align: 'right' },
-      { title: 'last poll' },
+      { title: 'polled' },
       { title: '', shrinkTo: 10 },
     ],
     sources.map((source) => [
       source.name,
       number(source.records),
       source.rejected > 0 ? { text: countText(source.rejected), style: 'yellow' } : number(0),
-      source.lastPollMs === null ? 'never' : `${durationText(source.lastPollMs)} ago`,
+      source.lastPollMs === null
+        ? 'not by the last beat'
+        : `${durationText(source.lastPollMs)} before the last beat`,
       source.problem === null ? '' : { text: `⚠️ ${source.problem}`, style: 'yellow' },
     ]),
     columns,

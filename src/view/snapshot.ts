@@ -88,7 +88,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     monitor,
     queue: queueOf(counts.total),
     slots,
-    sources: mergeSources(beat, counts, worker.beatAgeMs),
+    sources: mergeSources(beat, counts),
     waiting,
     outages: [],
     tasks: counts.tasks,
@@ -164,18 +164,17 @@ function defined(slot: BeatSlot, names: readonly ('timeoutMs' | 'progress')[]): 
   );
 }
 
-/** Records and rejects as the database counts them; the time of the last poll and its problem as the worker tells them. */
-function mergeSources(beat: Beat | null, counts: QueueCounts, beatAgeMs: number | null): BeatSource[] {
+/** Records and rejects as the database counts them, now; last poll and problem as they were at the last beat. */
+function mergeSources(beat: Beat | null, counts: QueueCounts): BeatSource[] {
   const names = new Set([...(beat?.sources ?? []), ...counts.sources].map((source) => source.name));
   return [...names].map((name) => {
     const told = beat?.sources.find((source) => source.name === name);
     const counted = counts.sources.filter((source) => source.name === name);
-    const lastPollMs = told?.lastPollMs ?? null;
     return {
       name,
       records: counted.reduce((sum, source) => sum + source.records, 0),
       rejected: counted.reduce((sum, source) => sum + source.rejected, 0),
-      lastPollMs: lastPollMs === null ? null : lastPollMs + (beatAgeMs ?? 0),
+      lastPollMs: told?.lastPollMs ?? null,
       problem: told?.problem ?? null,
     };
   });

@@ -1,0 +1,265 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Beat } from '../../src/heartbeat/beat.js';
+import { writePidFile } from '../../src/heartbeat/pid-file.js';
+import { defaultSettings, type Settings } from '../../src/heartbeat/settings.js';
+import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { identifyProcess } from '../../src/platform/process-identity.js';
+import type { Store } from '../../src/store/contract.js';
+import { openStore } from '../../src/store/open.js';
+import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../../src/view/snapshot.js';
+import { admit, claimOne, end, ownedStore, T0, turn } from '../conformance/given.js';
+import { aBeat } from '../heartbeat/a-beat.js';
+import { tempFolder } from '../support/temp-folder.js';
+
+const NOW = T0 + 60_000;
+let state: string;
+
+beforeEach(() => {
+  state = join(tempFolder(), 'state');
+  mkdirSync(state);
+});
+
+/** This very process plays the worker: it is certainly there. */
+function workerRuns(nonce = 'nonce-a'): void {
+  const identity = identifyProcess(process.pid);
+  if (identity === null) throw new Error('no /proc');
+  writePidFile(stateFiles(state).workerPid, { ...identity, nonce });
+}
+
+function beats(different: Partial<Beat> = {}): void {
+  const wallTime = new Date(NOW - 7_000).toISOString();
+  writeFileSync(join(state, 'heartbeat.json'), JSON.stringify(aBeat({ wallTime, ...different })));
+}
+
+function tells(different: Partial<Settings>): void {
+  const settings = { ...defaultSettings(state, 'dogged.config.yaml'), ...different };
+  writeFileSync(stateFiles(state).settings, JSON.stringify(settings));
+}
+
+const limits = (name: string, concurrency = 4, groupLimit: number | null = null) => ({
+  name,
+  concurrency,
+  timeoutMs: 600_000,
+  group: groupLimit === null ? null : { by: 'project', limit: groupLimit },
+  runner: { kind: 'command' },
+});
+
+function look(): SystemSnapshot {
+  return composeSnapshot(state, { status: 'missing' }, NOW);
+}
+
+async function lookWith(store: Store): Promise<SystemSnapshot> {
+  return composeSnapshot(state, await lookAtStore(store), NOW);
+}
+
+function ownStore(): Promise<Store> {
+  return ownedStore({ open: (use) => openStore(state, use, systemClock) });
+}
+
+describe('whether a worker runs', () => {
+  test('nobody does where nothing has run yet', () => {
+    expect(look()).toMatchObject({ verdict: 'stopped', worker: { pid: null }, countedFrom: 'nothing' });
+  });
+
+  test('it does when its process is there and its beat is fresh', () => {
+    workerRuns();
+    beats();
+    const { verdict, worker } = look();
+    expect(verdict).toBe('running');
+    expect(worker).toMatchObject({ pid: process.pid, state: 'running', beatAgeMs: 7_000 });
+    expect(worker.rssBytes).toBeGreaterThan(10_000_000);
+    expect(worker.upMs).toBeGreaterThan(0);
+    expect(worker.cpu).toBeGreaterThanOrEqual(0);
+  });
+
+  test('it is stuck when its beat is older than the config allows', () => {
+    workerRuns();
+    beats({ wallTime: new Date(NOW - 121_000).toISOString() });
+    expect(look().verdict).toBe('stuck');
+    const { health } = defaultSettings(state, '');
+    tells({ health: { ...health, stuckMs: 300_000 } });
+    expect(look().verdict).toBe('running');
+  });
+
+  test('it is dead when the process of its pid file is gone', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    await once(child, 'spawn');
+    const identity = identifyProcess(child.pid ?? 0);
+    if (identity === null) throw new Error('it is gone already');
+    writePidFile(stateFiles(state).workerPid, { ...identity, nonce: 'nonce-a' });
+    expect(look().verdict).toBe('running');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(look()).toMatchObject({ verdict: 'dead', worker: { pid: child.pid, state: 'dead' } });
+  });
+
+  test('another process that was given its pid is not taken for it', () => {
+    const identity = identifyProcess(process.pid);
+    if (identity === null) throw new Error('no /proc');
+    const startTicks = identity.startTicks + 1;
+    writePidFile(stateFiles(state).workerPid, { ...identity, startTicks, nonce: 'nonce-a' });
+    expect(look().verdict).toBe('dead');
+  });
+
+  test('it is unknown when the pid file is damaged, and the reason is told', () => {
+    writeFileSync(stateFiles(state).workerPid, '123\nnonsense');
+    expect(look()).toMatchObject({ verdict: 'unknown', problems: [expect.stringContaining('worker.pid')] });
+  });
+
+  test('the beat of the worker before it is not taken for its own', () => {
+    workerRuns('nonce-b');
+    beats();
+    expect(look().worker).toMatchObject({ state: 'starting', beatAgeMs: null });
+  });
+
+  test('a heartbeat that cannot be trusted is told, and shows nothing', () => {
+    workerRuns();
+    writeFileSync(join(state, 'heartbeat.json'), '{"schema": 1');
+    const { worker, problems } = look();
+    expect(worker.beatAgeMs).toBeNull();
+    expect(problems).toEqual([expect.stringContaining('heartbeat.json')]);
+  });
+});
+
+describe('counts', () => {
+  test('are those of the database, however old the beat is', async () => {
+    workerRuns();
+    beats({ queue: { ...aBeat().queue, pending: 99 } });
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }, { key: 'b' }, { key: 'later', runAtMs: NOW + 5_000 }]);
+    const snapshot = await lookWith(store);
+    await store.close();
+    expect(snapshot.queue).toMatchObject({ pending: 2, scheduled: 1, running: 0 });
+    expect(snapshot).toMatchObject({ countedFrom: 'database', nextScheduledAtMs: NOW + 5_000 });
+  });
+
+  test('are those of the last beat where the database cannot be read, and the screen knows', () => {
+    workerRuns();
+    beats({ queue: { ...aBeat().queue, pending: 3 } });
+    const snapshot = composeSnapshot(state, { status: 'failed', why: 'file is not a database' }, NOW);
+    expect(snapshot).toMatchObject({ countedFrom: 'heartbeat', queue: { pending: 3 } });
+    expect(snapshot.problems).toEqual(['database: file is not a database']);
+  });
+
+  test('of sources are completed by what the worker last said of them', async () => {
+    workerRuns();
+    const told = { name: 'ideas', records: 0, rejected: 0, lastPollMs: 1_200, problem: 'it is a folder' };
+    beats({ sources: [told, { ...told, name: 'qa', problem: null }] });
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }, { key: 'b' }]);
+    const snapshot = await lookWith(store);
+    await store.close();
+    expect(snapshot.sources).toEqual([
+      { name: 'ideas', records: 2, rejected: 0, lastPollMs: 1_200, problem: 'it is a folder' },
+      { name: 'qa', records: 0, rejected: 0, lastPollMs: 1_200, problem: null },
+    ]);
+  });
+});
+
+describe('slots', () => {
+  test('keep the place and progress that the beat told, and follow what started and ended since', async () => {
+    workerRuns();
+    tells({ slots: 4, tasks: [limits('build')] });
+    const store = await ownStore();
+    await admit(store, [{ key: 'ended' }, { key: 'stays' }, { key: 'new' }]);
+    const ended = await claimOne(store);
+    const stays = await claimOne(store);
+    beats({
+      slots: [
+        {
+          slot: 0,
+          state: 'working',
+          job: ended.id,
+          task: 'build',
+          key: 'ended',
+          sinceMs: 1,
+          timeoutMs: 60_000,
+        },
+        {
+          slot: 1,
+          state: 'working',
+          job: stays.id,
+          task: 'build',
+          key: 'stays',
+          sinceMs: 1,
+          timeoutMs: 60_000,
+          progress: 0.4,
+        },
+        { slot: 2, state: 'idle' },
+        { slot: 3, state: 'idle' },
+      ],
+    });
+    await turn(store, { ends: [end(ended)], freeSlots: 0 });
+    const fresh = await claimOne(store, { nowMs: NOW - 3_000 });
+    const { slots } = await lookWith(store);
+    await store.close();
+    expect(slots).toEqual([
+      {
+        slot: 0,
+        state: 'working',
+        job: fresh.id,
+        task: 'build',
+        key: 'new',
+        sinceMs: 3_000,
+        timeoutMs: 600_000,
+      },
+      {
+        slot: 1,
+        state: 'working',
+        job: stays.id,
+        task: 'build',
+        key: 'stays',
+        sinceMs: 60_000,
+        timeoutMs: 60_000,
+        progress: 0.4,
+      },
+      { slot: 2, state: 'idle' },
+      { slot: 3, state: 'idle' },
+    ]);
+  });
+
+  test('of a worker that is dead are none, though its jobs are still running in the database', async () => {
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }]);
+    await claimOne(store);
+    const snapshot = await lookWith(store);
+    await store.close();
+    expect(snapshot.slots).toEqual([]);
+    expect(snapshot.queue.running).toBe(1);
+  });
+});
+
+describe('what waits', () => {
+  test('is told with its reason from what the worker said of its limits, without a config', async () => {
+    workerRuns();
+    beats();
+    tells({ slots: 4, tasks: [limits('build', 4, 2), limits('slow', 1)] });
+    const store = await ownStore();
+    await admit(store, [
+      ...['1', '2', '3'].map((n) => ({ key: `g${n}`, group: 'one' })),
+      ...['1', '2'].map((n) => ({ key: `s${n}`, task: 'slow' })),
+    ]);
+    const { waiting, runnable } = await lookWith(store);
+    await store.close();
+    expect(waiting).toEqual([
+      { task: 'build', reason: 'group', jobs: 1 },
+      { task: 'slow', reason: 'concurrency', jobs: 1 },
+    ]);
+    expect(runnable).toBe(3);
+  });
+
+  test('is a pause where there is one, also where no worker has ever told its limits', async () => {
+    workerRuns();
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }, { key: 'b' }]);
+    await store.setPaused('default', 'build', true, T0);
+    const { waiting } = await lookWith(store);
+    await store.close();
+    expect(waiting).toEqual([{ task: 'build', reason: 'paused', jobs: 2 }]);
+  });
+});

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { PLACES, type Place } from '../../src/job/job.js';
+import { waitingFor, waitingText } from '../../src/view/waiting-for.js';
+
+const running = {
+  verdict: 'running' as const,
+  waiting: [{ task: 'build', reason: 'slots' as const, jobs: 3 }],
+};
+const job = { place: 'ready' as Place, parkedBy: null, task: 'build', attempts: 0 };
+
+test.each([
+  [{ ...job, place: 'scheduled' }, running, 'time'],
+  [{ ...job, place: 'scheduled', attempts: 2 }, running, 'backoff'],
+  [{ ...job, place: 'parked', parkedBy: 'group' }, running, 'group'],
+  [{ ...job, place: 'parked', parkedBy: 'predecessor' }, running, 'predecessor'],
+  [job, running, 'slots'],
+  [{ ...job, task: 'other' }, running, null],
+  [job, { ...running, verdict: 'stopped' }, 'worker'],
+  [job, { ...running, waiting: [{ task: 'build', reason: 'group', jobs: 1 }] }, null],
+] as const)('a job %o waits in %o for %s', (waiting, snapshot, reason) => {
+  expect(waitingFor(waiting, snapshot)).toBe(reason);
+});
+
+test('what runs or has ended waits for nothing', () => {
+  for (const place of ['running', 'completed', 'failed', 'cancelled', 'expired'] as const) {
+    expect(waitingFor({ ...job, place }, running)).toBeNull();
+  }
+  expect(Object.keys(PLACES)).toHaveLength(8);
+});
+
+test('a reason that this program does not know is shown as it is', () => {
+  expect(waitingText('moonlight')).toBe('moonlight');
+});
