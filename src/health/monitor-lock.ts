@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -48,7 +47,7 @@ export async function takeMonitorLock(
     holderPid = other.pid;
     // A candidate may withdraw as we do; one that is named as the monitor will not.
     if (runningProcess(monitorPid)?.nonce === other.nonce) break;
-    await pause(clock, randomInt(1, LONGEST_PAUSE_MS));
+    await pause(clock, Math.random() * LONGEST_PAUSE_MS);
   }
   return { held: false, holderPid };
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { freshNonce } from '../heartbeat/nonce.js';
 import type { Clock } from '../platform/clock.js';
 import type { MonitorLog } from './monitor-log.js';
 import type { RecoveryEvent } from './recovery-log.js';
@@ -35,7 +35,7 @@ export function createRecoveryTeller(
   return {
     notice(trouble) {
       write('failed', null);
-      open = { ...trouble, recovery: randomUUID(), noticedAtMs: clock.monotonicMs(), action: '' };
+      open = { ...trouble, recovery: freshNonce(), noticedAtMs: clock.monotonicMs(), action: '' };
     },
     act(outcome, action) {
       if (open === null) return;

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { writeFileAtomic } from '../platform/atomic-file.js';
+import { freshNonce } from './nonce.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
 import { oneOf, shapeOf, text } from './shape.js';
 import { stateFiles } from './state-files.js';
@@ -17,7 +17,7 @@ export interface Desired {
 
 /** Returns the request, by which its maker can tell whether somebody has asked for anything else since. */
 export function writeDesired(stateFolder: string, desired: Desired['desired']): string {
-  const content: Desired = { schema: 1, desired, request: randomUUID() };
+  const content: Desired = { schema: 1, desired, request: freshNonce() };
   writeFileAtomic(stateFiles(stateFolder).desired, `${JSON.stringify(content)}\n`);
   return content.request;
 }

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../platform/process-identity.js';
+import { freshNonce } from './nonce.js';
 import { parseStateFile, type StateFile } from './read-state-file.js';
 import { count, shapeOf, text } from './shape.js';
 
@@ -14,7 +14,7 @@ export interface NamedIdentity extends ProcessIdentity {
 export function nameThisProcess(): NamedIdentity {
   const identity = identifyProcess(process.pid);
   if (identity === null) throw new Error('this process is not to be found in /proc');
-  return { ...identity, nonce: randomUUID() };
+  return { ...identity, nonce: freshNonce() };
 }
 
 /** First line: the pid, for people and scripts. Second line: what proves that the pid still means this process. */
