@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
-import type { CutOffJob, Dispatcher } from './dispatch/dispatcher.js';
+import type { Dispatcher } from './dispatch/dispatcher.js';
 import { createDispatcher } from './dispatch/loop.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
+import { writeLastStop } from './heartbeat/last-stop.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
 import { nameThisProcess, removePidFile, writePidFile } from './heartbeat/pid-file.js';
@@ -11,7 +12,6 @@ import { writeSettings } from './heartbeat/settings.js';
 import { stateFiles } from './heartbeat/state-files.js';
 import { createBeatWriter } from './heartbeat/writer.js';
 import { createIntake, type Intake } from './intake/intake.js';
-import { writeFileAtomic } from './platform/atomic-file.js';
 import { systemClock as clock, pause } from './platform/clock.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
@@ -131,7 +131,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   await intake.stop();
   shutdown.onHurry(() => void dispatcher.stop(0));
   const cutOff = await dispatcher.stop(config.shutdownGraceMs);
-  writeLastStop(files.lastStop, cutOff);
+  writeLastStop(config.stateFolder, self.nonce, cutOff);
 
   report.setState('stopped');
   beat.stop();
@@ -168,11 +168,6 @@ function endLoudly(log: Log): void {
   };
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);
-}
-
-/** `dogged stop` names these to the user; they wait again, uncharged. */
-function writeLastStop(path: string, cutOff: readonly CutOffJob[]): void {
-  writeFileAtomic(path, `${JSON.stringify({ schema: 1, cutOff })}\n`);
 }
 
 function workspacesOf(config: Config): string[] {

@@ -7,7 +7,7 @@ import { recoverOnce } from '../health/recover.js';
 import { writeDesired } from '../heartbeat/desired.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
-import type { Clock } from '../platform/clock.js';
+import { type Clock, pause } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
@@ -19,6 +19,8 @@ interface HealthOptions extends CommonOptions {
   readonly monitor?: boolean;
   readonly recover?: boolean;
 }
+
+const CPU_SAMPLE_MS = 250;
 
 interface Place {
   readonly configFile: string;
@@ -61,7 +63,13 @@ async function diagnoseAll(
   const settings = settingsIn(stateFolder, configFile);
   const checks = [
     configCheck(configFile, stateFolder, () => loadFinding(configFile)),
-    ...processChecks({ stateFolder, settings, clock, version: programVersion(), figuresOf }),
+    ...processChecks({
+      stateFolder,
+      settings,
+      clock,
+      version: programVersion(),
+      figuresOf: (pid) => figuresOf(pid, clock),
+    }),
     ...queueChecks(settings, async () => {
       const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
       return snapshot;
@@ -96,9 +104,12 @@ async function loadFinding(configFile: string): Promise<ConfigFinding> {
   }
 }
 
-async function figuresOf(pid: number): Promise<ProcessFigures | null> {
+/** Two samples: the first one alone would tell a mean over nothing. */
+async function figuresOf(pid: number, clock: Clock): Promise<ProcessFigures | null> {
   const { default: pidusage } = await import('pidusage');
   try {
+    await pidusage(pid);
+    await pause(clock, CPU_SAMPLE_MS);
     const { cpu, memory, elapsed } = await pidusage(pid);
     return { upMs: elapsed, rssBytes: memory, cpu };
   } catch (error) {

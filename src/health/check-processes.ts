@@ -26,6 +26,7 @@ export interface ProcessChecksInput {
   readonly clock: Clock;
   /** Of the program that diagnoses. */
   readonly version: string;
+  /** Null for a process that has just ended. */
   readonly figuresOf: (pid: number) => Promise<ProcessFigures | null>;
 }
 
