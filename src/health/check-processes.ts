@@ -65,15 +65,7 @@ async function checkWorker(
   const say = (status: CheckResult['status'], text: string, remedy: string | null = null) => [
     result('worker', 'worker', status, text, remedy),
   ];
-  if (worker !== null) {
-    const figures = await figuresOf(worker.pid);
-    if (figures === null) return say('ok', `PID: ${worker.pid}`);
-    const { upMs, rssBytes, cpu } = figures;
-    return say(
-      'ok',
-      `PID: ${worker.pid}, up ${durationText(upMs)}, ${sizeText(rssBytes)}, ${cpu.toFixed(1)} % CPU`,
-    );
-  }
+  if (worker !== null) return say('ok', `PID: ${worker.pid}${await tellFigures(worker.pid, figuresOf)}`);
   const desired = readDesired(stateFolder);
   if (desired.status === 'read' && desired.content.desired === 'stopped') {
     return say('critical', 'not running: it was stopped on request', 'dogged start');
@@ -84,6 +76,18 @@ async function checkWorker(
   const pidFile = readPidFile(stateFiles(stateFolder).workerPid);
   if (pidFile.status === 'read') return say('critical', `PID ${pidFile.content.pid} is gone`, 'dogged start');
   return say('critical', 'not running', 'dogged start');
+}
+
+/** Figures are an extra: that they cannot be had says nothing against the worker. */
+async function tellFigures(pid: number, figuresOf: ProcessChecksInput['figuresOf']): Promise<string> {
+  try {
+    const figures = await figuresOf(pid);
+    if (figures === null) return '';
+    const { upMs, rssBytes, cpu } = figures;
+    return `, up ${durationText(upMs)}, ${sizeText(rssBytes)}, ${cpu.toFixed(1)} % CPU`;
+  } catch (error) {
+    return ` (its figures could not be read: ${error instanceof Error ? error.message : String(error)})`;
+  }
 }
 
 /** Phases in which no worker runs, and what a person can do then. */
