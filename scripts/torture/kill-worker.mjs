@@ -42,6 +42,8 @@ writeFileSync(
   `poll: 100ms
 slots: 8
 heartbeat: 1s
+# A worker that dies young is restarted ever later, and given up in the end: here it dies young on purpose.
+health: { restarts: { limit: 1000, within: 10m, backoff: 50ms..50ms } }
 sources:
 ${Array.from({ length: writers }, (_, n) => `  ideas${n}: { log: ./ideas${n}.json, key: title, task: note }`).join('\n')}
 tasks:
@@ -71,6 +73,8 @@ const workerPid = () => {
 const dogged = (...args) => spawnSync(process.execPath, [cli, ...args], { cwd: folder, encoding: 'utf8' });
 
 const perWriter = Math.ceil(records / writers);
+// Bursts of 20 on average, spread so that there is something to write until the last kill.
+const pauseSeconds = Math.min(0.5, (kills * 2.2 * 20) / perWriter);
 const started = dogged('start');
 if (started.status !== 0) throw new Error(`start failed:\n${started.stdout}${started.stderr}`);
 const runningWriters = Array.from({ length: writers }, (_, n) =>
@@ -81,7 +85,7 @@ const runningWriters = Array.from({ length: writers }, (_, n) =>
       join(folder, `ideas${n}.json`),
       String(perWriter),
       String(seed + n),
-      '0.05',
+      String(pauseSeconds),
       join(folder, `finished${n}.txt`),
     ],
     { stdio: ['ignore', 'inherit', 'inherit'] },
