@@ -72,5 +72,6 @@ function remark(job: JobSummary, snapshot: SystemSnapshot): string {
     return reason === null ? due : `${due}: ${reason}`;
   }
   if (waits !== null) return waitingText(waits);
-  return job.place === 'completed' ? '' : (reason ?? '');
+  // What an earlier attempt died of is no remark on a job that was done.
+  return job.place === 'completed' && reason === job.reason ? '' : (reason ?? '');
 }

@@ -18,6 +18,8 @@ export interface Bench {
   readonly folder: string;
   readonly stateFolder: string;
   run(...args: string[]): Promise<Ran>;
+  /** A command that goes on while the test does: what it has written by now, and its end. */
+  begin(...args: string[]): { readonly written: Omit<Ran, 'code'>; readonly ended: Promise<Ran> };
   /** With `--json`; each line of stdout parsed. Fails the test when stdout holds anything else. */
   // biome-ignore lint/suspicious/noExplicitAny: the shapes are what these tests look into
   json(...args: string[]): Promise<any[]>;
@@ -38,7 +40,7 @@ export function bench(config = CONFIG): Bench {
   const stateFolder = join(folder, 'state');
   const configFile = join(folder, 'dogged.config.yaml');
   writeFileSync(configFile, config);
-  const run = async (...args: string[]): Promise<Ran> => {
+  const begin = (...args: string[]) => {
     const written = { stdout: '', stderr: '' };
     const stream = (name: 'stdout' | 'stderr') => ({
       write(text: string) {
@@ -46,13 +48,15 @@ export function bench(config = CONFIG): Bench {
       },
     });
     const streams = { stdout: stream('stdout'), stderr: stream('stderr'), env: {} };
-    const code = await runCommandLine([...args, '-c', configFile], streams);
-    return { code, ...written };
+    const ended = runCommandLine([...args, '-c', configFile], streams).then((code) => ({ code, ...written }));
+    return { written, ended };
   };
+  const run = (...args: string[]) => begin(...args).ended;
   return {
     folder,
     stateFolder,
     run,
+    begin,
     async json(...args) {
       const { stdout } = await run(...args, '--json');
       return stdout

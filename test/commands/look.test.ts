@@ -1,0 +1,294 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Store } from '../../src/store/contract.js';
+import { textWidth } from '../../src/view/text-width.js';
+import { admit, claimOne, end, reject, retryAt, T0, turn } from '../conformance/given.js';
+import { type Bench, bench } from './in-process.js';
+
+const HOSTILE = '\x1b[2J\u202eevil\nname 漢字';
+
+const JOB_FIELDS = [
+  'id',
+  'workspace',
+  'task',
+  'source',
+  'key',
+  'version',
+  'cycle',
+  'state',
+  'priority',
+  'group',
+  'attempts',
+  'maxAttempts',
+  'createdAt',
+  'runAt',
+  'expiresAt',
+  'startedAt',
+  'endedAt',
+  'lateByMs',
+  'reason',
+  'waitingFor',
+  'exitCode',
+  'payload',
+  'payloadHash',
+  'result',
+  'history',
+];
+
+const STATUS_FIELDS = ['verdict', 'worker', 'monitor', 'queue', 'slots', 'sources', 'waiting', 'outages'];
+
+/** A store as a worker owns it. */
+async function owned(place: Bench): Promise<Store> {
+  const store = await place.store('worker');
+  await store.takeOwnership({ bootId: 'b', pid: 1, startTicks: 1, nonce: 'n' }, T0);
+  const tasks = ['build', 'slow'].map((task) => ({ task, groupLimit: null, maxAttempts: 3 }));
+  await store.configureTasks(['default'], tasks);
+  return store;
+}
+
+describe('status', () => {
+  test('says in friendly words that nothing has run yet, and exits 3', async () => {
+    const { code, stdout, stderr } = await bench().run('status');
+    expect(code).toBe(3);
+    expect(stdout).toContain('not running. Start it with: dogged start');
+    expect(stdout).toContain('Nothing has run here yet.');
+    expect(stderr).toBe('');
+  });
+
+  test('gives exactly the promised fields as one line of JSON', async () => {
+    const place = bench();
+    const [status, ...more] = await place.json('status');
+    expect(more).toEqual([]);
+    expect(Object.keys(status)).toEqual(STATUS_FIELDS);
+    expect(Object.keys(status.worker)).toEqual(['pid', 'beatAgeMs', 'upMs', 'rssBytes', 'cpu', 'state']);
+    expect(Object.keys((await place.json('queue'))[0])).toEqual(STATUS_FIELDS);
+  });
+
+  test('works with a config that is broken and a database that is none', async () => {
+    const place = bench('sources: [what');
+    const store = await owned(place);
+    await store.close();
+    writeFileSync(
+      join(place.stateFolder, 'dogged.db'),
+      'not a database, but long enough to be read as one'.repeat(99),
+    );
+    const { code, stdout } = await place.run('status');
+    expect(code).toBe(3);
+    expect(stdout).toContain('⚠️ database:');
+  });
+
+  test('counts by task, names what failed last and the command that shows it', async () => {
+    const place = bench();
+    const store = await owned(place);
+    await admit(store, [{ key: 'good' }, { key: HOSTILE }, { key: 'waits', task: 'slow' }]);
+    const good = await claimOne(store);
+    const bad = await claimOne(store);
+    await turn(store, {
+      ends: [end(good), end(bad, { to: 'failed', reason: `exit 1: ${HOSTILE}` })],
+      freeSlots: 0,
+    });
+    const { stdout } = await place.run('status');
+    expect(stdout).toMatch(/^build +0 +0 +0 +1 +1 +0$/m);
+    expect(stdout).toMatch(/^slow +1 +0 +0 +0 +0 +0$/m);
+    expect(stdout).toContain('1 job of slow: no worker runs');
+    expect(stdout).toContain('build "\\x1b[2J\\u202eevil\\nname 漢字"');
+    expect(stdout).toMatch(new RegExp(`exit 1: .*  dogged job ${bad.id}$`, 'm'));
+    expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+  });
+});
+
+describe('queue --once', () => {
+  test('shows slots, counts, the line and dead letters within the width of the terminal', async () => {
+    const place = bench();
+    const store = await owned(place);
+    const records = Array.from({ length: 200 }, (_, n) => ({ key: `${HOSTILE} ${n} ${'x'.repeat(300)}` }));
+    await admit(store, records);
+    const claims = (await turn(store, { freeSlots: 3 })).claims;
+    await turn(store, {
+      ends: claims.map((claim) => end(claim, { to: 'failed', reason: 'exit 1' })),
+      freeSlots: 0,
+    });
+    const { code, stdout } = await place.run('queue', '--once');
+    expect(code).toBe(0);
+    expect(stdout).toContain('197 pending · 0 running · 0 completed · 3 failed');
+    expect(stdout).toContain('Next in line');
+    expect(stdout).toContain('Dead letters (3)');
+    for (const line of stdout.split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(120);
+    expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+  });
+});
+
+describe('jobs', () => {
+  test('gives one object a line, with exactly the promised fields', async () => {
+    const place = bench();
+    const store = await owned(place);
+    await admit(store, [{ key: 'a' }, { key: 'b', task: 'slow' }]);
+    const jobs = await place.json('jobs');
+    expect(jobs.map((job) => job.key)).toEqual(['b', 'a']);
+    for (const job of jobs) expect(Object.keys(job)).toEqual(JOB_FIELDS);
+    expect(jobs[0]).toMatchObject({
+      workspace: 'default',
+      task: 'slow',
+      source: 'ideas',
+      state: 'pending',
+      createdAt: '2026-01-01T00:00:00.000Z',
+      waitingFor: 'worker',
+      history: [],
+    });
+  });
+
+  test('are filtered by state, task and source, and bounded, with a word about it', async () => {
+    const place = bench();
+    const store = await owned(place);
+    await admit(store, [{ key: 'a' }, { key: 'b', task: 'slow' }, { key: 'c' }]);
+    await turn(store, { ends: [end(await claimOne(store))], freeSlots: 0 });
+    const keys = async (...args: string[]) => (await place.json('jobs', ...args)).map((job) => job.key);
+    expect(await keys('--state', 'completed')).toEqual(['a']);
+    expect(await keys('--task', 'slow')).toEqual(['b']);
+    expect(await keys('--source', 'nowhere')).toEqual([]);
+    expect(await keys('--limit', '1')).toEqual(['c']);
+    expect((await place.run('jobs', '--limit', '1')).stderr).toContain('there may be more: --limit N');
+    expect((await place.run('jobs', '--task', 'none')).stdout).toBe('No such jobs.\n');
+  });
+
+  test('refuse a state that does not exist', async () => {
+    const { code, stderr } = await bench().run('jobs', '--state', 'faild');
+    expect(code).toBe(64);
+    expect(stderr).toContain('pending, running, completed, failed, cancelled, expired');
+  });
+
+  test('say in friendly words that nothing has run yet', async () => {
+    const { code, stderr } = await bench().run('jobs');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/nothing has run here yet\.\nStart it with: dogged start\n$/);
+  });
+});
+
+describe('job', () => {
+  async function aStory(): Promise<{ place: Bench; id: string; store: Store }> {
+    const place = bench();
+    const store = await owned(place);
+    await admit(store, [
+      { key: 'a', content: '{"title":"a","price":1.0,"id":12345678901234567890,"x":"\u202e"}' },
+    ]);
+    const first = await claimOne(store);
+    const output = { stdout: 'hello\n\x1b[31mworld\n', stderr: 'Error: no', exitCode: 1 };
+    await turn(store, { ends: [end(first, retryAt(T0 + 1_000), output)], freeSlots: 0 });
+    const second = await claimOne(store, { nowMs: T0 + 2_000 });
+    const done = { kind: 'done' as const, result: '{"total":1.0}' };
+    await turn(store, {
+      ends: [
+        end(second, { to: 'completed' }, { outcome: done, startedAtMs: T0 + 2_000, endedAtMs: T0 + 3_500 }),
+      ],
+      freeSlots: 0,
+    });
+    return { place, id: first.id, store };
+  }
+
+  test('tells the whole story, with the output of every attempt', async () => {
+    const { place, id } = await aStory();
+    const { code, stdout } = await place.run('job', id);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Job \d+ {2}completed {2}build {2}a$/m);
+    expect(stdout).toContain('attempt 1: failed, after 5 ms, exit code 1\n');
+    expect(stdout).toContain('  │ hello\n  │ \\x1b[31mworld\n');
+    expect(stdout).toContain('  │ Error: no\n');
+    expect(stdout).toContain('attempt 2: done, after 1.5s');
+    expect(stdout).toContain('2 made, 1 of 3 charged');
+  });
+
+  test('gives its payload and result as the bytes that are stored, so no digit changes', async () => {
+    const { place, id } = await aStory();
+    const { stdout } = await place.run('job', id, '--json');
+    expect(stdout).toContain('"payload":{"title":"a","price":1.0,"id":12345678901234567890,"x":"\\u202e"}');
+    expect(stdout).toContain('"result":{"total":1.0}');
+    const job = JSON.parse(stdout);
+    expect(Object.keys(job)).toEqual(JOB_FIELDS);
+    expect(job).toMatchObject({
+      attempts: 2,
+      maxAttempts: 3,
+      exitCode: 0,
+      state: 'completed',
+      lateByMs: 1_000,
+    });
+    const bytes = '{"title":"a","price":1.0,"id":12345678901234567890,"x":"\u202e"}';
+    expect(job.payloadHash).toBe(createHash('sha256').update(bytes).digest('hex'));
+    expect(job.history).toEqual([
+      {
+        kind: 'attempt',
+        at: '2026-01-01T00:00:00.000Z',
+        attempt: 1,
+        endedAt: '2026-01-01T00:00:00.005Z',
+        durationMs: 5,
+        outcome: 'failed',
+        reason: 'exit 1',
+        exitCode: 1,
+        signal: null,
+        stdout: 'hello\n\x1b[31mworld\n',
+        stderr: 'Error: no',
+      },
+      expect.objectContaining({ attempt: 2, outcome: 'done', durationMs: 1_500 }),
+    ]);
+  });
+
+  test('with a payload that was damaged on disk says so instead of showing it', async () => {
+    const { place, id, store } = await aStory();
+    await store.close();
+    const { default: Sqlite } = await import('better-sqlite3');
+    const db = new Sqlite(join(place.stateFolder, 'dogged.db'));
+    db.prepare('UPDATE jobs SET payload = CAST(\'{"title":"evil"}\' AS BLOB)').run();
+    db.close();
+    expect(await place.json('job', id)).toEqual([
+      expect.objectContaining({ reason: 'integrity', payload: null }),
+    ]);
+    const { stdout } = await place.run('job', id);
+    expect(stdout).toContain('no longer match their hash');
+    expect(stdout).not.toContain('evil');
+    expect((await place.run('jobs')).stdout).toContain('integrity');
+  });
+
+  test('that does not exist is an error with the way to those that do', async () => {
+    const { place } = await aStory();
+    const { code, stdout, stderr } = await place.run('job', '99\x1b[31m');
+    expect([code, stdout, stderr]).toEqual([
+      1,
+      '',
+      'There is no job 99\\x1b[31m.\nList them with: dogged jobs\n',
+    ]);
+  });
+});
+
+describe('rejects', () => {
+  test('stand with place, reason and remedy, for people and for machines', async () => {
+    const place = bench();
+    const store = await owned(place);
+    const refused = reject({
+      path: `/data/${HOSTILE}.json`,
+      line: 7,
+      offset: 120,
+      lengthBytes: 33,
+      key: 'k',
+    });
+    await admit(store, [], { rejects: [refused] });
+    const { stdout } = await place.run('rejects');
+    expect(stdout).toContain(
+      'ideas: /data/\\x1b[2J\\u202eevil\\nname 漢字.json:7 "k"\n  schema: title is missing\n  add title',
+    );
+    const [line] = await place.json('rejects', '--source', 'ideas');
+    expect(line).toMatchObject({
+      source: 'ideas',
+      line: 7,
+      offset: 120,
+      length: 33,
+      key: 'k',
+      reason: 'schema',
+    });
+    expect(Object.keys(line)).toEqual(
+      expect.arrayContaining(['source', 'path', 'line', 'offset', 'length', 'key', 'reason', 'remedy', 'at']),
+    );
+    expect(await place.json('rejects', '--source', 'other')).toEqual([]);
+    expect((await place.run('rejects', '--source', 'other')).stdout).toBe('No record is refused.\n');
+  });
+});
