@@ -205,7 +205,9 @@ const healthSchema = z
             limit: integer(1, 1000)
               .prefault(10)
               .describe('Fruitless starts within `within`, after which the monitor gives up and says so.'),
-            within: duration('1s', '1d').prefault('10m'),
+            within: duration('1s', '1d')
+              .prefault('10m')
+              .describe('The span in which fruitless starts are counted.'),
             backoff: backoff.prefault('1s..5m').describe('Pause after each fruitless start.'),
           },
           'must be such as { limit: 10, within: 10m, backoff: 1s..5m }',
@@ -254,7 +256,10 @@ export const configSchema = z.strictObject(
     logs: z
       .strictObject(
         {
-          level: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).prefault('info'),
+          level: z
+            .enum(LEVELS, `must be one of ${LEVELS.join(', ')}`)
+            .prefault('info')
+            .describe('From this level on, lines are written.'),
           size: size('1KB', '1GB')
             .prefault('10MB')
             .describe('A log is rotated before it grows past this: a full SD card is an outage.'),

@@ -88,7 +88,7 @@ export const ERRORS = {
   PAYLOAD_INVALID: {
     exitCode: EXIT.usage,
     message: 'The payload is refused: {detail}',
-    remedy: 'Give one JSON value, for example --payload \'{"title":"hello"}\'',
+    remedy: 'Give one JSON value, for example \'{"title":"hello"}\'',
   },
   WORKSPACE_INVALID: {
     exitCode: EXIT.usage,
