@@ -51,6 +51,8 @@ function rootProgram(streams: Streams, complain: (text: string) => void): Comman
     )
     .version(programVersion(), '-V, --version', 'show the version')
     .helpCommand('help [command]', 'show how a command is used')
+    // A command's own options are its own matter: its complaint names its own help.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),

@@ -1,0 +1,221 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { CATALOGUE } from '../src/commands/catalogue.js';
+import { runCommandLine } from '../src/commands/command-line.js';
+import { builtCli } from './support/built-program.js';
+import { tempFolder } from './support/temp-folder.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const commands = CATALOGUE.flatMap((group) => group.commands);
+
+/** Without starting a process: help and complaints. */
+async function say(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const written = { stdout: '', stderr: '' };
+  const stdout = { write: (text: string) => (written.stdout += text) };
+  const stderr = { write: (text: string) => (written.stderr += text) };
+  const code = await runCommandLine(args, { stdout, stderr, env: {} });
+  return { code, ...written };
+}
+
+function run(
+  folder: string,
+  args: readonly string[],
+  { cli = builtCli(), env = {}, input = '' }: { cli?: string; env?: NodeJS.ProcessEnv; input?: string } = {},
+) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    input,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+function project(config = 'tasks:\n  build: { run: [node, -e, "0"] }\n'): string {
+  const folder = tempFolder();
+  writeFileSync(join(folder, 'dogged.config.yaml'), config);
+  return folder;
+}
+
+describe('help', () => {
+  test('lists every command with what it is for', async () => {
+    const { code, stdout, stderr } = await say('--help');
+    expect([code, stderr]).toEqual([0, '']);
+    for (const { name, summary } of commands) {
+      expect(stdout.replaceAll(/\s+/g, ' ')).toContain(` ${name} ${summary} `);
+    }
+  });
+
+  test.each(commands.map(({ name }) => name))('of %s has an example and the common options', async (name) => {
+    const { code, stdout } = await say(name, '--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: dogged ${name} [options]`);
+    expect(stdout).toMatch(new RegExp(`^Examples?:\\n {2}.*dogged ${name}`, 'm'));
+    expect(stdout).toContain('--config <file>');
+    expect(stdout).toContain('--json');
+    expect((await say('help', name)).stdout).toBe(stdout);
+  });
+
+  test('without any command goes to stderr, with exit code 64', async () => {
+    const { code, stdout, stderr } = await say();
+    expect([code, stdout]).toEqual([64, '']);
+    expect(stderr).toContain('Usage: dogged');
+  });
+});
+
+describe('wrong usage', () => {
+  test.each([
+    [['stauts'], "unknown command 'stauts'", '(Did you mean status?)'],
+    [['status', '--jsno'], "unknown option '--jsno'", '(Did you mean --json?)'],
+    [['jobs', '--limt', '3'], "unknown option '--limt'", '(Did you mean --limit?)'],
+    [['--jsno'], "unknown option '--jsno'", '(Did you mean --json?)'],
+    [['status', 'now'], 'too many arguments', 'See: dogged status --help'],
+    [['status', '-c'], "option '-c, --config <file>' argument missing", 'See: dogged status --help'],
+    [['help', 'stauts'], '', ''],
+    [['job'], "missing required argument 'id'", 'See: dogged job --help'],
+    [['jobs', '--limit', '0'], 'It must be a whole number from 1.', 'See: dogged jobs --help'],
+  ])('%j exits 64 and names the nearest', async (args, problem, remedy) => {
+    const { code, stderr } = await say(...args);
+    expect(code).toBe(64);
+    expect(stderr).toContain(problem);
+    expect(stderr).toContain(remedy);
+  });
+
+  test('says what it was given without obeying it', async () => {
+    const { stderr } = await say('\x1b[31mstatus');
+    expect(stderr).toContain("'\\x1b[31mstatus'");
+  });
+});
+
+test('options may stand before the command, too', async () => {
+  const folder = project();
+  const config = join(folder, 'dogged.config.yaml');
+  for (const args of [
+    ['-c', config, '--json', 'status'],
+    ['status', '-c', config, '--json'],
+    ['--json', 'status', `--config=${config}`],
+  ]) {
+    const { code, stdout } = await say(...args);
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'stopped' });
+  }
+});
+
+describe('the program', () => {
+  test('tells its version', () => {
+    expect(run(root, ['--version'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+  });
+
+  test('explains an error in two lines, and shows a stack only to who asks for it', () => {
+    const folder = project();
+    const { status, stdout, stderr } = run(folder, ['add', 'biuld']);
+    expect([status, stdout]).toEqual([64, '']);
+    expect(stderr.split('\n')).toHaveLength(3);
+    expect(run(folder, ['add', 'biuld'], { env: { DOGGED_DEBUG: '1' } }).stderr).toContain('    at ');
+  });
+
+  test('exits 78 for a bad config and for none, with all problems at once', () => {
+    const bad = run(project('slotss: 3\ntasks:\n  build: { run: 7 }\n'), ['add', 'build']);
+    expect(bad.status).toBe(78);
+    expect(bad.stderr).toContain('slotss');
+    expect(bad.stderr).toMatch(/:3:\d+/);
+    expect(run(tempFolder(), ['add', 'build'])).toMatchObject({ status: 78, stdout: '' });
+  });
+
+  test('looks, reads logs and waits without a config that is good', () => {
+    const folder = project('tasks: [');
+    expect(run(folder, ['status']).status).toBe(3);
+    expect(run(folder, ['logs']).status).toBe(0);
+    expect(run(folder, ['queue']).status).toBe(0);
+  });
+
+  test('reads a payload from stdin', () => {
+    const folder = project();
+    const added = run(folder, ['add', 'build', '--payload', '-', '--json'], { input: '{"from": "stdin"}' });
+    expect(added.status).toBe(0);
+    const { id } = JSON.parse(added.stdout);
+    expect(JSON.parse(run(folder, ['job', id, '--json']).stdout).payload).toEqual({ from: 'stdin' });
+    expect(run(folder, ['add', 'build', '--payload', '-'], { input: '' }).status).toBe(64);
+  });
+
+  test('ends quietly when nobody reads on', async () => {
+    const folder = project();
+    for (let n = 0; n < 3; n += 1) run(folder, ['add', 'build']);
+    const child = spawn(
+      'bash',
+      ['-c', `set -o pipefail; "$0" "$1" jobs --json | head -c 1 >/dev/null`, process.execPath, builtCli()],
+      {
+        cwd: folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    let stderr = '';
+    child.stderr.on('data', (part) => {
+      stderr += part;
+    });
+    const [code] = await once(child, 'close');
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  test('prints no colour into a pipe, and colour where it is asked for', () => {
+    const folder = project();
+    expect(run(folder, ['status']).stdout).not.toContain('\x1b[');
+    const forced = run(folder, ['status'], { env: { NO_COLOR: '', FORCE_COLOR: '1' } }).stdout;
+    expect(forced).toContain('\x1b[33mnot running\x1b[0m');
+    expect(
+      run(folder, ['status', '--json'], { env: { NO_COLOR: '', FORCE_COLOR: '1' } }).stdout,
+    ).not.toContain('\x1b[');
+  });
+});
+
+test('on a terminal the queue is drawn again and again until q', async () => {
+  const folder = project();
+  const screen = spawn('script', ['-qec', `"${process.execPath}" "${builtCli()}" queue`, '/dev/null'], {
+    cwd: folder,
+    env: { ...process.env, TERM: 'xterm' },
+  });
+  let drawn = '';
+  screen.stdout.on('data', (part: Buffer) => {
+    drawn += part;
+    if (drawn.split('q quits').length > 2) screen.stdin.write('q');
+  });
+  const [code] = await once(screen, 'close');
+  expect(code).toBe(0);
+  expect(drawn).toContain('\x1b[H\x1b[2J');
+});
+
+test('monitor_queue is the queue by path and by link, of the folder that it is called from', () => {
+  // Its dist/ is the one that tests compile, so it is called through a checkout of links.
+  const folder = project();
+  const copy = join(folder, 'checkout');
+  cpSync(join(root, 'scripts', 'monitor_queue'), join(copy, 'scripts', 'monitor_queue'));
+  symlinkSync(dirname(builtCli()), join(copy, 'dist'));
+  const byLink = join(folder, 'by-link');
+  symlinkSync(join(copy, 'scripts', 'monitor_queue'), byLink);
+  for (const path of [join(copy, 'scripts', 'monitor_queue'), byLink]) {
+    const { status, stdout } = spawnSync(path, ['--once', '--json'], { cwd: folder, encoding: 'utf8' });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'stopped' });
+  }
+});
+
+test('flattened into one file, the program says the same', () => {
+  const build = mkdtempSync(join(root, 'node_modules/.cache/dogged-test/flat-'));
+  onTestFinished(() => rmSync(build, { recursive: true, force: true }));
+  cpSync(dirname(builtCli()), join(build, 'dist'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(build, 'package.json'));
+  execFileSync(process.execPath, [join(root, 'scripts/flatten.mjs'), join(build, 'dist')]);
+  const cli = join(build, 'dist/cli.js');
+  const folder = project();
+  run(folder, ['add', 'build'], { cli });
+  for (const args of [['status', '--json'], ['job', '99'], ['add', 'biuld'], ['stauts']]) {
+    expect(run(folder, args, { cli })).toEqual(run(folder, args));
+  }
+});
