@@ -97,7 +97,7 @@ function fixFor(value: unknown, message: string): string | null {
   return null;
 }
 
-export function valueAt(value: unknown, path: ConfigPath): unknown {
+function valueAt(value: unknown, path: ConfigPath): unknown {
   return path.reduce<unknown>(
     (here, segment) =>
       typeof here === 'object' && here !== null && Object.hasOwn(here, segment)

@@ -1,5 +1,5 @@
 /** `DOGGED__HEALTH__STUCK=60s`. Two underscores, so that it never meets a variable that a handler gets. */
-export const VARIABLE_PREFIX = 'DOGGED__';
+const VARIABLE_PREFIX = 'DOGGED__';
 
 /** A name as variables are compared: case, `-`, `_` and `.` make no difference. */
 export function plainName(name: string): string {
