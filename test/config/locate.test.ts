@@ -53,7 +53,7 @@ const JSON_TEXTS = [
 const MODULES = [
   'export default { slots: 4 };',
   'export default { state: "./plain" };',
-  'const base = "./computed";\nexport default { state: `${base}-1` };',
+  'const base = "./computed";\nexport default { state: base + "-1" };',
   'export default {\n  sources: { a: { log: "x", task: "t", route: [{ when: {\n    state: "nested" } }] } },\n  tasks: { t: { run: ["true"] } },\n};',
 ];
 
