@@ -163,12 +163,14 @@ export class LogWalk {
       return 'more';
     }
     if (this.format === 'array') return taken.end === 'closed' ? 'whole' : 'open';
-    return this.format !== null && taken.pendingAt === -1 ? 'whole' : 'open';
+    return this.format === 'ndjson' && taken.pendingAt === -1 ? 'whole' : 'open';
   }
 
   #take(bytes: Buffer, isLast: boolean): Taken {
     const first = this.offset === 0 ? bomLength(bytes) : 0;
     if (this.offset === 0) this.format = formatOf(bytes);
+    // White space tells nothing: a bracket may follow.
+    if (this.format === null) return { end: 'short', consumed: 0, pendingAt: -1, scanner: null };
     return this.format === 'array' ? this.#takeElements(bytes, first) : this.#takeLines(bytes, first, isLast);
   }
 

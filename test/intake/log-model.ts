@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import fc from 'fast-check';
+
+/*
+ * A program that keeps records in one file, as real ones do: it appends, prunes, replaces and empties, by every way of
+ * writing there is, and its half-written states can be seen. The model knows what the file means at each moment.
+ */
+
+export interface Layout {
+  readonly format: 'array' | 'ndjson';
+  readonly indent: number | undefined;
+  /** Records are known by their id, or by their content alone. */
+  readonly keyed: boolean;
+  /** Bytes of padding in each record: enough of it and a change in the middle touches neither head nor tail. */
+  readonly padding: number;
+}
+
+export const layouts: fc.Arbitrary<Layout> = fc.record({
+  format: fc.constantFrom('array', 'ndjson'),
+  indent: fc.constantFrom(undefined, 1),
+  keyed: fc.boolean(),
+  padding: fc.constantFrom(0, 900),
+});
+
+/** How a new document takes the place of the old one. `tear`: how much of it is written when somebody looks. */
+export type Writing =
+  | { readonly how: 'rename' }
+  | { readonly how: 'truncate'; readonly tear: number | null }
+  | { readonly how: 'overwrite'; readonly tear: number | null }
+  | { readonly how: 'tail'; readonly tear: number | null };
+
+export type Operation =
+  | { readonly kind: 'append'; readonly count: number; readonly writing: Writing }
+  | { readonly kind: 'prune'; readonly keep: number; readonly append: number; readonly writing: Writing }
+  /** A record in the middle makes room for a new one of the same length, and more are appended in the same write. */
+  | { readonly kind: 'replace'; readonly at: number; readonly append: number; readonly writing: Writing }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'touch' }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'poll' };
+
+// Often near the end, where the new records are.
+const tear = fc.oneof(
+  fc.constant(null),
+  fc.double({ min: 0, max: 1, noNaN: true }),
+  fc.double({ min: 0.85, max: 1, noNaN: true }),
+);
+const writing: fc.Arbitrary<Writing> = fc.oneof(
+  fc.constant({ how: 'rename' as const }),
+  fc.record({ how: fc.constantFrom('truncate' as const, 'overwrite' as const), tear }),
+);
+const anyWriting = fc.oneof(writing, fc.record({ how: fc.constant('tail' as const), tear }));
+const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+
+export const operations: fc.Arbitrary<Operation[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('append' as const),
+        count: fc.integer({ min: 1, max: 5 }),
+        writing: anyWriting,
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant('prune' as const),
+        keep: fraction,
+        append: fc.nat({ max: 3 }),
+        writing,
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('replace' as const),
+        at: fraction,
+        append: fc.nat({ max: 3 }),
+        writing,
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Operation>({ kind: 'empty' }, { kind: 'touch' }, { kind: 'restart' }),
+    },
+    { weight: 5, arbitrary: fc.constant<Operation>({ kind: 'poll' }) },
+  ),
+  { minLength: 3, maxLength: 16 },
+);
+
+export type Content = string;
+
+/** Writes the file and remembers what it meant. `look` is called at each half-written state. */
+export class LogModel {
+  readonly #path: string;
+  readonly #layout: Layout;
+  readonly #look: () => Promise<void>;
+  #records: Content[] = [];
+  #made = 0;
+  /** Most copies of each content that ever stood in the file at once. */
+  readonly most = new Map<Content, number>();
+
+  constructor(path: string, layout: Layout, look: () => Promise<void>) {
+    this.#path = path;
+    this.#layout = layout;
+    this.#look = look;
+  }
+
+  /** What stands in the file when nobody writes. */
+  get present(): ReadonlyMap<Content, number> {
+    return countOf(this.#records);
+  }
+
+  /** A first document that is whole: half-written states are shown only after somebody has seen the file. */
+  begin(): void {
+    this.#become(this.#fresh(20));
+    writeFileSync(this.#path, this.#text(this.#records));
+  }
+
+  async apply(operation: Operation): Promise<void> {
+    switch (operation.kind) {
+      case 'append':
+        return this.#write([...this.#records, ...this.#fresh(operation.count)], operation.writing);
+      case 'prune': {
+        const kept = this.#records.slice(Math.ceil(this.#records.length * (1 - operation.keep)));
+        return this.#write([...kept, ...this.#fresh(operation.append)], operation.writing);
+      }
+      case 'replace': {
+        const next = [...this.#records];
+        const at = Math.floor(operation.at * next.length);
+        const [fresh] = this.#fresh(1);
+        if (fresh !== undefined && next[at] !== undefined) next[at] = fresh;
+        return this.#write([...next, ...this.#fresh(operation.append)], operation.writing);
+      }
+      case 'empty':
+        return this.#write([], { how: 'truncate', tear: null });
+      case 'touch':
+        utimesSync(this.#path, 1, 1);
+        return;
+      default:
+    }
+  }
+
+  async #write(next: Content[], writing: Writing): Promise<void> {
+    const before = this.#text(this.#records);
+    const text = this.#text(next);
+    this.#become(next);
+    switch (writing.how) {
+      case 'rename':
+        writeFileSync(`${this.#path}.new`, text);
+        renameSync(`${this.#path}.new`, this.#path);
+        return;
+      case 'truncate':
+        return this.#writeTorn('w', text, 0, writing.tear);
+      case 'overwrite':
+        return this.#writeTorn('r+', text, 0, writing.tear);
+      case 'tail': {
+        // As far as both are equal nothing is written: an append in the strict sense, or a seek before the bracket.
+        let same = 0;
+        while (same < before.length && before[same] === text[same]) same += 1;
+        return this.#writeTorn('r+', text.slice(same), same, writing.tear);
+      }
+    }
+  }
+
+  async #writeTorn(flags: string, text: string, position: number, tearAt: number | null): Promise<void> {
+    const bytes = Buffer.from(text);
+    const fd = openSync(this.#path, flags);
+    try {
+      const first = tearAt === null ? bytes.length : Math.floor(bytes.length * tearAt);
+      writeSync(fd, bytes, 0, first, position);
+      if (tearAt !== null) await this.#look();
+      writeSync(fd, bytes, first, bytes.length - first, position + first);
+      ftruncateSync(fd, position + bytes.length);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #become(records: Content[]): void {
+    this.#records = records;
+    for (const [content, count] of this.present) {
+      if (count > (this.most.get(content) ?? 0)) this.most.set(content, count);
+    }
+  }
+
+  #fresh(count: number): Content[] {
+    return Array.from({ length: count }, () => {
+      this.#made += 1;
+      // Without ids contents repeat, so that their number matters.
+      const n = this.#layout.keyed ? this.#made : (this.#made * 7) % 5;
+      const id = `r${String(n).padStart(6, '0')}`;
+      const proof = createHash('sha256').update(id).digest('hex');
+      return JSON.stringify({
+        id,
+        proof,
+        text: `a "quoted" \\ [line] ${id.repeat(this.#layout.padding / 7)}`,
+        proof2: proof,
+      });
+    });
+  }
+
+  #text(records: Content[]): string {
+    if (this.#layout.format === 'ndjson') return records.map((record) => `${record}\n`).join('');
+    return JSON.stringify(
+      records.map((record) => JSON.parse(record)),
+      null,
+      this.#layout.indent,
+    );
+  }
+}
+
+export function countOf(contents: Iterable<Content>): Map<Content, number> {
+  const counts = new Map<Content, number>();
+  for (const content of contents) counts.set(content, (counts.get(content) ?? 0) + 1);
+  return counts;
+}
