@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readRecoveries } from '../../src/health/recovery-log.js';
+import { readTally } from '../../src/health/tally.js';
+import { type NamedIdentity, runningProcess } from '../../src/heartbeat/pid-file.js';
+import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { isRunning, signalProved } from '../../src/platform/process-identity.js';
+import { builtCli } from '../support/built-program.js';
+import { type Workplace, workplace } from '../support/dogged.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { until } from '../support/until.js';
+
+/* The real program: worker and monitor as `dogged start` makes them. */
+
+const CONFIG = `
+heartbeat: 200ms
+poll: 100ms
+health: { fresh: 600ms, stuck: 1200ms, restarts: { limit: 5, within: 10m, backoff: 50ms..100ms } }
+sources:
+  notes: { log: ./notes.ndjson, key: title, task: note }
+tasks:
+  note: { run: [sleep, "60"], timeout: 5m, killGrace: 200ms }
+`;
+
+interface Pair extends Workplace {
+  worker(): NamedIdentity | null;
+  monitor(): NamedIdentity | null;
+  nextWorker(other: NamedIdentity | null): Promise<NamedIdentity>;
+}
+
+function pair(): Pair {
+  const folder = tempFolder();
+  writeFileSync(join(folder, 'dogged.config.yaml'), CONFIG);
+  const files = stateFiles(join(folder, 'state'));
+  const worker = () => runningProcess(files.workerPid);
+  return {
+    // What the test support sets for all would win over this config.
+    ...workplace(folder, { DOGGED__POLL: undefined, DOGGED__HEARTBEAT: undefined }),
+    worker,
+    monitor: () => runningProcess(files.monitorPid),
+    nextWorker: (other) =>
+      until(() => {
+        const found = worker();
+        return found !== null && found.nonce !== other?.nonce ? found : null;
+      }),
+  };
+}
+
+/** Waits until so many recoveries have come to their good end. */
+async function recovered(place: Workplace, times: number): Promise<void> {
+  const ends = () =>
+    readRecoveries(join(place.folder, 'state')).filter((line) => line.outcome === 'recovered');
+  await until(() => ends().length === times);
+}
+
+function inBackground(place: Workplace, ...args: string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [builtCli(), ...args], { cwd: place.folder, stdio: 'ignore' });
+  return new Promise((resolve) => child.once('exit', resolve));
+}
+
+test('a start gives one worker and one small monitor, also when it is asked for three times at once', async () => {
+  const place = pair();
+  const codes = await Promise.all([1, 2, 3].map(() => inBackground(place, 'start')));
+  expect(codes).toEqual([0, 0, 0]);
+  const [worker, monitor] = [place.worker(), place.monitor()];
+  expect(worker).not.toBeNull();
+  const again = place.run('start');
+  expect(again.stdout).toContain(
+    `Running already: worker PID ${worker?.pid}, health monitor PID ${monitor?.pid}`,
+  );
+  expect(
+    readFileSync(join(place.folder, 'state', 'health_monitor.log'), 'utf8').match(/started a worker/g),
+  ).toHaveLength(1);
+  // 45 MiB once it has settled; Node alone takes 39.
+  const rssKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${monitor?.pid}/status`, 'utf8'))?.[1]);
+  expect(rssKb / 1024).toBeLessThan(48);
+}, 30_000);
+
+test('a killed worker, a frozen one and a killed monitor are each replaced, and the other one stays', async () => {
+  const place = pair();
+  place.run('start');
+  const monitor = place.monitor();
+  const first = place.worker();
+  if (first === null || monitor === null) throw new Error('the pair did not start');
+
+  signalProved(first, 'SIGKILL');
+  const second = await place.nextWorker(first);
+  await recovered(place, 1);
+  signalProved(second, 'SIGSTOP');
+  const third = await place.nextWorker(second);
+  expect(isRunning(second)).toBe(false);
+  expect(isRunning(monitor)).toBe(true);
+  await recovered(place, 2);
+
+  signalProved(monitor, 'SIGKILL');
+  const heir = await until(() => {
+    const found = place.monitor();
+    return found !== null && found.nonce !== monitor.nonce ? found : null;
+  });
+  await until(() => readTally(join(place.folder, 'state'))?.why === `PID ${third.pid}`);
+  expect(isRunning(third)).toBe(true);
+  signalProved(third, 'SIGKILL');
+  await place.nextWorker(third);
+  expect(isRunning(heir)).toBe(true);
+}, 60_000);
+
+test('a stop wins against a restart that is under way, and names what it cut off', async () => {
+  const place = pair();
+  writeFileSync(join(place.folder, 'notes.ndjson'), '{"title":"Long"}\n');
+  place.run('start');
+  await until(() => place.json('jobs', '--state', 'running').length === 1);
+  const worker = place.worker();
+  const stop = place.run('stop', '--timeout', '300ms');
+  expect(stop.status).toBe(0);
+  expect(stop.stdout).toMatch(/1 job cut off.*\n.*note\s+Long/);
+  expect(place.worker()).toBeNull();
+  expect(place.monitor()).toBeNull();
+  expect(place.json('jobs')[0]).toMatchObject({ key: 'Long', state: 'pending' });
+
+  place.run('start');
+  const next = await place.nextWorker(worker);
+  const stopped = inBackground(place, 'stop', '--timeout', '300ms');
+  signalProved(next, 'SIGKILL');
+  expect(await stopped).toBe(0);
+  expect(place.worker()).toBeNull();
+  expect(place.monitor()).toBeNull();
+}, 60_000);
+
+test('a frozen worker is stopped all the same, and stopping nothing is no failure', async () => {
+  const place = pair();
+  expect(place.run('stop')).toMatchObject({ status: 0, stdout: 'Nothing runs here.\n' });
+  expect(existsSync(join(place.folder, 'state'))).toBe(false);
+  place.run('start');
+  const worker = place.worker();
+  if (worker === null) throw new Error('the pair did not start');
+  signalProved(worker, 'SIGSTOP');
+  expect(place.run('stop').status).toBe(0);
+  expect(isRunning(worker)).toBe(false);
+}, 30_000);
+
+test('a broken config starts nothing, stops nothing, and is waited for once a worker needs it', async () => {
+  const place = pair();
+  const config = join(place.folder, 'dogged.config.yaml');
+  place.run('start');
+  const worker = place.worker();
+  if (worker === null) throw new Error('the pair did not start');
+  writeFileSync(config, CONFIG.replace('task: note', 'task: nobody'));
+  const restart = place.run('restart');
+  expect(restart.status).toBe(78);
+  expect(restart.stderr).toContain('note');
+  expect(isRunning(worker)).toBe(true);
+
+  signalProved(worker, 'SIGKILL');
+  await until(() => readTally(join(place.folder, 'state'))?.phase === 'await-config');
+  const diagnosis = place.run('health');
+  expect(diagnosis.status).toBe(2);
+  expect(diagnosis.stdout).toContain('dogged check');
+  writeFileSync(config, CONFIG);
+  await place.nextWorker(worker);
+}, 60_000);
+
+test('a worker that cannot start is told with its own words, and its monitor goes on trying', async () => {
+  const place = pair();
+  place.run('start');
+  place.run('stop');
+  writeFileSync(
+    join(place.folder, 'state', 'dogged.db'),
+    'this is no database, whatever its name says'.repeat(200),
+  );
+  const start = place.run('start');
+  expect(start.status).toBe(1);
+  expect(start.stderr).toMatch(/no first beat[\s\S]*damaged/);
+  expect(place.monitor()).not.toBeNull();
+  expect(readTally(join(place.folder, 'state'))?.phase).toBe('gave-up');
+}, 60_000);
