@@ -4,6 +4,7 @@ import { failpoint } from '../../platform/failpoint.js';
 import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
 import type { Core } from './core.js';
 import type { Ending } from './end.js';
+import { byRank, type InLine, Lines } from './line.js';
 import { payloadOf } from './payload.js';
 
 /** Most jobs that one turn promotes, and most that it expires: keeps a turn short when a million become due at once. */
@@ -12,14 +13,12 @@ const BATCH = 500;
 /** SHA-256. */
 const HASH_BYTES = 32;
 
-interface Line {
+interface RunnableQueue {
   readonly id: number;
   readonly task: string;
 }
 
-interface Candidate {
-  readonly id: number;
-  readonly rank: number;
+interface Candidate extends InLine {
   readonly task: string;
 }
 
@@ -61,8 +60,8 @@ export class Dispatch {
   readonly #ending: Ending;
   readonly #epoch: Statement<[], number>;
   readonly #pausedAll: Statement<[], number>;
-  readonly #queues: Statement<[], Line>;
-  readonly #front: Statement<[number, number], { id: number; rank: number }>;
+  readonly #queues: Statement<[], RunnableQueue>;
+  readonly #lines: Lines;
   readonly #nextDue: Statement<[], number>;
   readonly #nextExpiry: Statement<[], number>;
   readonly #due: Statement<[number, number], WaitingJob>;
@@ -78,39 +77,32 @@ export class Dispatch {
     const { db } = core;
     this.#core = core;
     this.#ending = ending;
+    this.#lines = new Lines(db);
     this.#epoch = db.prepare<[], number>('SELECT epoch FROM meta').pluck();
     this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
     this.#queues = db.prepare('SELECT id, task FROM queues WHERE paused = 0');
-    // Index: jobs_ready, which covers it.
-    this.#front = db.prepare(`
-      SELECT id, rank FROM jobs
-      WHERE place = ${PLACES.ready} AND queue_id = ?
-      ORDER BY rank, id
-      LIMIT ?`);
-    // Index: jobs_waiting.
     this.#nextDue = db
       .prepare<[], number>(`
-        SELECT run_at FROM jobs
+        SELECT run_at FROM jobs INDEXED BY jobs_waiting
         WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked}
         ORDER BY run_at
         LIMIT 1`)
       .pluck();
     const waiting = 'id, queue_id AS queueId, place, group_name AS "group", run_at AS runAtMs';
     this.#due = db.prepare(`
-      SELECT ${waiting} FROM jobs
+      SELECT ${waiting} FROM jobs INDEXED BY jobs_waiting
       WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked} AND run_at <= ?
       ORDER BY run_at
       LIMIT ?`);
-    // Index: jobs_expiring.
     this.#nextExpiry = db
       .prepare<[], number>(`
-        SELECT expires_at FROM jobs
+        SELECT expires_at FROM jobs INDEXED BY jobs_expiring
         WHERE place <= ${PLACES.parked} AND expires_at IS NOT NULL
         ORDER BY expires_at
         LIMIT 1`)
       .pluck();
     this.#tooLate = db.prepare(`
-      SELECT ${waiting} FROM jobs
+      SELECT ${waiting} FROM jobs INDEXED BY jobs_expiring
       WHERE place <= ${PLACES.parked} AND expires_at <= ?
       ORDER BY expires_at
       LIMIT ?`);
@@ -127,10 +119,10 @@ export class Dispatch {
     this.#beginAttempt = db.prepare(
       'INSERT INTO attempts (job_id, attempt, epoch, started_at) VALUES (?, ?, ?, ?)',
     );
-    // Index: jobs_cancelling, nearly always empty.
+    // That index is nearly always empty.
     this.#cancelling = db
       .prepare<[number], number>(`
-        SELECT id FROM jobs
+        SELECT id FROM jobs INDEXED BY jobs_cancelling
         WHERE place = ${PLACES.running} AND cancel_requested = 1 AND epoch = ?`)
       .pluck();
   }
@@ -226,11 +218,9 @@ export class Dispatch {
     for (const { id: queueId, task } of this.#queues.all()) {
       const room = rooms.get(task) ?? 0;
       if (room === 0) continue;
-      for (const { id, rank } of this.#front.all(queueId, Math.min(room, freeSlots))) {
-        fronts.push({ id, rank, task });
-      }
+      for (const job of this.#lines.front(queueId, Math.min(room, freeSlots))) fronts.push({ ...job, task });
     }
-    fronts.sort((a, b) => a.rank - b.rank || a.id - b.id);
+    fronts.sort(byRank);
     return takeWithinRoom(fronts, freeSlots, rooms);
   }
 

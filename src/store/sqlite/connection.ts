@@ -29,17 +29,27 @@ export async function connect(file: string, use: StoreUse, clock: Clock): Promis
   } else {
     makePrivateFile(file);
   }
-  const db = openDatabase(file, { timeout: BLOCKING_WAIT_MS[use], readonly: use === 'read' });
+  const db = openNamed(file, use);
   const connection = new Connection(db, file, use, clock);
   try {
-    refuseUnsafeLibrary(db);
     // Ten processes may open a new store at once, and switching to WAL needs it for oneself.
-    await connection.retry(() => setPragmas(db, use));
+    await connection.retry(() => {
+      refuseUnsafeLibrary(db);
+      setPragmas(db, use);
+    });
   } catch (error) {
     db.close();
     throw error;
   }
   return connection;
+}
+
+function openNamed(file: string, use: StoreUse): Database {
+  try {
+    return openDatabase(file, { timeout: BLOCKING_WAIT_MS[use], readonly: use === 'read' });
+  } catch (error) {
+    throw named(error, file);
+  }
 }
 
 /** One SQLite connection: runs work as transactions, waits for locks in the way that its use allows, and names errors. */
@@ -85,7 +95,7 @@ export class Connection {
       try {
         return work();
       } catch (error) {
-        if (!isBusy(error)) throw this.#named(error);
+        if (!isBusy(error)) throw named(error, this.#file);
         const waitedMs = Math.round(this.#clock.monotonicMs() - startedAtMs);
         if (waitedMs >= LONGEST_WAIT_MS[this.#use]) {
           throw new DoggedError('STORE_BUSY', { file: this.#file, waitedMs }, { cause: error });
@@ -94,13 +104,14 @@ export class Connection {
       await pause(this.#clock, pauseMs);
     }
   }
+}
 
-  #named(error: unknown): unknown {
-    if (!(error instanceof SqliteDatabase.SqliteError)) return error;
-    const code = NAMED_ERRORS.find(([pattern]) => pattern.test(error.code))?.[1];
-    if (code === undefined) return error;
-    return new DoggedError(code, { file: this.#file, detail: error.message }, { cause: error });
-  }
+function named(error: unknown, file: string): unknown {
+  if (!(error instanceof SqliteDatabase.SqliteError)) return error;
+  const code = NAMED_ERRORS.find(([pattern]) => pattern.test(error.code))?.[1];
+  return code === undefined
+    ? error
+    : new DoggedError(code, { file, detail: error.message }, { cause: error });
 }
 
 export function isBusy(error: unknown): boolean {

@@ -46,11 +46,11 @@ export class Ending {
   constructor(core: Core) {
     const { db } = core;
     this.#core = core;
-    // Index of the inner query: jobs_successors, nearly always empty.
+    // The index of the inner query is nearly always empty.
     this.#running = db
       .prepare<[number, number, number], RunningRow>(`
         SELECT queue_id, group_name, priority, cancel_requested,
-          (SELECT s.id FROM jobs s WHERE s.place = ${PLACES.parked} AND s.after_job = jobs.id)
+          (SELECT s.id FROM jobs s INDEXED BY jobs_successors WHERE s.place = ${PLACES.parked} AND s.after_job = jobs.id)
         FROM jobs
         WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`)
       .raw();

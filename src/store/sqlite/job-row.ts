@@ -43,7 +43,7 @@ export const JOB_COLUMNS = `
   j.exit_code AS exitCode, j.result, j.after_job AS afterJob, ${payloadOf('j')} AS payload, j.payload_hash AS payloadHash`;
 
 /** CROSS JOIN fixes the order: jobs are always found first, by an index of theirs. */
-export const JOB_TABLES = `
+export const jobTables = `
   jobs j
   CROSS JOIN queues q ON q.id = j.queue_id
   CROSS JOIN scopes s ON s.id = j.scope_id`;

@@ -21,8 +21,10 @@ export async function openSqliteStore(
     else upgradeSchema(connection, { stateFolder, use, nowMs: clock.wallMs(), migrations });
   };
   try {
-    await connection.retry(prepareSchema);
-    return new SqliteStore(connection, use);
+    return await connection.retry(() => {
+      prepareSchema();
+      return new SqliteStore(connection, use);
+    });
   } catch (error) {
     connection.db.close();
     throw error;

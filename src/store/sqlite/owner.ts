@@ -45,14 +45,12 @@ export class Owners {
         epoch = epoch + 1, boot_id = ?, pid = ?, start_ticks = ?, nonce = ?, clean_stop = 0, owned_at = ?`);
     this.#release = db.prepare('UPDATE meta SET clean_stop = 1, pulse_at = ? WHERE epoch = ?');
     this.#pulse = db.prepare('UPDATE meta SET pulse_at = ? WHERE epoch = ?');
-    // Index: jobs_running, as many rows as there are slots.
     this.#orphans = db.prepare(`
       SELECT id, queue_id AS queueId, scope_id AS scopeId, key, cycle, epoch, attempt, charged, crashes,
         max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
         run_at AS runAtMs, late_by AS lateByMs, ${payloadOf('jobs')} AS payload, payload_hash AS payloadHash, started_at AS startedAtMs
-      FROM jobs
-      WHERE place = ${PLACES.running} AND epoch < (SELECT epoch FROM meta)
-      ORDER BY id`);
+      FROM jobs INDEXED BY jobs_running
+      WHERE place = ${PLACES.running} AND epoch < (SELECT epoch FROM meta)`);
   }
 
   take(owner: Owner, nowMs: number): Ownership {
@@ -78,7 +76,8 @@ export class Owners {
 
   orphans(): readonly Orphan[] {
     const { names } = this.#core;
-    return this.#orphans.all().map((row) => {
+    const rows = this.#orphans.all().sort((a, b) => a.id - b.id);
+    return rows.map((row) => {
       const { id, queueId, scopeId, payload, payloadHash, startedAtMs, ...rest } = row;
       const { workspace, task } = names.queueById(queueId);
       const source = names.sourceOf(scopeId);

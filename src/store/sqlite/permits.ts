@@ -39,10 +39,9 @@ export class Permits {
       'UPDATE groups SET held = held - 1 WHERE queue_id = ? AND name = ? AND held > 1',
     );
     this.#remove = db.prepare('DELETE FROM groups WHERE queue_id = ? AND name = ?');
-    // Index: jobs_parked.
     this.#bestParked = db
       .prepare<[number, string], number>(`
-        SELECT id FROM jobs
+        SELECT id FROM jobs INDEXED BY jobs_parked
         WHERE place = ${PLACES.parked} AND after_job IS NULL AND queue_id = ? AND group_name = ?
         ORDER BY rank, id
         LIMIT 1`)
@@ -54,22 +53,38 @@ export class Permits {
   seat(job: Seeker, nowMs: number): WaitingPlace {
     if (job.runAtMs > nowMs) return 'scheduled';
     if (job.group === null) return 'ready';
-    const limit = this.#names.queueById(job.queueId).groupLimit ?? Number.MAX_SAFE_INTEGER;
-    return this.#take.run(job.queueId, job.group, limit).changes === 1 ? 'ready' : 'parked';
+    return this.#takePermit(job.queueId, job.group) ? 'ready' : 'parked';
   }
 
-  /** Gives back the permit of a job that was ready or running, and un-parks the best of its group. */
+  /** Gives back the permit of a job that was ready or running, and hands it to the best parked job of its group. */
   release(queueId: number, group: string | null): void {
     if (group === null) return;
-    const limit = this.#names.queueById(queueId).groupLimit ?? Number.MAX_SAFE_INTEGER;
-    const held = this.#held.get(queueId, group) ?? 0;
     // More are out than allowed only after the limit was lowered: then nobody gets this one.
-    const heir = held > limit ? undefined : this.#bestParked.get(queueId, group);
-    if (heir !== undefined) {
-      this.#makeReady.run(heir);
-      this.#tally.move(queueId, 'parked', 'ready');
-    } else if (this.#giveBack.run(queueId, group).changes === 0) {
-      this.#remove.run(queueId, group);
+    const isFree = (this.#held.get(queueId, group) ?? 0) <= this.#limit(queueId);
+    if (isFree && this.#unparkBest(queueId, group)) return;
+    if (this.#giveBack.run(queueId, group).changes === 0) this.#remove.run(queueId, group);
+  }
+
+  /** Un-parks jobs, best first, for as long as their group has room. */
+  fill(queueId: number, group: string): void {
+    while (this.#bestParked.get(queueId, group) !== undefined && this.#takePermit(queueId, group)) {
+      this.#unparkBest(queueId, group);
     }
+  }
+
+  #takePermit(queueId: number, group: string): boolean {
+    return this.#take.run(queueId, group, this.#limit(queueId)).changes === 1;
+  }
+
+  #limit(queueId: number): number {
+    return this.#names.queueById(queueId).groupLimit ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  #unparkBest(queueId: number, group: string): boolean {
+    const heir = this.#bestParked.get(queueId, group);
+    if (heir === undefined) return false;
+    this.#makeReady.run(heir);
+    this.#tally.move(queueId, 'parked', 'ready');
+    return true;
   }
 }

@@ -23,9 +23,8 @@ export class Pruning {
     const { db } = core;
     this.#core = core;
     this.#queues = db.prepare<[], number>('SELECT id FROM queues').pluck();
-    // Index: jobs_ended.
     this.#old = db.prepare(`
-      SELECT id, scope_id AS scopeId, key FROM jobs
+      SELECT id, scope_id AS scopeId, key FROM jobs INDEXED BY jobs_ended
       WHERE place > ${PLACES.running} AND queue_id = ? AND place = ? AND ended_at < ?
       ORDER BY ended_at
       LIMIT ?`);

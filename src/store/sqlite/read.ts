@@ -10,7 +10,7 @@ import type {
   TaskCounts,
 } from '../contract.js';
 import { rowIdOf } from './core.js';
-import { JOB_COLUMNS, JOB_TABLES, type JobRow, summaryOf } from './job-row.js';
+import { JOB_COLUMNS, type JobRow, jobTables, summaryOf } from './job-row.js';
 
 const OUTCOME_KINDS = Object.keys(OUTCOME_CODES) as OutcomeKind[];
 
@@ -53,20 +53,20 @@ export class Reading {
     this.#sources = db.prepare(
       'SELECT workspace, name, records, rejected FROM scopes WHERE kind = 0 ORDER BY workspace, name',
     );
-    // Index: jobs_waiting, one seek for each of the two places.
+    // One seek for each of the two places.
     this.#oldestDue = db
       .prepare<[], number | null>(`
         SELECT min(run_at) FROM (
-          SELECT min(run_at) AS run_at FROM jobs WHERE place = ${PLACES.ready} AND place <= ${PLACES.parked}
+          SELECT min(run_at) AS run_at FROM jobs INDEXED BY jobs_waiting WHERE place = ${PLACES.ready} AND place <= ${PLACES.parked}
           UNION ALL
-          SELECT min(run_at) FROM jobs WHERE place = ${PLACES.parked} AND place <= ${PLACES.parked}
+          SELECT min(run_at) FROM jobs INDEXED BY jobs_waiting WHERE place = ${PLACES.parked} AND place <= ${PLACES.parked}
         )`)
       .pluck();
     this.#nextScheduled = db
       .prepare<[], number | null>(`
-        SELECT min(run_at) FROM jobs WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked}`)
+        SELECT min(run_at) FROM jobs INDEXED BY jobs_waiting WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked}`)
       .pluck();
-    this.#job = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.id = ?`);
+    this.#job = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${jobTables} WHERE j.id = ?`);
     this.#attempts = db.prepare(`
       SELECT a.started_at AS atMs, a.attempt, a.ended_at AS endedAtMs, a.outcome, a.reason,
         a.exit_code AS exitCode, a.signal, o.stdout, o.stderr

@@ -5,8 +5,9 @@ const { ready, parked, running, failed, cancelled } = PLACES;
 /**
  * The first schema. Why it looks like this, and what was measured: docs/decisions/0001-sqlite-schema.md.
  *
- * All tables are STRICT. Times are wall-clock milliseconds. Every partial index belongs to one place, so that a job
- * stands only in the indexes of where it is now, and a query must name the place as a literal to use it.
+ * All tables are STRICT. Times are wall-clock milliseconds. Every index of jobs is partial, so that a job stands only in
+ * those of the place where it is now. A query must repeat an index's condition word for word to use it, and names it with
+ * INDEXED BY: then no statistics can ever talk the planner into another way.
  */
 export const FIRST_SCHEMA = `
   -- One row: who owns this store. The worker's pulse is a commit to it.
@@ -172,16 +173,14 @@ export const FIRST_SCHEMA = `
     WHERE place <= ${parked};
   CREATE INDEX jobs_expiring ON jobs (expires_at)
     WHERE place <= ${parked} AND expires_at IS NOT NULL;
-  CREATE INDEX jobs_running ON jobs (queue_id, group_name)
+  -- Orphans of older epochs; covers the recount.
+  CREATE INDEX jobs_running ON jobs (epoch, queue_id, group_name)
     WHERE place = ${running};
   CREATE INDEX jobs_cancelling ON jobs (epoch)
     WHERE place = ${running} AND cancel_requested = 1;
-  -- Pruning by age; covers the recount of tallies.
+  -- Pruning by age, lists by state; covers the recount of tallies.
   CREATE INDEX jobs_ended ON jobs (queue_id, place, ended_at)
     WHERE place > ${running};
-  -- Lists of what did not end well, newest first.
-  CREATE INDEX jobs_ended_badly ON jobs (place, id)
-    WHERE place >= ${failed};
 
   CREATE TRIGGER jobs_terminal_is_terminal AFTER UPDATE OF place ON jobs
   WHEN OLD.place > ${running}
