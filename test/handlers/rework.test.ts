@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -9,13 +9,22 @@ const { closeWhatIsOpen } = (await import(templateFile('handlers/mend.mjs'))) as
 };
 const records = fileURLToPath(new URL('../fixtures/records', import.meta.url));
 
-/** A project whose idea has this code, and the issue that it was handed over with. */
+const ISSUE: Issue = {
+  title: 'Fan curve',
+  project: 'outputs/fan-curve',
+  file: 'main.js',
+  round: 1,
+  line: 1,
+  error: 'x',
+};
+
+/** A project whose source this is, and the issue that it was handed over with. */
 function handedOver(code: string) {
   const place = initialised();
-  place.implement(JSON.stringify({ title: 'Fan curve', description: 'x', code }));
-  const [issue] = place.issues();
-  if (issue === undefined) throw new Error('the code parses');
-  return { place, issue, source: () => place.project('fan-curve')['main.js'] };
+  mkdirSync(place.path('outputs/fan-curve'));
+  writeFileSync(place.path('outputs/fan-curve/main.js'), code);
+  writeFileSync(place.path('QAissue.json'), JSON.stringify([ISSUE]));
+  return { place, issue: ISSUE, source: () => place.project('fan-curve')['main.js'] };
 }
 
 describe('the first round', () => {
@@ -31,7 +40,8 @@ describe('the first round', () => {
       '// (\n/* [ */ const a = "{";\nf(a\n',
       '// (\n/* [ */ const a = "{";\nf(a\n)\n',
     ],
-    ['a comment without an end', 'f(1);\n/* [', 'f(1);\n/* ['],
+    ['a comment without an end', 'f(1);\n/* [', 'f(1);\n/* [\n'],
+    ['a text that ends in an escaped quote', 'f("a\\"\n', 'f("a\\""\n)\n'],
     ['nothing', 'const ok = [1];\n', 'const ok = [1];\n'],
   ])('closes what was left open: %s', (_, code, mended) => {
     expect(closeWhatIsOpen(code)).toBe(mended);
@@ -93,7 +103,7 @@ describe('the third round', () => {
     const { place, issue } = handedOver(prose);
     const answers = await place.rework(issue, { ...issue, round: 2 }, { ...issue, round: 3 });
     expect(answers).toMatchObject([{ ok: true }, { ok: true }, { ok: false, retry: false }]);
-    expect(answers[2]?.error).toMatch(/"Fan curve" was tried 2 times and needs a person: SyntaxError/);
+    expect(answers[2]?.error).toMatch(/"Fan curve" was tried 2 times and needs a person: x/);
     expect(place.issues().map((entry) => entry.round)).toEqual([1, 2, 3]);
   });
 

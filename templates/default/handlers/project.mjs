@@ -68,8 +68,9 @@ export function writeProject(idea, line) {
   const source = join(folder, starter.file);
   const seenBefore = existsSync(source) && readIfThere(join(folder, 'idea.json')) === `${line.trim()}\n`;
   mkdirSync(folder, { recursive: true });
-  if (starter.manifest)
+  if (starter.manifest !== undefined) {
     writeWhole(join(folder, 'package.json'), starter.manifest(project, idea.code ?? 'export {}'));
+  }
   if (!seenBefore) writeWhole(source, ending(idea.code ?? starter.source(oneLine(idea.title), description)));
   writeWhole(join(folder, 'README.md'), readme(idea, description, starter));
   // Last: it says that the rest is there.

@@ -42,8 +42,9 @@ export default async function rework(entry, { progress }) {
 
   const next = { title, project: done.project, file, round: round + 1, ...fault };
   const exitCode = await handOver(next);
+  if (exitCode === EXIT_UNAVAILABLE) throw Object.assign(new Error('dogged is away'), { unavailable: true });
   if (exitCode !== 0)
-    throw Object.assign(new Error(`dogged append ended with ${exitCode}`), { retry: 'later' });
+    throw Object.assign(new Error('QAissue.json cannot be appended to'), { retry: 'later' });
   return { ...done, handedTo: 'QAissue.json', ...fault };
 }
 
