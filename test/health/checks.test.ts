@@ -1,0 +1,212 @@
+import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { CheckResult } from '../../src/health/check.js';
+import { configCheck } from '../../src/health/check-config.js';
+import { machineChecks } from '../../src/health/check-machine.js';
+import { processChecks } from '../../src/health/check-processes.js';
+import { type QueueFacts, queueChecks } from '../../src/health/check-queue.js';
+import { diagnose } from '../../src/health/diagnose.js';
+import { openRecoveryLog } from '../../src/health/recovery-log.js';
+import { openTally } from '../../src/health/tally.js';
+import type { Beat } from '../../src/heartbeat/beat.js';
+import { writeDesired } from '../../src/heartbeat/desired.js';
+import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
+import { beatFile } from '../../src/heartbeat/read-beat.js';
+import { defaultSettings } from '../../src/heartbeat/settings.js';
+import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { aBeat } from '../heartbeat/a-beat.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { tempFolder } from '../support/temp-folder.js';
+
+/** A state folder in which this very process plays worker and monitor. */
+function running(different: Partial<Beat> = {}) {
+  const stateFolder = tempFolder();
+  const self = nameThisProcess();
+  const files = stateFiles(stateFolder);
+  writePidFile(files.workerPid, self);
+  writePidFile(files.monitorPid, self);
+  const clock = new FakeClock();
+  writeFileSync(beatFile(stateFolder), JSON.stringify(aBeat({ ...self, ...different })));
+  return { stateFolder, clock, files };
+}
+
+async function checkProcesses(stateFolder: string, clock: FakeClock): Promise<Map<string, CheckResult>> {
+  const checks = processChecks({
+    stateFolder,
+    settings: defaultSettings(stateFolder, '/srv/dogged.config.yaml'),
+    clock,
+    version: '0.1.0',
+    figuresOf: async () => ({ upMs: 11_520_000, rssBytes: 42_991_616, cpu: 0.43 }),
+  });
+  const { checks: results } = await diagnose(checks, systemClock);
+  return new Map(results.map((one) => [one.name, one]));
+}
+
+test('a pair that is well says so, with its figures', async () => {
+  const { stateFolder, clock } = running();
+  await clock.advance(7_000);
+  const found = await checkProcesses(stateFolder, clock);
+  expect(found.get('worker')?.text).toBe(`PID: ${process.pid}, up 3h 12m, 41 MB, 0.4 % CPU`);
+  expect(found.get('processes')?.text).toBe('All processes running');
+  expect(found.get('heartbeat')?.text).toBe('Status file fresh: 7s old');
+  expect(found.get('deadlock')?.text).toBe('No deadlock detected: loop lag p99 1 ms, longest 2 ms');
+  expect([...found.values()].map((one) => one.status)).not.toContain('warning');
+});
+
+test('a beat that grows old is first late, then stale, and names its cure', async () => {
+  const { stateFolder, clock } = running();
+  await clock.advance(75_000);
+  expect((await checkProcesses(stateFolder, clock)).get('heartbeat')).toMatchObject({
+    status: 'warning',
+    text: 'Status file late: 1m 15s old',
+  });
+  await clock.advance(60_000);
+  const found = await checkProcesses(stateFolder, clock);
+  expect(found.get('heartbeat')).toMatchObject({ status: 'critical', remedy: 'dogged health --recover' });
+  expect(found.get('deadlock')?.status).toBe('critical');
+});
+
+test('the beat of a worker that is gone says nothing about the one that runs', async () => {
+  const { stateFolder, clock } = running({ nonce: 'of another' });
+  expect((await checkProcesses(stateFolder, clock)).get('heartbeat')).toMatchObject({
+    status: 'warning',
+    text: 'The worker has not beaten yet',
+  });
+});
+
+test('without a worker it is said why there is none, and what to do', async () => {
+  const stateFolder = tempFolder();
+  const clock = new FakeClock();
+  const worker = async () => (await checkProcesses(stateFolder, clock)).get('worker');
+  expect(await worker()).toMatchObject({ status: 'critical', text: 'not running', remedy: 'dogged start' });
+  writePidFile(stateFiles(stateFolder).workerPid, { ...nameThisProcess(), startTicks: 1 });
+  expect(await worker()).toMatchObject({ text: `PID ${process.pid} is gone` });
+  openTally(stateFolder, () => undefined).setPhase('await-config', 'the config is refused');
+  expect(await worker()).toMatchObject({ text: 'the config is refused', remedy: 'dogged check' });
+  writeDesired(stateFolder, 'stopped');
+  expect(await worker()).toMatchObject({ text: 'not running: it was stopped on request' });
+});
+
+test('restarts that follow each other are a warning, though each of them worked', async () => {
+  const { stateFolder, clock } = running();
+  const record = openRecoveryLog(stateFolder, clock);
+  for (const recovery of ['a', 'b', 'c']) {
+    record({
+      recovery,
+      cause: 'died',
+      evidence: {},
+      action: 'starting another',
+      outcome: 'begun',
+      tookMs: null,
+    });
+    record({
+      recovery,
+      cause: 'died',
+      evidence: {},
+      action: 'starting another',
+      outcome: 'recovered',
+      tookMs: 9,
+    });
+  }
+  expect((await checkProcesses(stateFolder, clock)).get('recoveries')).toMatchObject({
+    status: 'warning',
+    text: '3 in the last hour (died)',
+  });
+  await clock.advance(3_601_000);
+  expect((await checkProcesses(stateFolder, clock)).get('recoveries')).toMatchObject({
+    status: 'ok',
+    text: '3 in the last 24 h',
+  });
+});
+
+test('a worker of another version is told', async () => {
+  const { stateFolder, clock } = running({ version: '0.0.9' });
+  expect((await checkProcesses(stateFolder, clock)).get('versions')).toMatchObject({
+    status: 'warning',
+    remedy: 'dogged restart',
+  });
+});
+
+const FACTS: QueueFacts = {
+  countedFrom: 'database',
+  problems: [],
+  queue: aBeat().queue,
+  oldestDueMs: null,
+  waiting: [],
+  sources: [],
+};
+
+async function checkQueue(different: Partial<QueueFacts>): Promise<readonly CheckResult[]> {
+  const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
+  const { checks } = await diagnose(
+    queueChecks(settings, async () => ({ ...FACTS, ...different })),
+    systemClock,
+  );
+  return checks.filter((one) => one.status !== 'ok');
+}
+
+test('jobs that have been due for long are a warning with the reason why they wait', async () => {
+  const queue = { ...FACTS.queue, pending: 41 };
+  expect(await checkQueue({ queue, oldestDueMs: 299_000 })).toEqual([]);
+  const waiting = [{ task: 'implement', reason: 'paused' as const, jobs: 41 }];
+  expect(await checkQueue({ queue, oldestDueMs: 360_000, waiting })).toMatchObject([
+    {
+      status: 'warning',
+      text: '41 pending, 0 running, 0 completed; oldest 6m: task "implement" waits for somebody to resume it',
+      remedy: 'dogged resume implement',
+    },
+  ]);
+});
+
+test('refused records, dead letters, a source in trouble and an unreadable database are each named', async () => {
+  const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null };
+  const found = await checkQueue({
+    queue: { ...FACTS.queue, failed: 2 },
+    sources: [
+      { ...source, rejected: 4 },
+      { ...source, name: 'qa', problem: 'the file cannot be read (EACCES)' },
+    ],
+    problems: ['database: the file is no database'],
+  });
+  expect(found.map(({ name, status, remedy }) => [name, status, remedy])).toEqual([
+    ['source:ideas', 'warning', 'dogged rejects --source ideas'],
+    ['source:qa', 'warning', 'dogged logs'],
+    ['dead-letters', 'warning', 'dogged jobs --state failed'],
+    ['database', 'critical', 'dogged logs'],
+  ]);
+});
+
+test('the config is judged as it is now, and one that the worker has not read yet is told', async () => {
+  const stateFolder = tempFolder();
+  const configFile = join(stateFolder, 'dogged.config.yaml');
+  writeFileSync(configFile, '');
+  writeFileSync(stateFiles(stateFolder).settings, '{}');
+  const check = async (finding: Parameters<typeof configCheck>[2]) =>
+    (await configCheck(configFile, stateFolder, finding).run())[0];
+  const valid = { is: 'valid', sources: 3, tasks: 1 } as const;
+  expect(await check(async () => valid)).toMatchObject({
+    status: 'ok',
+    text: 'dogged.config.yaml: 3 sources, 1 task',
+  });
+  utimesSync(configFile, 2e9, 2e9);
+  expect(await check(async () => valid)).toMatchObject({ status: 'warning', remedy: 'dogged restart' });
+  expect(await check(async () => ({ is: 'invalid', problems: ['3:5 no task "x"', 'more'] }))).toMatchObject({
+    status: 'critical',
+    text: '2 problems: 3:5 no task "x"',
+  });
+  expect(await check(async () => ({ is: 'missing' }))).toMatchObject({ remedy: 'dogged init' });
+});
+
+test('a state folder that cannot be written is critical, and one that is not there yet is none', async () => {
+  const folder = tempFolder();
+  const run = async (path: string) => (await machineChecks(path)[0]?.run()) ?? [];
+  expect((await run(join(folder, 'later'))).map((one) => one.name)).toEqual(['disk']);
+  const locked = join(folder, 'locked');
+  mkdirSync(locked);
+  chmodSync(locked, 0o500);
+  // Root may write everywhere: the kernel then says so too.
+  const expected = process.getuid?.() === 0 ? ['disk'] : ['state-folder', 'disk'];
+  expect((await run(locked)).map((one) => one.name)).toEqual(expected);
+});
