@@ -44,12 +44,16 @@ function remedyOf(error: ErrorObject): string {
     case 'additionalProperties':
       return `remove ${JSON.stringify(params['additionalProperty'])}${within(error)}`;
     case 'type':
-      return `make ${placeOf(error)} a ${[params['type']].flat().join(' or ')}`;
+      return `make ${placeOf(error)} ${[params['type']].flat().map(withArticle).join(' or ')}`;
     case 'enum':
       return `make ${placeOf(error)} one of ${JSON.stringify(params['allowedValues'])}`;
     default:
       return `mend ${placeOf(error)}: it ${error.message ?? `breaks ${keyword}`}`;
   }
+}
+
+function withArticle(type: string): string {
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 
 function placeOf(error: ErrorObject): string {

@@ -19,11 +19,9 @@ async function holds(layout: Layout, steps: readonly Operation[]): Promise<void>
   try {
     const model = new LogModel(join(rig.folder, 'log.json'), layout, async () => void (await rig.poll()));
     model.begin();
-    await rig.poll();
     for (const step of steps) {
-      if (step.kind === 'poll') await rig.poll();
-      else if (step.kind === 'restart') rig.restart();
-      else await model.apply(step);
+      if (step.kind === 'restart') rig.restart();
+      await model.apply(step);
     }
     // Quiet: two looks for what must settle, and past the time in which a stamp can hide a write.
     for (let n = 0; n < 3; n += 1) {

@@ -107,6 +107,8 @@ export class LogModel {
   readonly #look: () => Promise<void>;
   #records: Content[] = [];
   #made = 0;
+  /** Whether somebody has looked at the file since it was replaced. */
+  #seen = false;
   /** Most copies of each content that ever stood in the file at once. */
   readonly most = new Map<Content, number>();
 
@@ -121,7 +123,7 @@ export class LogModel {
     return countOf(this.#records);
   }
 
-  /** A first document that is whole: half-written states are shown only after somebody has seen the file. */
+  /** A first document that is whole. */
   begin(): void {
     this.#become(this.#fresh(20));
     writeFileSync(this.#path, this.#text(this.#records));
@@ -129,6 +131,11 @@ export class LogModel {
 
   async apply(operation: Operation): Promise<void> {
     switch (operation.kind) {
+      case 'poll':
+        return this.#lookOn();
+      case 'restart':
+        this.#seen = false;
+        return;
       case 'append':
         return this.#write([...this.#records, ...this.#fresh(operation.count)], operation.writing);
       case 'prune': {
@@ -159,6 +166,7 @@ export class LogModel {
       case 'rename':
         writeFileSync(`${this.#path}.new`, text);
         renameSync(`${this.#path}.new`, this.#path);
+        this.#seen = false;
         return;
       case 'truncate':
         return this.#writeTorn('w', text, 0, writing.tear);
@@ -174,17 +182,25 @@ export class LogModel {
   }
 
   async #writeTorn(flags: string, text: string, position: number, tearAt: number | null): Promise<void> {
+    // A file that is whole when it is first seen is taken at once: one that is first seen in the midst of being
+    // overwritten, without being truncated first, cannot be told from it. That is the one limit of settling.
+    if (tearAt !== null && !this.#seen) await this.#lookOn();
     const bytes = Buffer.from(text);
     const fd = openSync(this.#path, flags);
     try {
       const first = tearAt === null ? bytes.length : Math.floor(bytes.length * tearAt);
       writeSync(fd, bytes, 0, first, position);
-      if (tearAt !== null) await this.#look();
+      if (tearAt !== null) await this.#lookOn();
       writeSync(fd, bytes, first, bytes.length - first, position + first);
       ftruncateSync(fd, position + bytes.length);
     } finally {
       closeSync(fd);
     }
+  }
+
+  async #lookOn(): Promise<void> {
+    this.#seen = true;
+    await this.#look();
   }
 
   #become(records: Content[]): void {
