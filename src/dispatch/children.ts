@@ -45,6 +45,8 @@ const SWEEP_MS = 2_000;
 const BETWEEN_SWEEPS_MS = 5_000;
 /** Pipes close with the last process that holds them: longer than this, and somebody still does. */
 const PIPES_CLOSE_MS = 100;
+/** After a sweep only somebody who is no longer known as ours can hold them; what was written is read by then. */
+const STRANGER_MS = 1_000;
 const LATE_SWEEP_MS = 1_000;
 const GROUP_CHECK_MS = 20;
 
@@ -146,7 +148,7 @@ export class Children {
           await this.#sweepChild(id, pid, spec.label);
         if (!(await this.#settlesWithin(settled, PIPES_CLOSE_MS)) && pid !== undefined) {
           await this.#sweepChild(id, pid, spec.label);
-          if (!(await this.#settlesWithin(settled, PIPES_CLOSE_MS))) {
+          if (!(await this.#settlesWithin(settled, STRANGER_MS))) {
             subprocess.stdout.destroy();
             subprocess.stderr.destroy();
           }
@@ -220,13 +222,14 @@ export class Children {
     );
   }
 
-  async #settlesWithin(settled: Promise<unknown>, withinMs: number): Promise<boolean> {
-    const waiting = new AbortController();
-    const inTime = settled.then(() => true);
-    const tooLate = pause(this.#options.clock, withinMs, waiting.signal).then(() => false);
-    const answer = await Promise.race([inTime, tooLate]);
-    waiting.abort();
-    return answer;
+  #settlesWithin(settled: Promise<unknown>, withinMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(withinMs, () => resolve(false));
+      void settled.then(() => {
+        cancel();
+        resolve(true);
+      });
+    });
   }
 }
 
