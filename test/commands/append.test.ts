@@ -292,13 +292,16 @@ describe('several at the same time', () => {
     expect(readdirSync(dirname(file))).toEqual(['ideas.json']);
   });
 
-  it('the ticket of a process that is alive is waited for, and then the answer is "try again"', async () => {
+  it.each([
+    ['the ticket of a process that is alive is waited for, and then the answer is "try again"', 1],
+    ['so is a process that is still drawing its ticket: it may be a lower one', 0],
+  ])('%s', async (_, number) => {
     const file = fileWith('[1]');
     const holder = spawn('sleep', ['60']);
     try {
       const owner = await until(() => identifyProcess(holder.pid ?? 0));
       mkdirSync(join(dirname(file), '.ideas.json.lock'));
-      const ticket = `1.${owner.pid}.${owner.startTicks}.${owner.bootId}.0a0a0a0a`;
+      const ticket = `${number}.${owner.pid}.${owner.startTicks}.${owner.bootId}.0a0a0a0a`;
       writeFileSync(join(dirname(file), '.ideas.json.lock', ticket), '');
       await expect(append(file)).rejects.toMatchObject({ code: 'APPEND_BUSY', exitCode: 75 });
       expect(readFileSync(file, 'utf8')).toBe('[1]');
@@ -328,7 +331,7 @@ describe('several at the same time', () => {
     expect(existsSync(folder)).toBe(false);
   });
 
-  it('who is still choosing a ticket is waited for: it may draw a lower one', async () => {
+  it('the second waits until the first has released', async () => {
     const file = fileWith('[1]');
     const first = await acquireAppendLock(file, systemClock, 1_000);
     expect(first).toHaveProperty('release');
