@@ -38,11 +38,13 @@ export class Listing {
       task: filter.task ?? null,
       source: filter.source ?? null,
     };
-    const conditions = [`queue_id IN (${this.#queues.all(names).join(', ')})`];
-    if (filter.source !== undefined) {
-      conditions.push(`scope_id IN (${this.#sources.all(names).join(', ')})`);
-    }
-    const wanted = conditions.join(' AND ');
+    const queues = this.#queues.all(names);
+    const sources = filter.source === undefined ? null : this.#sources.all(names);
+    // Where no list can be made of the names, no index could be bound either.
+    if (queues.length === 0 || sources?.length === 0) return [];
+    const wanted =
+      `queue_id IN (${queues.join(', ')})` +
+      (sources === null ? '' : ` AND scope_id IN (${sources.join(', ')})`);
     if (filter.states === undefined) return this.#jobs(this.#newest('jobs', wanted, filter.limit));
     const ids = placesOf(filter.states).flatMap((place) => this.#newestIn(place, wanted, filter.limit));
     return this.#jobs(ids.sort((a, b) => b - a).slice(0, filter.limit));
