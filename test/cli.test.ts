@@ -188,7 +188,7 @@ test('on a terminal the queue is drawn again and again until q', async () => {
   });
   const [code] = await once(screen, 'close');
   expect(code).toBe(0);
-  expect(drawn).toContain('\x1b[H\x1b[2J');
+  expect(drawn).toContain('\x1b[2J\x1b[H');
 });
 
 test('monitor_queue is the queue by path and by link, of the folder that it is called from', () => {

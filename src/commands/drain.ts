@@ -3,6 +3,7 @@ import { type Clock, isoTime, pause } from '../platform/clock.js';
 import { laterText, type Remaining, remainingOf, remainingText } from '../view/drain-text.js';
 import { escapeText } from '../view/escape.js';
 import { progressBar } from '../view/progress-bar.js';
+import { waitingLines } from '../view/screen-parts.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { duration } from './option-values.js';
@@ -50,7 +51,7 @@ export const drainCommand: CommandModule<DrainOptions> = {
           return finish(snapshot, remaining, output);
         }
         progress.show(left, remainingText(snapshot, remaining));
-        warn(snapshot.verdict === 'running' || snapshot.monitor.pid !== null ? '' : NOBODY_WORKS);
+        warn(whatHinders(snapshot));
       }
       const waitedMs = clock.monotonicMs() - startedAtMs;
       if (options.timeout !== undefined && waitedMs >= options.timeout) {
@@ -61,6 +62,13 @@ export const drainCommand: CommandModule<DrainOptions> = {
     }
   },
 };
+
+/** What a person must know who waits: this would not end by itself. */
+function whatHinders(snapshot: SystemSnapshot): string {
+  if (snapshot.verdict !== 'running' && snapshot.monitor.pid === null) return NOBODY_WORKS;
+  const paused = snapshot.waiting.filter(({ reason }) => reason === 'paused');
+  return waitingLines({ ...snapshot, waiting: paused }).join('\n');
+}
 
 const NOBODY_WORKS = 'No worker runs, so nothing moves. Start it with: dogged start';
 

@@ -29,6 +29,9 @@ export function createOutput({ stdout, stderr, env }: Streams, asJson: boolean):
     note: (text) => void stderr.write(`${text}\n`),
     colour: !asJson && wantsColour(env, isTerminal),
     interactive: !asJson && isTerminal,
-    columns: stdout.columns || Number(env['COLUMNS']) || COLUMNS_WITHOUT_TERMINAL,
+    // Asked anew each time: a terminal may be resized while a screen is drawn again and again.
+    get columns() {
+      return stdout.columns || Number(env['COLUMNS']) || COLUMNS_WITHOUT_TERMINAL;
+    },
   };
 }

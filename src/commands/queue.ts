@@ -14,7 +14,11 @@ interface QueueOptions extends CommonOptions {
 const LINE_SHOWN = 5;
 const REFRESH_MS = 1_000;
 
-const CLEAR_SCREEN = '\x1b[H\x1b[2J\x1b[3J';
+/** Drawn over the last picture, line by line: clearing the whole screen first would make it flicker. */
+const HOME = '\x1b[H';
+const CLEAR_LINE_END = '\x1b[K';
+const CLEAR_BELOW = '\x1b[J';
+const CLEAR_SCREEN = '\x1b[2J';
 
 export const queueCommand: CommandModule<QueueOptions> = {
   examples: [
@@ -51,14 +55,22 @@ async function watch(call: CommandCall<QueueOptions>): Promise<number> {
     if (key.includes('q') || key.includes(0x03)) quit.abort();
   };
   process.stdin.setRawMode(true).resume().on('data', onKey);
+  output.draw(CLEAR_SCREEN);
   try {
     while (!quit.signal.aborted) {
       const lines = await look(call);
-      output.draw(`${CLEAR_SCREEN}${lines.join('\n')}\n\nq quits\n`);
+      output.draw(picture(lines, process.stdout.rows ?? lines.length + 2));
       await pause(clock, REFRESH_MS, quit.signal);
     }
     return EXIT.ok;
   } finally {
     process.stdin.off('data', onKey).setRawMode(false).pause();
+    output.draw('\n');
   }
+}
+
+/** What fits, with the way out in the last line. */
+function picture(lines: readonly string[], rows: number): string {
+  const shown = [...lines.slice(0, Math.max(0, rows - 2)), '', 'q quits'];
+  return HOME + shown.map((line) => line + CLEAR_LINE_END).join('\n') + CLEAR_BELOW;
 }

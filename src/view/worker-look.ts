@@ -100,6 +100,8 @@ function lookAtWorker(
 }
 
 function nobody(state: 'stopped' | 'dead' | 'unknown'): Pick<ProcessesLook, 'verdict' | 'worker'> {
-  const none = { pid: null, beatAgeMs: null, upMs: null, rssBytes: null, cpu: null };
-  return { verdict: state, worker: { ...none, state } };
+  return {
+    verdict: state,
+    worker: { pid: null, state, beatAgeMs: null, upMs: null, rssBytes: null, cpu: null },
+  };
 }

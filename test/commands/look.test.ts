@@ -62,7 +62,7 @@ describe('status', () => {
     const [status, ...more] = await place.json('status');
     expect(more).toEqual([]);
     expect(Object.keys(status)).toEqual(STATUS_FIELDS);
-    expect(Object.keys(status.worker)).toEqual(['pid', 'beatAgeMs', 'upMs', 'rssBytes', 'cpu', 'state']);
+    expect(Object.keys(status.worker)).toEqual(['pid', 'state', 'beatAgeMs', 'upMs', 'rssBytes', 'cpu']);
     expect(Object.keys((await place.json('queue'))[0])).toEqual(STATUS_FIELDS);
   });
 
