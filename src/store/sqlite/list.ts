@@ -42,9 +42,8 @@ export class Listing {
     const sources = filter.source === undefined ? null : this.#sources.all(names);
     // Where no list can be made of the names, no index could be bound either.
     if (queues.length === 0 || sources?.length === 0) return [];
-    const wanted =
-      `queue_id IN (${queues.join(', ')})` +
-      (sources === null ? '' : ` AND scope_id IN (${sources.join(', ')})`);
+    const inSources = sources === null ? '' : ` AND scope_id IN (${sources.join(', ')})`;
+    const wanted = `queue_id IN (${queues.join(', ')})${inSources}`;
     if (filter.states === undefined) return this.#jobs(this.#newest('jobs', wanted, filter.limit));
     const ids = placesOf(filter.states).flatMap((place) => this.#newestIn(place, wanted, filter.limit));
     return this.#jobs(ids.sort((a, b) => b - a).slice(0, filter.limit));
