@@ -51,9 +51,10 @@ export function announceEnd(log: Log, { claim, report, next }: EndedAttempt, rec
       const nextTry = claim.charged + (next.charged ? 2 : 1);
       const waitMs = Math.max(0, next.runAtMs - report.endedAtMs);
       const free = next.charged ? '' : ', uncharged';
+      const wait = `${(waitMs / 1000).toFixed(1)} s`;
       log.warn(
         { ...facts, reason: next.reason, waitMs, charged: next.charged },
-        `Retrying ${id} (attempt ${nextTry} of ${maxAttempts}${free}) in ${(waitMs / 1000).toFixed(1)} s: ${next.reason}`,
+        `Retrying ${id} (attempt ${nextTry} of ${maxAttempts}) in ${wait}${free}: ${next.reason}`,
       );
       return;
     }

@@ -25,7 +25,7 @@ export interface SweepReport {
 
 /** A process that was forking while we looked shows up in the second look. */
 const CLEAN_SCANS = 2;
-const BETWEEN_SCANS_MS = 5;
+const BETWEEN_SCANS_MS = { first: 5, longest: 100 };
 
 /**
  * Kills every live process that the target means, until two looks in a row find none, for at most `withinMs`.
@@ -37,6 +37,7 @@ export async function sweep(target: SweepTarget, clock: Clock, withinMs: number)
   const leaders = new Set(target.leaders);
   const killed = new Set<string>();
   const giveUpAtMs = clock.monotonicMs() + withinMs;
+  let pauseMs = BETWEEN_SCANS_MS.first;
   for (let clean = 0; ; ) {
     const found = findTargets(target, leaders);
     clean = found.length === 0 ? clean + 1 : 0;
@@ -50,7 +51,9 @@ export async function sweep(target: SweepTarget, clock: Clock, withinMs: number)
         survivors: found.map(({ pid }) => ({ pid, mark: readMark(pid) })),
       };
     }
-    await pause(clock, BETWEEN_SCANS_MS);
+    await pause(clock, pauseMs);
+    // What does not go at once is in the kernel's hands, or another user's: looking harder does not help.
+    pauseMs = clean > 0 ? BETWEEN_SCANS_MS.first : Math.min(pauseMs * 2, BETWEEN_SCANS_MS.longest);
   }
 }
 
