@@ -21,6 +21,8 @@ import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
+const FIRST_POLLS_MS = 1_000;
+
 export interface WorkerOptions {
   readonly configFile: string;
   /** Poll, run all that is due, end. Else until a signal. */
@@ -112,14 +114,16 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   lag.start();
   beat.start();
   await dispatcher.rescue();
-  report.setState('running');
   dispatcher.start();
   if (untilIdle) {
+    report.setState('running');
     await runUntilIdle(config, intake, dispatcher, shutdown);
   } else {
     intake.start();
     monitor.start();
     pruning.start();
+    await firstPolls(config, intake, shutdown);
+    report.setState('running');
     void beat.beatNow();
     await shutdown.begun;
   }
@@ -143,6 +147,14 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   shutdown.dispose();
   log.info({ cutOff }, 'worker stopped');
   return shutdown.exitCode();
+}
+
+/** The beat that says "running" should be able to tell of each source; but one that is slow holds nobody up. */
+async function firstPolls(config: Config, intake: Intake, shutdown: Shutdown): Promise<void> {
+  const endMs = clock.monotonicMs() + FIRST_POLLS_MS;
+  while (intake.polls < config.sources.length && clock.monotonicMs() < endMs && !shutdown.hasBegun()) {
+    await pause(clock, 10);
+  }
 }
 
 /** Polls and runs until neither finds anything to do. A file that is still being written is waited for. */
