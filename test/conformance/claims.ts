@@ -200,6 +200,16 @@ export function conformsInClaims(engine: Engine): void {
       });
     });
 
+    it('expires those that hold permits together with those that wait for them', async () => {
+      const store = await owned();
+      const late = ['a', 'b', 'c', 'd'].map((key) => ({ key, group: 'g', expiresAtMs: T0 + 60 }));
+      await admit(store, [...late, { key: 'e', group: 'g' }]);
+      expect((await store.counts()).total).toMatchObject({ ready: 2, parked: 3 });
+      const { claims } = await turn(store, { nowMs: T0 + 60 });
+      expect(claims.map(({ key }) => key)).toEqual(['e']);
+      expect((await store.counts()).total).toMatchObject({ ready: 0, parked: 0, running: 1, expired: 4 });
+    });
+
     it('claims nothing that is too late, also when more is late than one turn expires', async () => {
       const store = await owned();
       const jobs = Array.from({ length: 1_200 }, (_, n) => ({ key: `${n}`, expiresAtMs: T0 + 1 }));

@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import { PLACES } from '../../job/job.js';
+import { PLACES, placeFromCode } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
 import type { Core } from './core.js';
@@ -157,12 +157,12 @@ export class Dispatch {
   #expireLate(nowMs: number): number {
     const { tally, permits } = this.#core;
     const jobs = this.#tooLate.all(nowMs, BATCH);
-    for (const job of jobs) {
+    // Those that hold permits come last: a permit must not go to a parked job that is about to expire too.
+    const byPermit = [...jobs.filter((job) => !holdsPermit(job)), ...jobs.filter(holdsPermit)];
+    for (const job of byPermit) {
       this.#expire.run(nowMs, job.id);
-      const place =
-        job.place === PLACES.ready ? 'ready' : job.place === PLACES.parked ? 'parked' : 'scheduled';
-      tally.move(job.queueId, place, 'expired');
-      if (place === 'ready') permits.release(job.queueId, job.group);
+      tally.move(job.queueId, placeFromCode(job.place), 'expired');
+      if (holdsPermit(job)) permits.release(job.queueId, job.group);
     }
     return jobs.length;
   }
@@ -243,4 +243,8 @@ function takeWithinRoom(
     taken.push(candidate);
   }
   return taken;
+}
+
+function holdsPermit(job: WaitingJob): boolean {
+  return job.place === PLACES.ready;
 }
