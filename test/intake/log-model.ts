@@ -107,7 +107,7 @@ export class LogModel {
   readonly #look: () => Promise<void>;
   #records: Content[] = [];
   #made = 0;
-  /** Whether somebody has looked at the file since it was replaced. */
+  /** Whether somebody has looked at the file since it was written. */
   #seen = false;
   /** Most copies of each content that ever stood in the file at once. */
   readonly most = new Map<Content, number>();
@@ -161,12 +161,15 @@ export class LogModel {
   async #write(next: Content[], writing: Writing): Promise<void> {
     const before = this.#text(this.#records);
     const text = this.#text(next);
+    // What nobody has seen yet is taken as it stands: bytes that are first seen in the midst of being overwritten, without
+    // having been truncated, cannot be told from whole ones. That is the one limit of settling.
+    if ('tear' in writing && writing.tear !== null && !this.#seen) await this.#lookOn();
     this.#become(next);
+    this.#seen = false;
     switch (writing.how) {
       case 'rename':
         writeFileSync(`${this.#path}.new`, text);
         renameSync(`${this.#path}.new`, this.#path);
-        this.#seen = false;
         return;
       case 'truncate':
         return this.#writeTorn('w', text, 0, writing.tear);
@@ -182,15 +185,12 @@ export class LogModel {
   }
 
   async #writeTorn(flags: string, text: string, position: number, tearAt: number | null): Promise<void> {
-    // A file that is whole when it is first seen is taken at once: one that is first seen in the midst of being
-    // overwritten, without being truncated first, cannot be told from it. That is the one limit of settling.
-    if (tearAt !== null && !this.#seen) await this.#lookOn();
     const bytes = Buffer.from(text);
     const fd = openSync(this.#path, flags);
     try {
       const first = tearAt === null ? bytes.length : Math.floor(bytes.length * tearAt);
       writeSync(fd, bytes, 0, first, position);
-      if (tearAt !== null) await this.#lookOn();
+      if (tearAt !== null) await this.#look();
       writeSync(fd, bytes, first, bytes.length - first, position + first);
       ftruncateSync(fd, position + bytes.length);
     } finally {

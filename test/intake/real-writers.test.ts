@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createIntake } from '../../src/intake/intake.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { createLog } from '../../src/platform/log.js';
+import { openStore } from '../../src/store/open.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { until } from '../support/until.js';
+import { configOf, logSource } from './rig.js';
+
+const WRITERS = join(import.meta.dirname, 'writers');
+const COUNT = 120;
+
+const writers: readonly (readonly [string, string, string, ...string[]])[] = [
+  ['json.dump in place', 'python3', 'writer.py', 'dump'],
+  ['f.write(json.dumps()) in place', 'python3', 'writer.py', 'dumps'],
+  ['writing over the old bytes, then truncating', 'python3', 'writer.py', 'seek'],
+  ['a temporary file and a rename', 'python3', 'writer.py', 'rename'],
+  ['lines in pieces, with a file begun anew', process.execPath, 'writer.mjs'],
+];
+
+describe('real programs that append and prune while their file is polled every 50 ms', () => {
+  it('get one job for every record, whichever way they write', async () => {
+    // All at once: each takes a few seconds of mostly waiting.
+    await Promise.all(writers.map(([name, ...command]) => everyRecordOnce(name, command)));
+  }, 60_000);
+});
+
+async function everyRecordOnce(
+  name: string,
+  [program, script, ...how]: readonly [string, string, ...string[]],
+): Promise<void> {
+  const folder = tempFolder();
+  const path = join(folder, 'log.json');
+  const admittedPath = join(folder, 'admitted');
+  const store = await openStore(folder, 'worker', systemClock);
+  const source = logSource(path, { pollMs: 50 });
+  const log = createLog('silent');
+  const intake = createIntake({
+    config: configOf([source], folder),
+    store,
+    clock: systemClock,
+    log,
+    onQueued: () => undefined,
+  });
+  intake.start();
+  try {
+    const child = spawn(program, [join(WRITERS, script), path, admittedPath, ...how, String(COUNT)], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const ended = once(child, 'exit');
+    const keys = async () => (await store.list({ limit: 10_000 })).map((job) => job.key);
+    // The writer prunes only what it is told was admitted: everything else must come through.
+    while (child.exitCode === null) {
+      writeFileSync(`${admittedPath}.tmp`, (await keys()).join('\n'));
+      renameSync(`${admittedPath}.tmp`, admittedPath);
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 30))]);
+    }
+    expect((await ended)[0]).toBe(0);
+    await until(async () => (await keys()).length >= COUNT, {
+      describe: () => `${name}: ${JSON.stringify(intake.status())} ${path}`,
+    });
+    const jobs = await store.list({ limit: 10_000 });
+    expect(new Set(jobs.map((job) => job.key)).size, name).toBe(COUNT);
+    expect(jobs, name).toHaveLength(COUNT);
+    for (const { key, payload } of jobs) {
+      const { id, proof } = JSON.parse(payload.bytes.toString()) as { id: string; proof: string };
+      expect([id, proof]).toEqual([key, createHash('sha256').update(key).digest('hex')]);
+    }
+  } finally {
+    await intake.stop();
+    await store.close();
+  }
+}
