@@ -52,7 +52,7 @@ say "Building"
 bash scripts/build.sh
 
 say "Style, layers, unused code, types"
-npx biome ci .
+npx biome ci --colors=off .
 node scripts/check-layers.mjs
 npx knip
 npx tsc -p tsconfig.test.json
