@@ -1,7 +1,7 @@
 import type { CommandModule } from './command.js';
 import { duration } from './option-values.js';
 import { startFrom } from './start.js';
-import { type StopOptions, stopIn } from './stop.js';
+import { type StopOptions, stopIn, tellStop } from './stop.js';
 import { locateSystem } from './system.js';
 
 export const restartCommand: CommandModule<StopOptions> = {
@@ -15,8 +15,7 @@ export const restartCommand: CommandModule<StopOptions> = {
     const { configFile, stateFolder } = await locateSystem(options);
     const { loadConfig } = await import('../config/load.js');
     await loadConfig(configFile);
-    const quiet = { ...output, json: () => undefined };
-    await stopIn(stateFolder, options.timeout, quiet, clock);
+    tellStop(await stopIn(stateFolder, options.timeout, output, clock), output);
     return startFrom(configFile, output, clock);
   },
 };

@@ -1,4 +1,4 @@
-import { stopPair } from '../health/stop-pair.js';
+import { type StopResult, stopPair } from '../health/stop-pair.js';
 import { readSettings } from '../heartbeat/settings.js';
 import { EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
@@ -27,36 +27,42 @@ export const stopCommand: CommandModule<StopOptions> = {
   },
   async run({ options, output, clock }) {
     const { stateFolder } = await locateSystem(options);
-    return stopIn(stateFolder, options.timeout, output, clock);
+    const result = await stopIn(stateFolder, options.timeout, output, clock);
+    output.json({
+      worker: result.workerPid,
+      monitor: result.monitorPid,
+      killed: result.killed,
+      cutOff: result.cutOff,
+    });
+    if (result.workerPid === null && result.monitorPid === null) output.print('Nothing runs here.');
+    tellStop(result, output);
+    return EXIT.ok;
   },
 };
 
 /** Works from the state folder alone: a broken config must not keep anybody from stopping. */
-export async function stopIn(
+export function stopIn(
   stateFolder: string,
   timeoutMs: number | undefined,
   output: Output,
   clock: Clock,
-): Promise<number> {
+): Promise<StopResult> {
   const settings = readSettings(stateFolder);
   const shutdownGraceMs = settings.status === 'read' ? settings.content.shutdownGraceMs : DEFAULT_GRACE_MS;
-  const { workerPid, monitorPid, killed, cutOff } = await stopPair({
+  return stopPair({
     stateFolder,
     graceMs: timeoutMs ?? shutdownGraceMs + BEYOND_GRACE_MS,
     clock,
     onWaiting: (pid) => output.note(`Waiting for the worker (PID ${pid}) to end its running jobs …`),
   });
-  output.json({ worker: workerPid, monitor: monitorPid, killed, cutOff });
-  if (workerPid === null && monitorPid === null) {
-    output.print('Nothing runs here.');
-    return EXIT.ok;
-  }
+}
+
+/** What ended, and what it had to leave. */
+export function tellStop({ workerPid, monitorPid, killed, cutOff }: StopResult, output: Output): void {
   if (workerPid !== null)
     output.print(`Stopped: worker PID ${workerPid}${killed ? ' (it had to be killed)' : ''}`);
   if (monitorPid !== null) output.print(`Stopped: health monitor PID ${monitorPid}`);
-  if (cutOff.length > 0) {
-    output.print(`${plural(cutOff.length, 'job')} cut off; they wait for the next start, uncharged:`);
-    for (const { id, task, key } of cutOff) output.print(`  ${id}  ${escapeText(task)}  ${escapeText(key)}`);
-  }
-  return EXIT.ok;
+  if (cutOff.length === 0) return;
+  output.print(`${plural(cutOff.length, 'job')} cut off; they wait for the next start, uncharged:`);
+  for (const { id, task, key } of cutOff) output.print(`  ${id}  ${escapeText(task)}  ${escapeText(key)}`);
 }
