@@ -177,9 +177,12 @@ test('on a terminal the queue is drawn again and again until q', async () => {
     env: { ...process.env, TERM: 'xterm' },
   });
   let drawn = '';
+  let quit = false;
   screen.stdout.on('data', (part: Buffer) => {
     drawn += part;
-    if (drawn.split('q quits').length > 2) screen.stdin.write('q');
+    if (quit || drawn.split('q quits').length < 3) return;
+    quit = true;
+    screen.stdin.write('q');
   });
   const [code] = await once(screen, 'close');
   expect(code).toBe(0);

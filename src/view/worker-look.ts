@@ -16,7 +16,7 @@ import { readProcessFigures } from './process-figures.js';
  */
 export type Verdict = 'running' | 'stuck' | 'dead' | 'stopped' | 'unknown';
 
-export interface WorkerLook {
+interface WorkerLook {
   readonly pid: number | null;
   readonly state: WorkerState | 'dead' | 'unknown';
   /** By the wall clock; null without a beat of this very worker. */

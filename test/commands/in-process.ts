@@ -7,7 +7,7 @@ import type { Store } from '../../src/store/contract.js';
 import { openStore, type StoreUse } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
 
-export interface Ran {
+interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
