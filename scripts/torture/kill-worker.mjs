@@ -88,7 +88,7 @@ const runningWriters = Array.from({ length: writers }, (_, n) =>
       String(pauseSeconds),
       join(folder, `finished${n}.txt`),
     ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
+    { stdio: ['ignore', 'ignore', 'inherit'] },
   ),
 );
 let writing = writers;
