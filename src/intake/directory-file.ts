@@ -14,7 +14,7 @@ import { holdStill, NotReadable, type OpenFile, openFile, resolveFile } from './
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
 import { type Refusal, refuse } from './refusal.js';
 import { type Moment, type Sighting, type Stamp, sameInode, sameStamp, sight, stampOf } from './stamp.js';
-import { PAUSE, type Step } from './step.js';
+import { pausing, type Step } from './step.js';
 
 /** Up to this much more than the largest record, a file is read at once. */
 const MARGIN_BYTES = 64 * 1024;
@@ -260,13 +260,4 @@ function unfinished(): Refusal {
 
 function brokenArray(): Refusal {
   return refuse('json', 'what stands here cannot follow in an array', 'mend the JSON here');
-}
-
-/** Turns the pauses of an inner generator into pauses of the poll. */
-function* pausing<T>(inner: Generator<void, T>): Generator<Step, T> {
-  for (;;) {
-    const { done, value } = inner.next();
-    if (done) return value;
-    yield PAUSE;
-  }
 }

@@ -2,15 +2,16 @@ import type { DirectorySource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
 import { DirectoryFile } from './directory-file.js';
-import type { FileAccess } from './file-access.js';
+import { type FileAccess, racyRuleOf } from './file-access.js';
 import { createNameFilter, type FileName } from './file-names.js';
 import { FolderListing, type Listing } from './folder-listing.js';
 import type { Judge } from './judge.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
-import { type Moment, NETWORK_WINDOW_MS, type RacyRule } from './stamp.js';
+import type { Moment, RacyRule } from './stamp.js';
 import {
   isPause,
   PAUSE,
+  pausing,
   type ReaderStatus,
   SLICE_RECORDS,
   SliceBudget,
@@ -48,10 +49,7 @@ export class DirectoryReader implements SourceReader {
   #trouble: PathTrouble | null = null;
 
   constructor(source: DirectorySource, judge: Judge, files: FileAccess, clock: Clock) {
-    const racyRule = () => ({
-      windowMs: source.network ? NETWORK_WINDOW_MS : files.stampGranularityMs(source.path),
-      sameClock: !source.network,
-    });
+    const racyRule = () => racyRuleOf(files, source.path, source.network);
     this.#parts = { source, judge, files, clock, racyRule };
     this.#listing = new FolderListing(
       source.path,
@@ -82,7 +80,7 @@ export class DirectoryReader implements SourceReader {
   *poll(at: Moment, thorough: boolean): Generator<Step, void> {
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
-      const listing = yield* this.#list(at);
+      const listing = yield* pausing(this.#listing.list(at));
       if (listing !== null) this.#compare(listing, at);
       this.#trouble = null;
     } catch (error) {
@@ -106,15 +104,6 @@ export class DirectoryReader implements SourceReader {
     }
     if (this.#trouble !== null) problem = `${this.#parts.source.path}: ${this.#trouble.text}`;
     return { problem, waitingFiles, settled };
-  }
-
-  *#list(at: Moment): Generator<Step, Listing | null> {
-    const names = this.#listing.list(at);
-    for (;;) {
-      const { done, value } = names.next();
-      if (done) return value;
-      yield PAUSE;
-    }
   }
 
   /** New names become files; a name that is no longer listed is looked at, since only ENOENT means gone. */

@@ -6,6 +6,7 @@ import type { FileAccess } from './file-access.js';
 import { skipSpace, ValueScanner } from './json-scanner.js';
 import { type Judge, type Reject, rejectOf } from './judge.js';
 import type { LeafList } from './leaf-list.js';
+import { LineFinder } from './line-finder.js';
 import { scanLog } from './log-scan.js';
 import { type FoundValue, type LogSink, LogWalk } from './log-walk.js';
 import { tooLarge } from './normalise.js';
@@ -37,7 +38,6 @@ export interface DocumentParts {
 
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
-const NEWLINE = 0x0a;
 
 /** First 16 bytes of the content's SHA-256, in hex. Yields between slices. */
 export function* digestFile(files: FileAccess, { fd, sizeBytes }: OpenFile): Generator<void, string> {
@@ -212,7 +212,7 @@ export class DocumentTaking implements LogSink {
   }
 }
 
-/** Refuses a stretch of a document. Its line is found by counting, as far as one window reaches. */
+/** Refuses a stretch of a document. */
 export function rejectIn(
   { files, path }: DocumentParts,
   file: OpenFile,
@@ -220,18 +220,9 @@ export function rejectIn(
   offset: number,
   lengthBytes: number,
 ): Reject {
+  const line = new LineFinder(files).lineOf(file.fd, offset);
   // A walk may be in the midst of the shared window.
-  const read = (position: number, length: number) => {
-    const bytes = Buffer.allocUnsafe(length);
-    return bytes.subarray(0, files.read(file.fd, bytes, length, position));
-  };
-  const line = offset <= WINDOW_BYTES ? 1 + countNewlines(read(0, offset)) : null;
-  const bytes = read(offset, Math.min(WINDOW_BYTES, lengthBytes));
-  return rejectOf(refusal, { path, line, offset, lengthBytes }, bytes);
-}
-
-function countNewlines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-  return count;
+  const bytes = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, lengthBytes));
+  const length = files.read(file.fd, bytes, bytes.length, offset);
+  return rejectOf(refusal, { path, line, offset, lengthBytes }, bytes.subarray(0, length));
 }

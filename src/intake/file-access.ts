@@ -11,6 +11,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
+import type { RacyRule } from './stamp.js';
 
 /** Bytes where a name is not UTF-8, so that it can still be opened. */
 export type PathName = string | Buffer;
@@ -59,6 +60,12 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 const LOCAL_GRANULARITY_MS = 50;
 /** FAT keeps two seconds; a network or unknown file system may do worse than it says. */
 const COARSE_GRANULARITY_MS = 2_500;
+
+/** On a network mount the stamps are those of another machine's clock, perhaps out of a cache. */
+export function racyRuleOf(files: FileAccess, folder: PathName, isNetwork: boolean): RacyRule {
+  const windowMs = isNetwork ? COARSE_GRANULARITY_MS : files.stampGranularityMs(folder);
+  return { windowMs, sameClock: !isNetwork };
+}
 
 export const systemFiles: FileAccess = {
   lstat: (path) => lstatSync(path, { bigint: true }),

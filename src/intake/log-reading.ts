@@ -2,14 +2,16 @@ import { randomInt } from 'node:crypto';
 import type { Clock } from '../platform/clock.js';
 import type { AdmissionRecord } from '../store/contract.js';
 import { Audit } from './audit.js';
-import type { LogCursor, LogFormat } from './cursor.js';
+import { encodeLogCursor, type LogCursor, type LogFormat } from './cursor.js';
 import type { FileAccess } from './file-access.js';
 import { Fingerprint } from './fingerprint.js';
 import { type Judge, type Reject, rejectOf } from './judge.js';
 import type { LeafList } from './leaf-list.js';
+import { LineFinder } from './line-finder.js';
 import { type FoundValue, type LogSink, LogWalk, type WalkEnd } from './log-walk.js';
 import { tooLarge } from './normalise.js';
 import { isRefusal, type Refusal, refuse } from './refusal.js';
+import type { Moment, Stamp } from './stamp.js';
 import { SLICE_RECORDS, SliceBudget } from './step.js';
 
 /** What the readings of one log share. */
@@ -44,6 +46,8 @@ export class LogReading implements LogSink {
   #records: AdmissionRecord[] = [];
   #rejects: Reject[] = [];
   #brokenBecause: string | null = null;
+  #fd = -1;
+  readonly #lineFinder: LineFinder;
 
   private constructor(
     parts: ReadingParts,
@@ -53,6 +57,7 @@ export class LogReading implements LogSink {
     this.#parts = parts;
     this.generation = start.generation;
     this.print = print;
+    this.#lineFinder = new LineFinder(parts.files);
     this.audit = new Audit(start.auditLeaf, parts.clock.monotonicMs());
     this.#walk = new LogWalk(
       { format: start.format, offset: print.length, lines: start.lines },
@@ -107,11 +112,10 @@ export class LogReading implements LogSink {
     this.#records = [];
     this.#rejects = [];
     this.#brokenBecause = null;
-    if (guard !== null && this.#walk.offset < guard.length) {
-      const end = this.#walk.turn(fd, sizeBytes, guard);
-      if (end !== 'more' || this.#walk.offset < guard.length) return this.#slice(end);
-    }
-    return this.#slice(this.#walk.turn(fd, sizeBytes, null));
+    this.#fd = fd;
+    const guarding = guard !== null && this.#walk.offset < guard.length ? guard : null;
+    const end = this.#walk.turn(fd, sizeBytes, guarding);
+    return { records: this.#records, rejects: this.#rejects, end };
   }
 
   /**
@@ -127,8 +131,24 @@ export class LogReading implements LogSink {
     }
   }
 
-  #slice(end: WalkEnd | 'more'): Slice {
-    return { records: this.#records, rejects: this.#rejects, end };
+  /** The cursor of this moment, for the store. */
+  cursor(stamp: Stamp, at: Moment, reached: boolean, quarantined: boolean): string {
+    return encodeLogCursor({
+      generation: this.generation,
+      stamp,
+      observedAtMs: at.wallMs,
+      format: this.format,
+      lines: this.lines,
+      print: this.print.save(),
+      auditLeaf: this.audit.position,
+      reached,
+      quarantined,
+    });
+  }
+
+  /** An array's lines are counted only when somebody asks. */
+  lineOf(offset: number): number | null {
+    return this.#lineFinder.lineOf(this.#fd, offset);
   }
 
   value(found: FoundValue, standsAlone: boolean): boolean {
@@ -164,6 +184,7 @@ export class LogReading implements LogSink {
   }
 
   #refuse(refusal: Refusal, { bytes, offset, line }: FoundValue, lengthBytes: number): void {
-    this.#rejects.push(rejectOf(refusal, { path: this.#parts.path, line, offset, lengthBytes }, bytes));
+    const place = { path: this.#parts.path, line: line ?? this.lineOf(offset), offset, lengthBytes };
+    this.#rejects.push(rejectOf(refusal, place, bytes));
   }
 }

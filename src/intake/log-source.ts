@@ -2,8 +2,8 @@ import { dirname } from 'node:path';
 import type { LogSource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
-import { decodeLogCursor, encodeLogCursor, type LogCursor } from './cursor.js';
-import type { FileAccess } from './file-access.js';
+import { decodeLogCursor, type LogCursor } from './cursor.js';
+import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
 import type { LeafList } from './leaf-list.js';
 import { LogReading, type ReadingParts, type Slice } from './log-reading.js';
@@ -14,7 +14,6 @@ import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
 import { staleReject } from './stale.js';
 import {
   type Moment,
-  NETWORK_WINDOW_MS,
   type RacyRule,
   type Sighting,
   type Stamp,
@@ -23,7 +22,7 @@ import {
   sight,
   stampOf,
 } from './stamp.js';
-import { PAUSE, type ReaderStatus, type SourceReader, type Step } from './step.js';
+import { PAUSE, pausing, type ReaderStatus, type SourceReader, type Step } from './step.js';
 
 /** Something in the log cannot be taken yet. */
 interface Wait {
@@ -154,7 +153,8 @@ export class LogReader implements SourceReader {
       if (!known || this.#sighting?.racy) reading.audit.demand(reading.print);
       this.#candidate = null;
       this.#settle(yield* this.#drain(reading, file, at, null), file, at);
-      yield* this.#audit(reading, file, at);
+      const audit = reading.audit.run(this.#files, file.fd, reading.print, at.monotonicMs);
+      if ((yield* pausing(audit)) === 'changed') this.#rewritten = true;
       if (this.#rewritten) yield* this.#startOver(file, at);
     }
     if (this.#wait !== null && !this.#quarantined && this.#isStale(this.#wait, at)) {
@@ -182,7 +182,7 @@ export class LogReader implements SourceReader {
       this.#settle(yield* this.#drain(LogReading.fresh(this.#parts), file, at, null), file, at);
       return;
     }
-    const scan = yield* this.#scan(file, former);
+    const scan = yield* pausing(scanLog(this.#parts, file.fd, file.sizeBytes, former));
     // A line is whole by itself, an array by its bracket; of an array never seen before, what stands there is enough.
     const canTake = scan.end === 'whole' || (scan.leaves.length > 0 && (isFirst || scan.format === 'ndjson'));
     const isSettled = (isNew && scan.end === 'whole') || scan.leaves.beginsWithFormer;
@@ -194,27 +194,6 @@ export class LogReader implements SourceReader {
     this.#candidate = scan;
     if (scan.format === null) this.#waitFor('empty', file, at);
     else this.#waitFor(canTake ? 'settling' : scan.end, file, at);
-  }
-
-  *#scan(file: OpenFile, former: LogScan | null): Generator<Step, LogScan> {
-    const scan = scanLog(this.#parts, file.fd, file.sizeBytes, former);
-    for (;;) {
-      const { done, value } = scan.next();
-      if (done) return value;
-      yield PAUSE;
-    }
-  }
-
-  *#audit(reading: LogReading, file: OpenFile, at: Moment): Generator<Step, void> {
-    const audit = reading.audit.run(this.#files, file.fd, reading.print, at.monotonicMs);
-    for (;;) {
-      const { done, value } = audit.next();
-      if (done) {
-        if (value === 'changed') this.#rewritten = true;
-        return;
-      }
-      yield PAUSE;
-    }
   }
 
   /** Reads and hands over slice by slice until nothing more stands there as a whole. */
@@ -245,7 +224,9 @@ export class LogReader implements SourceReader {
       records: slice.records,
       rejects: slice.rejects,
       rereadPaths: isFresh ? [this.#source.path] : [],
-      cursors: [{ path: this.#source.path, body: this.#body(reading, file, at, reached) }],
+      cursors: [
+        { path: this.#source.path, body: reading.cursor(file.stamp, at, reached, this.#quarantined) },
+      ],
     };
   }
 
@@ -276,22 +257,8 @@ export class LogReader implements SourceReader {
       records: [],
       rejects: [reject],
       rereadPaths: [],
-      cursors: [{ path: this.#source.path, body: this.#body(reading, file, at, true) }],
+      cursors: [{ path: this.#source.path, body: reading.cursor(file.stamp, at, true, true) }],
     };
-  }
-
-  #body(reading: LogReading, file: OpenFile, at: Moment, reached: boolean): string {
-    return encodeLogCursor({
-      generation: reading.generation,
-      stamp: file.stamp,
-      observedAtMs: at.wallMs,
-      format: reading.format,
-      lines: reading.lines,
-      print: reading.print.save(),
-      auditLeaf: reading.audit.position,
-      reached,
-      quarantined: this.#quarantined,
-    });
   }
 
   #settle(end: WalkEnd, file: OpenFile, at: Moment): void {
@@ -326,9 +293,6 @@ export class LogReader implements SourceReader {
   }
 
   #racyRule(): RacyRule {
-    const windowMs = this.#source.network
-      ? NETWORK_WINDOW_MS
-      : this.#files.stampGranularityMs(dirname(this.#source.path));
-    return { windowMs, sameClock: !this.#source.network };
+    return racyRuleOf(this.#files, dirname(this.#source.path), this.#source.network);
   }
 }

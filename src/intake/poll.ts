@@ -39,6 +39,9 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
       await turnOfLoop();
       if (parts.isStopping()) break;
     }
+  } catch (error) {
+    door.isInStep = false;
+    throw error;
   } finally {
     report(source, cycle, tally, paths, log);
   }

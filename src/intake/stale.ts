@@ -10,7 +10,7 @@ export function staleReject(parts: ReadingParts, reading: LogReading, end: WalkE
   const offset = reading.stuckAt;
   const lengthBytes = file.sizeBytes - offset;
   const bytes = readWindow(parts.files, file.fd, offset, Math.min(WINDOW_BYTES, lengthBytes));
-  const line = reading.format === 'ndjson' ? reading.lines + 1 : null;
+  const line = reading.format === 'ndjson' ? reading.lines + 1 : reading.lineOf(offset);
   return rejectOf(refusalOf(end, reading), { path: parts.path, line, offset, lengthBytes }, bytes);
 }
 

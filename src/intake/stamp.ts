@@ -57,9 +57,6 @@ export interface Sighting {
   readonly racy: boolean;
 }
 
-/** Stamps of another machine's clock, perhaps out of a cache: wide enough for FAT's two seconds as well. */
-export const NETWORK_WINDOW_MS = 2_500;
-
 export interface RacyRule {
   /** Writes closer together than this may share a stamp. */
   readonly windowMs: number;

@@ -23,6 +23,15 @@ export function isPause(step: Step): boolean {
   return step.records.length + step.rejects.length + step.rereadPaths.length + step.cursors.length === 0;
 }
 
+/** Turns the pauses of an inner generator into pauses of the poll. */
+export function* pausing<T>(inner: Generator<void, T>): Generator<Step, T> {
+  for (;;) {
+    const { done, value } = inner.next();
+    if (done) return value;
+    yield PAUSE;
+  }
+}
+
 export interface ReaderStatus {
   /** Why nothing can be read now, for people; null when all is well. */
   readonly problem: string | null;

@@ -61,17 +61,18 @@ describe('a log, whatever its writer does and whenever it is looked at,', () => 
     vi.spyOn(LeafList.prototype, 'beginsWithFormer', 'get').mockReturnValue(true);
     const run = await fc.check(fc.asyncProperty(layouts, operations, holds), {
       numRuns: 100,
-      seed: 2,
+      seed: 16,
       endOnFailure: true,
     });
     expect(run.failed).toBe(true);
   }, 120_000);
 
   it('(this property sees what the audit is for: without it, records are lost)', async () => {
+    const large = layouts.map((layout) => ({ ...layout, padding: 900 }));
     vi.spyOn(Audit.prototype, 'demand').mockReturnValue(undefined);
-    const run = await fc.check(fc.asyncProperty(layouts, operations, holds), {
+    const run = await fc.check(fc.asyncProperty(large, operations, holds), {
       numRuns: 100,
-      seed: 2,
+      seed: 16,
       endOnFailure: true,
     });
     expect(run.failed).toBe(true);

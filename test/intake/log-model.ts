@@ -72,7 +72,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       }),
     },
     {
-      weight: 3,
+      weight: 2,
       arbitrary: fc.record({
         kind: fc.constant('prune' as const),
         keep: fraction,
@@ -81,10 +81,10 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       }),
     },
     {
-      weight: 2,
+      weight: 4,
       arbitrary: fc.record({
         kind: fc.constant('replace' as const),
-        at: fraction,
+        at: fc.oneof(fraction, fc.double({ min: 0.3, max: 0.7, noNaN: true })),
         append: fc.nat({ max: 3 }),
         writing,
       }),

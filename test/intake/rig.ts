@@ -12,8 +12,9 @@ import { RejectCopies } from '../../src/intake/reject-copies.js';
 import { SourcePoller } from '../../src/intake/source-poller.js';
 import type { Clock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
-import type { JobSummary, Store } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/contract.js';
 import { openStore } from '../../src/store/open.js';
+import type { JobSummary } from '../../src/store/read-contract.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 
