@@ -1,6 +1,6 @@
 import { EXIT } from '../job/errors.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
-import type { JobFilter, JobSummary, ReadStore } from '../store/contract.js';
+import type { JobFilter, JobSummary, ReadStore } from '../store/read-contract.js';
 import { painter } from '../view/colour.js';
 import { jobJson } from '../view/job-json.js';
 import { jobsTable } from '../view/jobs-table.js';

@@ -1,6 +1,6 @@
 import { EXIT } from '../job/errors.js';
 import { pause } from '../platform/clock.js';
-import type { JobSummary } from '../store/contract.js';
+import type { JobSummary } from '../store/read-contract.js';
 import { painter } from '../view/colour.js';
 import { queueScreen } from '../view/queue-screen.js';
 import { snapshotJson } from '../view/snapshot-json.js';

@@ -1,6 +1,6 @@
 import { EXIT } from '../job/errors.js';
 import { isoTime } from '../platform/clock.js';
-import type { StoredReject } from '../store/contract.js';
+import type { StoredReject } from '../store/read-contract.js';
 import { plural } from '../view/duration-text.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';

@@ -1,4 +1,4 @@
-import type { JobSummary } from '../store/contract.js';
+import type { JobSummary } from '../store/read-contract.js';
 import { painter } from '../view/colour.js';
 import { snapshotJson } from '../view/snapshot-json.js';
 import { statusScreen } from '../view/status-screen.js';

@@ -2,8 +2,9 @@ import { type Location, locate } from '../config/locate.js';
 import { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
-import type { ClaimStore, JobSummary, ReadStore, Store } from '../store/contract.js';
+import type { ClaimStore, Store } from '../store/contract.js';
 import { openStore } from '../store/open.js';
+import type { JobSummary, ReadStore } from '../store/read-contract.js';
 import { composeSnapshot, lookAtStore, type StoreLook, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommonOptions } from './command.js';
 

@@ -1,7 +1,7 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { isTerminal, type JobId, stateOfPlace } from '../job/job.js';
 import { type Clock, pause } from '../platform/clock.js';
-import type { JobDetails, ReadStore } from '../store/contract.js';
+import type { JobDetails, ReadStore } from '../store/read-contract.js';
 import { plural } from '../view/duration-text.js';
 import { escapeText } from '../view/escape.js';
 import { jobJson, shownReason } from '../view/job-json.js';

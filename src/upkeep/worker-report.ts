@@ -10,7 +10,8 @@ import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
 import { explainWaiting } from '../policy/waiting.js';
-import type { QueueCounts, ReadStore, UpkeepStore } from '../store/contract.js';
+import type { UpkeepStore } from '../store/contract.js';
+import type { QueueCounts, ReadStore } from '../store/read-contract.js';
 
 /** What is asked of the parts of a worker. */
 export interface ReportedParts {

@@ -1,7 +1,7 @@
 import { stateOfPlace } from '../job/job.js';
 import { isIntact } from '../job/snapshot.js';
 import { isoTime } from '../platform/clock.js';
-import type { HistoryEntry, JobDetails } from '../store/contract.js';
+import type { HistoryEntry, JobDetails } from '../store/read-contract.js';
 
 /**
  * A job as `jobs --json` and `job --json` promise it, as JSON text: payload and result are put in as the bytes that

@@ -1,5 +1,5 @@
 import { type JobState, stateOfPlace } from '../job/job.js';
-import type { JobSummary } from '../store/contract.js';
+import type { JobSummary } from '../store/read-contract.js';
 import type { Style } from './colour.js';
 import { durationText } from './duration-text.js';
 import { shownReason } from './job-json.js';

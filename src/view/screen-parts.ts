@@ -1,6 +1,6 @@
 import type { BeatSlot } from '../heartbeat/beat.js';
 import { stateOfPlace } from '../job/job.js';
-import type { JobSummary } from '../store/contract.js';
+import type { JobSummary } from '../store/read-contract.js';
 import type { Paint } from './colour.js';
 import { countText, durationText, plural, sizeText } from './duration-text.js';
 import { escapeText } from './escape.js';

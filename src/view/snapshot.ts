@@ -2,7 +2,7 @@ import type { Beat, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../hear
 import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
 import { explainWaiting } from '../policy/waiting.js';
-import type { JobSummary, QueueCounts, ReadStore, TaskCounts } from '../store/contract.js';
+import type { JobSummary, QueueCounts, ReadStore, TaskCounts } from '../store/read-contract.js';
 import { lookAtProcesses, type ProcessesLook } from './worker-look.js';
 
 /**

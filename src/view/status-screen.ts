@@ -1,4 +1,4 @@
-import type { JobSummary } from '../store/contract.js';
+import type { JobSummary } from '../store/read-contract.js';
 import { escapeText } from './escape.js';
 import {
   failureLines,

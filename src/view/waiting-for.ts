@@ -1,5 +1,5 @@
 import type { WaitingReason } from '../heartbeat/beat.js';
-import type { JobSummary } from '../store/contract.js';
+import type { JobSummary } from '../store/read-contract.js';
 import type { SystemSnapshot } from './snapshot.js';
 
 /**

@@ -58,7 +58,7 @@ export function untilReplaced(place: Workplace, pid: number, withinMs = 5_000): 
   return until(
     () => {
       const now = place.workerPid();
-      return now !== pid && now;
+      return now === pid ? null : now;
     },
     { withinMs },
   );

@@ -1,5 +1,5 @@
 import { placeFromCode } from '../../job/job.js';
-import type { JobSummary } from '../contract.js';
+import type { JobSummary } from '../read-contract.js';
 import { payloadOf } from './payload.js';
 
 /** A job with the names of its queue and scope, as every list reads it. */

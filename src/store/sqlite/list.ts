@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { type JobState, PLACES, type Place, stateOfPlace } from '../../job/job.js';
-import type { JobFilter, JobSummary } from '../contract.js';
+import type { JobFilter, JobSummary } from '../read-contract.js';
 import { JOB_COLUMNS, type JobRow, jobTables, summaryOf } from './job-row.js';
 import { byRank, Lines } from './line.js';
 

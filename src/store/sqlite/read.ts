@@ -8,7 +8,7 @@ import type {
   SourceCounts,
   StoredReject,
   TaskCounts,
-} from '../contract.js';
+} from '../read-contract.js';
 import { rowIdOf } from './core.js';
 import { JOB_COLUMNS, type JobRow, jobTables, summaryOf } from './job-row.js';
 

@@ -8,22 +8,18 @@ import type {
   Capabilities,
   CursorRecord,
   End,
-  JobDetails,
-  JobFilter,
-  JobSummary,
   Orphan,
   Owner,
   Ownership,
-  QueueCounts,
   RedriveAnswer,
   Scope,
   Store,
-  StoredReject,
   TaskSettings,
   Turn,
   TurnResult,
 } from '../contract.js';
 import type { StoreUse } from '../open.js';
+import type { JobDetails, JobFilter, JobSummary, QueueCounts, StoredReject } from '../read-contract.js';
 import { Admission } from './admit.js';
 import { Dispatch } from './claim.js';
 import type { Connection } from './connection.js';

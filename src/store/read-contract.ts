@@ -1,0 +1,108 @@
+import type { JobId, JobState, Place, PlaceTotals } from '../job/job.js';
+import type { OutcomeKind } from '../job/outcome.js';
+import type { Snapshot } from '../job/snapshot.js';
+import type { RejectedRecord } from './contract.js';
+
+/*
+ * The fourth part of the store's contract: what screens and scripts may ask. Reads never block the writer.
+ */
+
+export interface TaskCounts {
+  readonly workspace: string;
+  readonly task: string;
+  readonly paused: boolean;
+  readonly places: PlaceTotals;
+}
+
+export interface SourceCounts {
+  readonly workspace: string;
+  readonly name: string;
+  /** Distinct keys ever admitted. */
+  readonly records: number;
+  /** Open rejects. */
+  readonly rejected: number;
+}
+
+export interface QueueCounts {
+  readonly total: PlaceTotals;
+  readonly tasks: readonly TaskCounts[];
+  readonly sources: readonly SourceCounts[];
+  readonly pausedAll: boolean;
+  /** Oldest job that is due and not running: when it became due, or null. */
+  readonly oldestDueAtMs: number | null;
+  readonly nextScheduledAtMs: number | null;
+}
+
+export interface JobFilter {
+  readonly workspace?: string;
+  readonly states?: readonly JobState[];
+  readonly task?: string;
+  readonly source?: string;
+  readonly limit: number;
+}
+
+export interface JobSummary {
+  readonly id: JobId;
+  readonly workspace: string;
+  readonly task: string;
+  readonly source: string | null;
+  readonly key: string;
+  /** Hex of the ledger hash, or the version field's number. */
+  readonly version: string;
+  readonly cycle: string;
+  readonly place: Place;
+  readonly priority: number;
+  readonly group: string | null;
+  readonly attempts: number;
+  readonly charged: number;
+  readonly crashes: number;
+  readonly maxAttempts: number;
+  readonly createdAtMs: number;
+  readonly runAtMs: number;
+  readonly expiresAtMs: number | null;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly lateByMs: number | null;
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+  readonly result: string | null;
+  readonly payload: Snapshot;
+  /** Parked: because its group is full, or because an older version of its record still runs. */
+  readonly parkedBy: 'group' | 'predecessor' | null;
+}
+
+export type HistoryEntry =
+  | {
+      readonly kind: 'attempt';
+      readonly atMs: number;
+      readonly attempt: number;
+      readonly endedAtMs: number | null;
+      /** null while it runs. */
+      readonly outcome: OutcomeKind | null;
+      readonly reason: string | null;
+      readonly exitCode: number | null;
+      readonly signal: string | null;
+      readonly stdout: string | null;
+      readonly stderr: string | null;
+    }
+  /** Something that people or the program did to the job between attempts. */
+  | { readonly kind: 'event'; readonly atMs: number; readonly event: string; readonly detail: string };
+
+export interface JobDetails extends JobSummary {
+  readonly history: readonly HistoryEntry[];
+}
+
+export interface StoredReject extends RejectedRecord {
+  readonly source: string;
+  readonly atMs: number;
+}
+
+export interface ReadStore {
+  counts(): Promise<QueueCounts>;
+  /** Newest first. Bounded by `limit`, and no cursor stays open. */
+  list(filter: JobFilter): Promise<readonly JobSummary[]>;
+  get(workspace: string | null, id: JobId): Promise<JobDetails | null>;
+  /** The jobs that stand first in the line, best rank first. */
+  nextInLine(limit: number): Promise<readonly JobSummary[]>;
+  rejects(source: string | null, limit: number): Promise<readonly StoredReject[]>;
+}
