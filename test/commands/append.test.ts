@@ -156,6 +156,13 @@ describe('what is refused, and left as it was', () => {
 
   it.each([
     ['a symbolic link', (path: string) => symlinkSync('elsewhere.json', path)],
+    [
+      'a symbolic link to lines, which could be appended to in place',
+      (path: string) => {
+        writeFileSync(join(dirname(path), 'lines.ndjson'), '1\n');
+        symlinkSync('lines.ndjson', path);
+      },
+    ],
     ['a link to nothing', (path: string) => symlinkSync('nothing.json', path)],
     ['a second name of a file', (path: string) => linkSync(join(dirname(path), 'elsewhere.json'), path)],
     ['a folder', (path: string) => mkdirSync(path)],
@@ -167,6 +174,8 @@ describe('what is refused, and left as it was', () => {
     await expect(append(file)).rejects.toMatchObject({ code: 'APPEND_REFUSED' });
     expect(readFileSync(elsewhere, 'utf8')).toBe('[1]');
     expect(existsSync(join(dirname(elsewhere), 'nothing.json'))).toBe(false);
+    const lines = join(dirname(elsewhere), 'lines.ndjson');
+    if (existsSync(lines)) expect(readFileSync(lines, 'utf8')).toBe('1\n');
   });
 
   it.each(['', '{', '{"a":1} {"b":2}', 'NaN', "{'a': 1}"])(
@@ -239,6 +248,7 @@ describe('--once', () => {
 
   it.each([
     ['[{"x":[{"title":"New"}]},"{\\"title\\":\\"New\\"}"]', RECORD],
+    ['[{"x":[0,{"title":"New"},2]}]', RECORD],
     ['[{"id":9007199254740992}]', '{"id":9007199254740993}'],
     ['[{"title":"New","more":1}]', RECORD],
     ['[]', RECORD],
