@@ -271,24 +271,28 @@ describe('several at the same time', () => {
       }`,
     ]);
 
-  it.each(['ideas.json', 'ideas.ndjson'])('ten processes lose nothing: %s', async (name) => {
-    const file = join(tempFolder(), name);
-    await Promise.all(Array.from({ length: 10 }, (_, who) => appender(file, who, 6)));
-    const text = readFileSync(file, 'utf8');
-    const records: { who: number; i: number }[] = name.endsWith('ndjson')
-      ? text
-          .trimEnd()
-          .split('\n')
-          .map((line) => JSON.parse(line))
-      : JSON.parse(text);
-    expect(records).toHaveLength(60);
-    for (let who = 0; who < 10; who += 1) {
-      expect(records.filter((record) => record.who === who).map((record) => record.i)).toEqual([
-        0, 1, 2, 3, 4, 5,
-      ]);
-    }
-    expect(readdirSync(dirname(file))).toEqual([name]);
-  });
+  it.each(['ideas.json', 'ideas.ndjson'])(
+    'ten processes lose nothing: %s',
+    async (name) => {
+      const file = join(tempFolder(), name);
+      await Promise.all(Array.from({ length: 10 }, (_, who) => appender(file, who, 6)));
+      const text = readFileSync(file, 'utf8');
+      const records: { who: number; i: number }[] = name.endsWith('ndjson')
+        ? text
+            .trimEnd()
+            .split('\n')
+            .map((line) => JSON.parse(line))
+        : JSON.parse(text);
+      expect(records).toHaveLength(60);
+      for (let who = 0; who < 10; who += 1) {
+        expect(records.filter((record) => record.who === who).map((record) => record.i)).toEqual([
+          0, 1, 2, 3, 4, 5,
+        ]);
+      }
+      expect(readdirSync(dirname(file))).toEqual([name]);
+    },
+    60_000,
+  );
 
   it('one that is killed between writing and renaming leaves the file as it was, and nobody waits for it', async () => {
     const file = fileWith('[1]');
