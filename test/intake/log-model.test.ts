@@ -34,10 +34,10 @@ async function holds(layout: Layout, steps: readonly Operation[]): Promise<void>
     const jobs = countOf((await rig.jobs()).map((job) => job.payload.bytes.toString()));
     const wrong: string[] = [];
     for (const [content, count] of jobs) {
-      const most = model.most.get(content) ?? 0;
-      if (count > most)
+      const written = model.written.get(content) ?? 0;
+      if (count > written)
         wrong.push(
-          `${most === 0 ? 'invented' : `admitted ${count} times, ${most} stood there`}: ${content.slice(0, 200)}`,
+          `${written === 0 ? 'invented' : `admitted ${count} times, ${written} were written`}: ${content.slice(0, 200)}`,
         );
     }
     for (const [content, count] of model.present) {

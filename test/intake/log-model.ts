@@ -109,8 +109,8 @@ export class LogModel {
   #made = 0;
   /** Whether somebody has looked at the file since it was written. */
   #seen = false;
-  /** Most copies of each content that ever stood in the file at once. */
-  readonly most = new Map<Content, number>();
+  /** How often each content was ever written by the program, however often it wrote it down again. */
+  readonly written = new Map<Content, number>();
 
   constructor(path: string, layout: Layout, look: () => Promise<void>) {
     this.#path = path;
@@ -125,7 +125,7 @@ export class LogModel {
 
   /** A first document that is whole. */
   begin(): void {
-    this.#become(this.#fresh(20));
+    this.#records = this.#fresh(20);
     writeFileSync(this.#path, this.#text(this.#records));
   }
 
@@ -164,7 +164,7 @@ export class LogModel {
     // What nobody has seen yet is taken as it stands: bytes that are first seen in the midst of being overwritten, without
     // having been truncated, cannot be told from whole ones. That is the one limit of settling.
     if ('tear' in writing && writing.tear !== null && !this.#seen) await this.#lookOn();
-    this.#become(next);
+    this.#records = next;
     this.#seen = false;
     switch (writing.how) {
       case 'rename':
@@ -203,13 +203,6 @@ export class LogModel {
     await this.#look();
   }
 
-  #become(records: Content[]): void {
-    this.#records = records;
-    for (const [content, count] of this.present) {
-      if (count > (this.most.get(content) ?? 0)) this.most.set(content, count);
-    }
-  }
-
   #fresh(count: number): Content[] {
     return Array.from({ length: count }, () => {
       this.#made += 1;
@@ -217,12 +210,14 @@ export class LogModel {
       const n = this.#layout.keyed ? this.#made : (this.#made * 7) % 5;
       const id = `r${String(n).padStart(6, '0')}`;
       const proof = createHash('sha256').update(id).digest('hex');
-      return JSON.stringify({
+      const content = JSON.stringify({
         id,
         proof,
         text: `a "quoted" \\ [line] ${id.repeat(this.#layout.padding / 7)}`,
         proof2: proof,
       });
+      this.written.set(content, (this.written.get(content) ?? 0) + 1);
+      return content;
     });
   }
 
