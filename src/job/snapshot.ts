@@ -1,5 +1,3 @@
-import { createHash, hash } from 'node:crypto';
-
 /**
  * A payload as it is stored and handed over: compact JSON bytes (white space outside strings removed; key order
  * and the spelling of numbers as in the file) with their SHA-256. Taken once, at admission; every later hand-off
@@ -11,8 +9,16 @@ export interface Snapshot {
   readonly hash: Buffer;
 }
 
+let loadedCrypto: typeof import('node:crypto') | undefined;
+
+/** Loaded for the first hash: `dogged status` seldom takes one, and loading it costs a twentieth of the start of Node. */
+function crypto(): typeof import('node:crypto') {
+  loadedCrypto ??= process.getBuiltinModule('node:crypto');
+  return loadedCrypto;
+}
+
 export function sha256(bytes: Uint8Array | string): Buffer {
-  return hash('sha256', bytes, 'buffer');
+  return crypto().hash('sha256', bytes, 'buffer');
 }
 
 /** `compact` must already be compact JSON: see `compactJson`. The bytes are copied, so nobody can change them later. */
@@ -59,7 +65,7 @@ export function compactJson(json: Uint8Array): Buffer {
 
 /** SHA-256 over several parts, for hashes that are built up as records pass by. */
 export function sha256Of(parts: Iterable<Uint8Array>): Buffer {
-  const digest = createHash('sha256');
+  const digest = crypto().createHash('sha256');
   for (const part of parts) digest.update(part);
   return digest.digest();
 }
