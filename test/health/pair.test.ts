@@ -48,6 +48,12 @@ function pair(): Pair {
   };
 }
 
+/** By the monitors of this place, since its beginning. */
+function workersStarted(place: Workplace): number {
+  const log = readFileSync(join(place.folder, 'state', 'health_monitor.log'), 'utf8');
+  return log.match(/started a worker/g)?.length ?? 0;
+}
+
 /** Waits until so many recoveries have come to their good end. */
 async function recovered(place: Workplace, times: number): Promise<void> {
   const ends = () =>
@@ -70,9 +76,7 @@ test('a start gives one worker and one small monitor, also when it is asked for 
   expect(again.stdout).toContain(
     `Running already: worker PID ${worker?.pid}, health monitor PID ${monitor?.pid}`,
   );
-  expect(
-    readFileSync(join(place.folder, 'state', 'health_monitor.log'), 'utf8').match(/started a worker/g),
-  ).toHaveLength(1);
+  expect(workersStarted(place)).toBe(1);
   // 45 MiB once it has settled; Node alone takes 39.
   const rssKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${monitor?.pid}/status`, 'utf8'))?.[1]);
   expect(rssKb / 1024).toBeLessThan(48);
@@ -117,6 +121,7 @@ test('a stop wins against a restart that is under way, and names what it cut off
   expect(stop.stdout).toMatch(/1 job cut off.*\n.*note\s+Long/);
   expect(place.worker()).toBeNull();
   expect(place.monitor()).toBeNull();
+  expect(workersStarted(place)).toBe(1);
   expect(place.json('jobs')[0]).toMatchObject({ key: 'Long', state: 'pending' });
 
   place.run('start');

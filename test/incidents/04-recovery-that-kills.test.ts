@@ -36,7 +36,9 @@ async function aNamesake(): Promise<ChildProcess & { readonly pid: number }> {
   return Object.assign(child, { pid: child.pid });
 }
 
-function lives(child: ChildProcess): boolean {
+/** A signal that was sent has had its effect by then, and its news has come through. */
+async function lives(child: ChildProcess): Promise<boolean> {
+  await new Promise((resolve) => setTimeout(resolve, 100));
   return child.exitCode === null && child.signalCode === null;
 }
 
@@ -79,7 +81,7 @@ test('a stop signals nobody who is not proved ours: neither a namesake nor who h
   // A file that only holds a number, as older tools write it, proves nothing either.
   writeFileSync(files.workerPid, `${stranger.pid}\n`);
   await stopPair({ stateFolder, graceMs: 100, clock: systemClock });
-  expect(lives(stranger)).toBe(true);
+  expect(await lives(stranger)).toBe(true);
 });
 
 test('the end of a stuck worker reaches exactly that process', async () => {
@@ -89,7 +91,7 @@ test('the end of a stuck worker reaches exactly that process', async () => {
   expect(
     await endProcess({ ...identity, startTicks: 1 }, { how: 'kill', graceMs: 0, clock: systemClock }),
   ).toBe('gone');
-  expect(lives(ours)).toBe(true);
+  expect(await lives(ours)).toBe(true);
   expect(await endProcess(identity, { how: 'ask', graceMs: 2_000, clock: systemClock })).toBe('gone');
-  expect(lives(stranger)).toBe(true);
+  expect(await lives(stranger)).toBe(true);
 });
