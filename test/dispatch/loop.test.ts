@@ -3,12 +3,19 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { DoggedError } from '../../src/job/errors.js';
-import { systemClock } from '../../src/platform/clock.js';
+import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { readProcessStat } from '../../src/platform/process-identity.js';
 import type { Store, Turn } from '../../src/store/contract.js';
 import { openStore } from '../../src/store/open.js';
 import { until } from '../support/until.js';
 import { commandTask, createRig, fixtureTask, type Rig, storePart } from './rig.js';
+
+/** Never fires the tick that looks for news: what happens then happens by a timer of its own. */
+const withoutTick: Clock = {
+  ...systemClock,
+  after: (delayMs, action, options) =>
+    delayMs === 250 ? () => undefined : systemClock.after(delayMs, action, options),
+};
 
 /** Runs until the file `go` is there. */
 const HELD = ['sh', '-c', 'while ! [ -e go ]; do sleep 0.02; done'];
@@ -20,6 +27,10 @@ describe('limits', () => {
     const ids = [await rig.add('held'), await rig.add('held'), await rig.add('held')];
     await until(() => rig.dispatcher.status().freeSlots === 0);
     await rig.until(ids[0] ?? '', 'running');
+    const { turns } = rig.dispatcher.counters;
+    rig.dispatcher.nudge();
+    await until(() => rig.dispatcher.counters.turns > turns);
+    expect(rig.dispatcher.drained()).toBe(false);
     expect(rig.dispatcher.status().slots.map(({ slot, state, job }) => [slot, state, job])).toEqual([
       [0, 'working', ids[0]],
       [1, 'working', ids[1]],
@@ -172,13 +183,25 @@ describe('what others do to the queue', () => {
     await rig.until(id, 'completed', 2_000);
   });
 
-  test('a job that is not due waits for its time, to the moment', async () => {
-    const rig = await createRig({ tasks: [commandTask('later', ['true'])] });
+  test('a job that is not due waits for its time, and starts then without anybody looking', async () => {
+    const rig = await createRig({ tasks: [commandTask('later', ['true'])], clock: withoutTick });
     rig.dispatcher.start();
     const id = await rig.add('later', {}, { runAtMs: systemClock.wallMs() + 400 });
-    const job = await rig.until(id, 'completed');
-    expect(job.lateByMs).toBeGreaterThanOrEqual(0);
-    expect(job.lateByMs).toBeLessThan(200);
+    await until(() => rig.dispatcher.counters.turns > 0);
+    expect(await rig.job(id)).toMatchObject({ place: 'scheduled' });
+    expect((await rig.until(id, 'completed')).lateByMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test('a wall clock that is set makes due what it passes over', async () => {
+    let jumpMs = 0;
+    const clock: Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + jumpMs };
+    const rig = await createRig({ tasks: [commandTask('later', ['true'])], clock });
+    rig.dispatcher.start();
+    const id = await rig.add('later', {}, { runAtMs: systemClock.wallMs() + 3_600_000 });
+    await until(() => rig.dispatcher.drained());
+    expect(await rig.job(id)).toMatchObject({ place: 'scheduled' });
+    jumpMs = 3_700_000;
+    await rig.until(id, 'completed', 3_000);
   });
 });
 
@@ -307,6 +330,19 @@ describe('stop', () => {
     expect(await first).toHaveLength(1);
     expect(performance.now() - startedMs).toBeLessThan(3_000);
     expect(await rig.job(id)).toMatchObject({ place: 'ready', charged: 0 });
+  });
+
+  test('with no grace at all kills at once, whatever grace the task gives', async () => {
+    const task = commandTask('deaf', ['sh', '-c', 'trap "" TERM; touch deaf; while :; do sleep 0.1; done'], {
+      killGraceMs: 60_000,
+    });
+    const rig = await createRig({ tasks: [task] });
+    rig.dispatcher.start();
+    await rig.add('deaf');
+    await until(() => existsSync(join(rig.folder, 'deaf')));
+    const startedMs = performance.now();
+    expect(await rig.dispatcher.stop(0)).toHaveLength(1);
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
   });
 
   test('hastens also a kill that is under way', async () => {

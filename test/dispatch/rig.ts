@@ -9,7 +9,7 @@ import { createDispatcher } from '../../src/dispatch/loop.js';
 import type { JobState } from '../../src/job/job.js';
 import { stateOfPlace } from '../../src/job/job.js';
 import { compactJson, ledgerHash, takeSnapshot } from '../../src/job/snapshot.js';
-import { systemClock } from '../../src/platform/clock.js';
+import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
 import type { AdmissionRecord, Ownership, Store } from '../../src/store/contract.js';
@@ -26,6 +26,7 @@ export interface RigOptions {
   readonly slots?: number;
   readonly folder?: string;
   readonly random?: () => number;
+  readonly clock?: Clock;
   /** Put between the dispatcher and the real store, to make it fail. */
   readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
   readonly onFatal?: DispatcherOptions['onFatal'];
@@ -100,7 +101,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
   const dispatcher = createDispatcher({
     config: configOf(folder, stateFolder, options),
     store: options.wrapStore?.(store) ?? store,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log,
     epoch: ownership.epoch,
     storeId: ownership.storeId,
