@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -211,6 +211,10 @@ test('flattened into one file, the program says the same', () => {
   cpSync(join(root, 'package.json'), join(build, 'package.json'));
   execFileSync(process.execPath, [join(root, 'scripts/flatten.mjs'), join(build, 'dist')]);
   const cli = join(build, 'dist/cli.js');
+  const imported = [...readFileSync(cli, 'utf8').matchAll(/^import [^;]*?"([^"]+)";$/gm)].map(
+    ([, name]) => name,
+  );
+  expect(imported.filter((name) => !name?.startsWith('node:'))).toEqual(['./job/errors.js']);
   const folder = project();
   run(folder, ['add', 'build'], { cli });
   for (const args of [['status', '--json'], ['job', '99'], ['add', 'biuld'], ['stauts']]) {

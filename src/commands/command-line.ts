@@ -20,11 +20,10 @@ export async function runCommandLine(argv: readonly string[], streams: Streams):
       const options = readPlainOptions(argv);
       if (options !== null) return await run(module, [], options);
     }
-    const { parseCommandLine } = await import('./parse-command-line.js');
-    const command = entry && module && { entry, module };
-    const parsed = parseCommandLine(argv, command, streams, complain);
-    if ('exitCode' in parsed || module === undefined) return 'exitCode' in parsed ? parsed.exitCode : EXIT.ok;
-    return await run(module, parsed.args, parsed.options);
+    const { parseCommand, showUsage } = await import('./parse-command-line.js');
+    if (entry === undefined || module === undefined) return showUsage(argv, streams, complain);
+    const parsed = parseCommand(argv, { entry, module }, streams, complain);
+    return 'exitCode' in parsed ? parsed.exitCode : await run(module, parsed.args, parsed.options);
   } catch (error) {
     return explain(error, complain, streams.env);
   }

@@ -2,6 +2,7 @@ import { stateFiles } from '../heartbeat/state-files.js';
 import { EXIT } from '../job/errors.js';
 import { pause } from '../platform/clock.js';
 import { painter } from '../view/colour.js';
+import { escapeText } from '../view/escape.js';
 import { formatLogLine, logLineJson } from '../view/log-lines.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { lastLines, linesAfter } from './log-files.js';
@@ -42,7 +43,7 @@ export const logsCommand: CommandModule<LogsOptions> = {
     };
 
     let { lines, cursor } = lastLines(path, options.lines);
-    if (cursor === null) output.note(`There is no log yet at ${path}`);
+    if (cursor === null) output.note(`There is no log yet at ${escapeText(path)}`);
     show(lines);
     while (options.follow === true) {
       await pause(clock, LOOK_EVERY_MS);

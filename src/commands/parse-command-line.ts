@@ -5,7 +5,7 @@ import { CATALOGUE, type CatalogueEntry } from './catalogue.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import type { Streams } from './output.js';
 
-export type ParsedCommandLine =
+type ParsedCommandLine =
   | { readonly args: readonly string[]; readonly options: CommonOptions }
   /** Nothing is left to do: help was shown, or a complaint. */
   | { readonly exitCode: number };
@@ -16,30 +16,48 @@ interface LoadedCommand {
 }
 
 /**
- * Parses a command line with commander. Help goes to stdout; wrong usage to stderr, with the nearest name that exists,
- * and exit code 64. `command` is the one that the line names; undefined where it names none of ours.
+ * Parses the line of a command with commander. Help goes to stdout; wrong usage to stderr, with the nearest name that
+ * exists, and exit code 64.
  */
-export function parseCommandLine(
+export function parseCommand(
   argv: readonly string[],
-  command: LoadedCommand | undefined,
+  command: LoadedCommand,
   streams: Streams,
   complain: (text: string) => void,
 ): ParsedCommandLine {
   let parsed: ParsedCommandLine = { exitCode: EXIT.ok };
   const program = rootProgram(streams, complain);
-  if (command === undefined) {
-    addAllNames(program);
-  } else {
-    addCommand(program, command, (args, options) => {
-      parsed = { args, options };
-    });
+  addCommand(program, command, (args, options) => {
+    parsed = { args, options };
+  });
+  const exitCode = exitCodeOf(() => program.parse(argv, { from: 'user' }));
+  return exitCode === EXIT.ok ? parsed : { exitCode };
+}
+
+/** A line that names no command of ours: the list of all, the version, or a complaint with the nearest name. */
+export function showUsage(
+  argv: readonly string[],
+  streams: Streams,
+  complain: (text: string) => void,
+): number {
+  const program = rootProgram(streams, complain);
+  for (const group of CATALOGUE) {
+    program.commandsGroup(group.title);
+    for (const { name, summary } of group.commands) program.command(name).description(summary);
   }
-  try {
+  return exitCodeOf(() => {
     if (argv.length === 0) program.help({ error: true });
     program.parse(argv, { from: 'user' });
-    return parsed;
+  });
+}
+
+/** Commander ends by throwing, also after it has shown the help. */
+function exitCodeOf(parse: () => void): number {
+  try {
+    parse();
+    return EXIT.ok;
   } catch (error) {
-    if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? EXIT.ok : EXIT.usage };
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     throw error;
   }
 }
@@ -63,14 +81,6 @@ function rootProgram(streams: Streams, complain: (text: string) => void): Comman
     .showHelpAfterError('See: dogged --help')
     .addHelpText('after', '\nEach command explains itself: dogged status --help');
   return addCommonOptions(program);
-}
-
-/** For help and for complaints: commander lists the names, and finds the nearest one. */
-function addAllNames(program: Command): void {
-  for (const group of CATALOGUE) {
-    program.commandsGroup(group.title);
-    for (const { name, summary } of group.commands) program.command(name).description(summary);
-  }
 }
 
 function addCommand(
