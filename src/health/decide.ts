@@ -9,6 +9,8 @@ import type { Sight } from './observe.js';
 
 export type Verdict =
   | { readonly is: 'well' }
+  /** This look came too late to say anything. */
+  | { readonly is: 'unseen' }
   /** Late, and not yet stuck: said, not acted on. */
   | { readonly is: 'late'; readonly why: string }
   | StuckVerdict;
@@ -31,7 +33,7 @@ export interface Limits extends Pick<HealthConfig, 'freshMs' | 'stuckMs' | 'idle
 const FIRST_BEAT_WITHIN_MS = 30_000;
 
 export function judge(sight: Sight, limits: Limits): Verdict {
-  if (sight.overslept) return { is: 'well' };
+  if (sight.overslept) return { is: 'unseen' };
   const { what, forMs } = sight.standing;
   // Two beats must fit in: else a heartbeat slower than the threshold would condemn every worker.
   const stuckMs = Math.max(limits.stuckMs, 2 * limits.heartbeatEveryMs);
@@ -82,6 +84,8 @@ export interface History {
   readonly fruitlessInARow: number;
   /** The same, counted within `restarts.withinMs`. */
   readonly fruitlessInWindow: number;
+  /** There were too many before, and none of any use since. */
+  readonly gaveUp: boolean;
 }
 
 export type Action =
@@ -94,7 +98,8 @@ export type Action =
 
 /** After it gave up, the monitor tries again this often: what was broken may have been mended by then. */
 export const SLOW_RETRY_MS = 15 * 60_000;
-const HOLDER_RETRY_MS = 1_000;
+/** Its pid file is looked for every second; this is for a holder that leaves none. */
+const HOLDER_RETRY_MS = 10_000;
 
 export function decideOnEnd(end: End, history: History, restarts: HealthConfig['restarts']): Action {
   switch (causeOf(end)) {
@@ -104,7 +109,9 @@ export function decideOnEnd(end: End, history: History, restarts: HealthConfig['
       return { do: 'await-holder', retryMs: HOLDER_RETRY_MS };
     case 'died':
       if (end.fruitful) return { do: 'start', afterMs: 0 };
-      if (history.fruitlessInWindow >= restarts.limit) return { do: 'give-up', retryMs: SLOW_RETRY_MS };
+      if (history.gaveUp || history.fruitlessInWindow >= restarts.limit) {
+        return { do: 'give-up', retryMs: SLOW_RETRY_MS };
+      }
       return { do: 'start', afterMs: backoffMs(history.fruitlessInARow, restarts.backoff) };
   }
 }

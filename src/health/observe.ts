@@ -3,7 +3,7 @@ import type { Settings } from '../heartbeat/settings.js';
 import type { Clock } from '../platform/clock.js';
 
 /** Counters that must move while a worker runs, whether or not there is any work. */
-export type Watched = 'beat' | 'loop' | 'polls' | 'commits' | 'asyncFs';
+type Watched = 'beat' | 'loop' | 'polls' | 'commits' | 'asyncFs';
 
 /** What one look at the heartbeat told. */
 export interface Sight {

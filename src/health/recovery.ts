@@ -3,7 +3,7 @@ import type { Clock } from '../platform/clock.js';
 import type { MonitorLog } from './monitor-log.js';
 import type { RecoveryEvent } from './recovery-log.js';
 
-export interface Trouble {
+interface Trouble {
   readonly cause: string;
   /** What was seen, taken before anything was done about it. */
   readonly evidence: Readonly<Record<string, unknown>>;

@@ -42,12 +42,22 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
   const { stateFolder, clock } = options;
   const files = stateFiles(stateFolder);
   if (!existsSync(stateFolder)) return NOTHING_RAN;
-  const request = writeDesired(stateFolder, 'stopped');
+  const request = recordWish(stateFolder);
   let workerPid: number | null = null;
   let monitorPid: number | null = null;
   let killed = false;
   let cutOff: readonly CutOffJob[] = [];
+  const stopMonitor = async () => {
+    const monitor = runningProcess(files.monitorPid);
+    if (monitor === null) return false;
+    monitorPid = monitor.pid;
+    const result = await endProcess(monitor, { how: 'ask', graceMs: MONITOR_GRACE_MS, clock });
+    if (result === 'unkillable') throw stopFailed('health monitor', monitor.pid, MONITOR_GRACE_MS);
+    return true;
+  };
   for (;;) {
+    // A monitor that cannot be told would start another worker.
+    if (request === null) await stopMonitor();
     const worker = runningProcess(files.workerPid);
     if (worker !== null) {
       workerPid = worker.pid;
@@ -55,16 +65,21 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
       const last = readLastStop(stateFolder);
       if (last.status === 'read' && last.content.nonce === worker.nonce) cutOff = last.content.cutOff;
     }
-    const monitor = runningProcess(files.monitorPid);
-    if (monitor !== null) {
-      monitorPid = monitor.pid;
-      const result = await endProcess(monitor, { how: 'ask', graceMs: MONITOR_GRACE_MS, clock });
-      if (result === 'unkillable') throw stopFailed('health monitor', monitor.pid, MONITOR_GRACE_MS);
-    }
+    const hadMonitor = await stopMonitor();
     // A worker that was just booting may have registered while its monitor ended; and who asks for a start after
     // this stop was asked for has the last word.
-    const isOver = worker === null && monitor === null;
-    if (isOver || isOvertaken(stateFolder, request)) return { workerPid, monitorPid, killed, cutOff };
+    const isOver = worker === null && !hadMonitor;
+    const isOvertakenByStart = request !== null && isOvertaken(stateFolder, request);
+    if (isOver || isOvertakenByStart) return { workerPid, monitorPid, killed, cutOff };
+  }
+}
+
+/** Null where nothing can be written, as on a card that has turned read-only: that must keep nobody from stopping. */
+function recordWish(stateFolder: string): string | null {
+  try {
+    return writeDesired(stateFolder, 'stopped');
+  } catch {
+    return null;
   }
 }
 

@@ -50,7 +50,6 @@ export class Supervisor {
   #stage: Stage = { at: 'start' };
   #settings: Settings;
   #wanted = true;
-  #request: string | null = null;
   #configStamp = '';
   #cancelTimer: (() => void) | null = null;
   #over: (() => void) | null = null;
@@ -137,12 +136,8 @@ export class Supervisor {
   #readDesired(): boolean {
     const file = readDesired(this.#options.program.stateFolder);
     if (file.status !== 'read') return false;
-    const isNew = this.#request !== null && file.content.request !== this.#request;
-    this.#request = file.content.request;
     this.#wanted = file.content.desired === 'running';
-    if (!isNew || !this.#wanted) return false;
-    this.#options.tally.clear();
-    return true;
+    return this.#wanted && this.#options.tally.beginRequest(file.content.request);
   }
 
   #isDue({ phase, untilMs }: Stage & { at: 'waiting' }): boolean {
@@ -177,6 +172,7 @@ export class Supervisor {
     const verdict = watch.look(this.#settings, this.#nextStepMs());
     const beat = watch.lastBeat();
     const { pid } = watch.worker.identity;
+    if (verdict.is === 'unseen') return;
     if (verdict.is === 'stuck') {
       if (this.#wanted) void this.#end(watch, verdict);
       return;
@@ -247,7 +243,8 @@ export class Supervisor {
     const { restarts } = this.#settings.health;
     const fruitlessInARow = tally.inARow();
     const fruitlessInWindow = tally.inWindow(clock.wallMs(), restarts.withinMs);
-    const action = decideOnEnd(end, { fruitlessInARow, fruitlessInWindow }, restarts);
+    const { gaveUp } = tally.current();
+    const action = decideOnEnd(end, { fruitlessInARow, fruitlessInWindow, gaveUp }, restarts);
     this.#act(action, tellAction(action, tellEnd(pid, end), fruitlessInARow, program.configFile));
   }
 
@@ -267,6 +264,7 @@ export class Supervisor {
         this.#wait(action.do, action.retryMs, why);
         break;
       case 'give-up':
+        this.#options.tally.giveUp();
         this.#wait('gave-up', action.retryMs, why);
         break;
     }

@@ -1,17 +1,10 @@
 import { readStateFile } from '../heartbeat/read-state-file.js';
-import { amount, listOf, oneOf, orNull, shapeOf, text } from '../heartbeat/shape.js';
+import { amount, flag, listOf, oneOf, orNull, shapeOf, text } from '../heartbeat/shape.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 
 /** What the monitor is doing, in one word. */
-export const PHASES = [
-  'starting',
-  'watching',
-  'backing-off',
-  'await-config',
-  'await-holder',
-  'gave-up',
-] as const;
+const PHASES = ['starting', 'watching', 'backing-off', 'await-config', 'await-holder', 'gave-up'] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** The monitor's memory on disk: a monitor that is restarted counts on where the last one stopped. */
@@ -24,9 +17,21 @@ export interface Tally {
   readonly retryAtMs: number | null;
   /** When each fruitless start ended, since the last fruitful one. */
   readonly fruitlessAtMs: readonly number[];
+  /** Since the last fruitful start there were too many of the other kind. */
+  readonly gaveUp: boolean;
+  /** The request that this tally belongs to: a new one from a person begins a new count. */
+  readonly request: string | null;
 }
 
-const BLANK: Tally = { schema: 1, phase: 'starting', why: '', retryAtMs: null, fruitlessAtMs: [] };
+const BLANK: Tally = {
+  schema: 1,
+  phase: 'starting',
+  why: '',
+  retryAtMs: null,
+  fruitlessAtMs: [],
+  gaveUp: false,
+  request: null,
+};
 /** More are never counted. */
 const KEPT = 1_000;
 
@@ -39,8 +44,11 @@ export interface TallyBook {
   current(): Tally;
   setPhase(phase: Phase, why: string, retryAtMs?: number | null): void;
   addFruitless(nowMs: number): void;
-  /** A worker has proved useful, or a person asked for a start: count from nothing again. */
+  giveUp(): void;
+  /** A worker has proved useful: count from nothing again. */
   clear(): void;
+  /** Counts from nothing when this is a request that was not seen before, and says so. */
+  beginRequest(request: string): boolean;
   inARow(): number;
   inWindow(nowMs: number, withinMs: number): number;
 }
@@ -65,7 +73,13 @@ export function openTally(stateFolder: string, onFailure: (error: unknown) => vo
     setPhase: (phase, why, retryAtMs = null) => change({ ...tally, phase, why, retryAtMs }),
     addFruitless: (nowMs) =>
       change({ ...tally, fruitlessAtMs: [...tally.fruitlessAtMs, nowMs].slice(-KEPT) }),
-    clear: () => change({ ...tally, fruitlessAtMs: [] }),
+    giveUp: () => change({ ...tally, gaveUp: true }),
+    clear: () => change({ ...tally, fruitlessAtMs: [], gaveUp: false }),
+    beginRequest(request) {
+      if (request === tally.request) return false;
+      change({ ...tally, fruitlessAtMs: [], gaveUp: false, request });
+      return true;
+    },
     inARow: () => tally.fruitlessAtMs.length,
     // A time that lies ahead was written before the clock was set back: it says nothing.
     inWindow: (nowMs, withinMs) =>
@@ -79,4 +93,6 @@ const checkTally = shapeOf<Tally>({
   why: text,
   retryAtMs: orNull(amount),
   fruitlessAtMs: listOf(amount),
+  gaveUp: flag,
+  request: orNull(text),
 });

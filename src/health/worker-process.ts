@@ -51,6 +51,8 @@ export function startWorker(program: WorkerProgram, onEnd: () => void): WorkerPr
   child.on('error', () => child.removeAllListeners('exit'));
   const identity = child.pid === undefined ? null : identifyProcess(child.pid);
   if (identity === null) return null;
+  // Its end is heard of all the same; a monitor that is told to end need not wait for it.
+  child.unref();
   let ended: WorkerExit | null = null;
   child.on('exit', (code, signal) => {
     ended = { code, signal };

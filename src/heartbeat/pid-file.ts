@@ -40,7 +40,7 @@ export function removePidFile(path: string, own: NamedIdentity): void {
   if (file.status === 'read' && file.content.nonce === own.nonce) rmSync(path, { force: true });
 }
 
-export const checkIdentity = shapeOf<NamedIdentity>({
+const checkIdentity = shapeOf<NamedIdentity>({
   bootId: text,
   pid: count,
   startTicks: count,

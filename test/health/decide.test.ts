@@ -46,7 +46,7 @@ describe('a worker that runs', () => {
   });
 
   test('is not judged by a look that came too late', () => {
-    expect(judge({ ...standing('beat', 500_000), overslept: true }, LIMITS).is).toBe('well');
+    expect(judge({ ...standing('beat', 500_000), overslept: true }, LIMITS).is).toBe('unseen');
   });
 
   test('has 30 s for its first beat, however short the other thresholds are', () => {
@@ -69,7 +69,7 @@ describe('a worker that runs', () => {
 
 const RESTARTS = { limit: 10, withinMs: 600_000, backoff: { minMs: 1_000, maxMs: 300_000 } };
 const DIED: End = { code: null, signal: 'SIGKILL', stuck: null, fruitful: false };
-const fruitless = (inARow: number) => ({ fruitlessInARow: inARow, fruitlessInWindow: inARow });
+const fruitless = (inARow: number) => ({ fruitlessInARow: inARow, fruitlessInWindow: inARow, gaveUp: false });
 
 describe('a worker that has ended', () => {
   test('after it was of use is replaced at once, whatever came before', () => {
@@ -90,12 +90,16 @@ describe('a worker that has ended', () => {
   });
 
   test('without use is never waited for longer than the longest back-off', () => {
-    const history = { fruitlessInARow: 500, fruitlessInWindow: 3 };
+    const history = { fruitlessInARow: 500, fruitlessInWindow: 3, gaveUp: false };
     expect(decideOnEnd(DIED, history, RESTARTS)).toEqual({ do: 'start', afterMs: 300_000 });
   });
 
   test('without use too often is given up, and tried again slowly', () => {
-    expect(decideOnEnd(DIED, fruitless(10), RESTARTS)).toEqual({ do: 'give-up', retryMs: SLOW_RETRY_MS });
+    const givenUp = { do: 'give-up', retryMs: SLOW_RETRY_MS };
+    expect(decideOnEnd(DIED, fruitless(10), RESTARTS)).toEqual(givenUp);
+    // The slow retries are so far apart that few of them lie in any window.
+    const later = { fruitlessInARow: 11, fruitlessInWindow: 1, gaveUp: true };
+    expect(decideOnEnd(DIED, later, RESTARTS)).toEqual(givenUp);
   });
 
   test.each([

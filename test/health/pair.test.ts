@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readRecoveries } from '../../src/health/recovery-log.js';
@@ -143,6 +143,28 @@ test('a frozen worker is stopped all the same, and stopping nothing is no failur
   signalProved(worker, 'SIGSTOP');
   expect(place.run('stop').status).toBe(0);
   expect(isRunning(worker)).toBe(false);
+}, 30_000);
+
+test('a monitor in the foreground leaves the worker behind, and both stop where nothing can be written down', async () => {
+  const place = pair();
+  const foreground = spawn(process.execPath, [builtCli(), 'health', '--monitor'], {
+    cwd: place.folder,
+    stdio: 'ignore',
+  });
+  const worker = await place.nextWorker(null);
+  foreground.kill('SIGINT');
+  await until(() => foreground.exitCode !== null);
+  expect(foreground.exitCode).toBe(0);
+  expect(isRunning(worker)).toBe(true);
+
+  expect(place.run('start').stdout).toContain(`worker PID ${worker.pid},`);
+  const desired = join(place.folder, 'state', 'desired.json');
+  rmSync(desired);
+  mkdirSync(join(desired, 'in the way'), { recursive: true });
+  expect(place.run('stop').status).toBe(0);
+  expect(isRunning(worker)).toBe(false);
+  expect(place.worker()).toBeNull();
+  expect(place.monitor()).toBeNull();
 }, 30_000);
 
 test('a broken config starts nothing, stops nothing, and is waited for once a worker needs it', async () => {

@@ -19,6 +19,19 @@ test('a monitor that is started anew counts on where the last one stopped', () =
   expect(openTally(folder, never).inARow()).toBe(0);
 });
 
+test('a request that was not seen before begins a new count, and giving up lasts until then', () => {
+  const folder = tempFolder();
+  const tally = openTally(folder, never);
+  expect(tally.beginRequest('first')).toBe(true);
+  tally.addFruitless(1_000);
+  tally.giveUp();
+  const heir = openTally(folder, never);
+  expect(heir.beginRequest('first')).toBe(false);
+  expect(heir.current().gaveUp).toBe(true);
+  expect(heir.beginRequest('second')).toBe(true);
+  expect(heir.current()).toMatchObject({ gaveUp: false, fruitlessAtMs: [] });
+});
+
 test('only ends within the window count against the limit, and times that lie ahead count for nothing', () => {
   const tally = openTally(tempFolder(), never);
   for (const atMs of [1_000, 50_000, 90_000, 5_000_000]) tally.addFruitless(atMs);
