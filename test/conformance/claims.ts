@@ -307,6 +307,16 @@ export function conformsInClaims(engine: Engine): void {
       expect((await store.counts()).total).toMatchObject({ ready: 5, parked: 0 });
     });
 
+    it('follows it in every process, also in one that has admitted under the old limit', async () => {
+      const fresh = await engine.fresh();
+      const store = await ownedStore(fresh);
+      const command = await fresh.open('command');
+      await admit(command, grouped(['a']));
+      await store.configureTasks(['default'], [{ task: 'build', groupLimit: 1, maxAttempts: 3 }]);
+      await admit(command, grouped(['b']));
+      expect((await store.counts()).total).toMatchObject({ ready: 1, parked: 1 });
+    });
+
     it('stays above a lowered limit only for as long as its jobs run', async () => {
       const store = await owned();
       await admit(store, grouped(['a', 'b', 'c']));

@@ -7,7 +7,10 @@ import { isOlder, setPragmas } from '../../../src/store/sqlite/pragmas.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
 it.each(['worker', 'command'] as const)('a %s waits for the disk at each commit', async (use) => {
-  const { db } = await connect(join(tempFolder(), 'x.db'), use, systemClock);
+  const file = join(tempFolder(), 'x.db');
+  // SQLite has other defaults for a file that is already in WAL mode.
+  (await connect(file, use, systemClock)).db.close();
+  const { db } = await connect(file, use, systemClock);
   onTestFinished(() => void db.close());
   const pragma = (name: string) => db.pragma(name, { simple: true });
   expect(pragma('journal_mode')).toBe('wal');
