@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { TaskConfig } from '../../src/config/config.js';
 import { DoggedError } from '../../src/job/errors.js';
 import { systemClock } from '../../src/platform/clock.js';
+import { FAILPOINTS } from '../../src/platform/failpoint.js';
 import { readProcessStat } from '../../src/platform/process-identity.js';
 import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
@@ -93,7 +94,7 @@ test('a service that hangs outlives a killed worker no longer than its rescue', 
   expect(isAlive(pid)).toBe(false);
 });
 
-test.each(['run.before-spawn', 'run.after-spawn', 'run.after-exit', 'turn.after-commit'])(
+test.each([...FAILPOINTS.filter((name) => name.startsWith('run.')), 'turn.after-commit'])(
   'killed at %s, nothing is lost and nothing runs beside itself',
   async (failpoint) => {
     const folder = tempFolder();
@@ -111,6 +112,35 @@ test.each(['run.before-spawn', 'run.after-spawn', 'run.after-exit', 'turn.after-
     expect(linesOf(folder, 'runs').at(-1)).toBe('2');
   },
 );
+
+test('killed before its first claim was committed, a worker leaves a job that was never tried', async () => {
+  const folder = tempFolder();
+  const task = commandTask('note', ['sh', '-c', 'echo "$DOGGED_ATTEMPT" >> runs']);
+  const [id = ''] = await addBefore(folder, [task]);
+  const worker = await startWorkerProcess(folder, [task], { failpoint: 'turn.before-commit' });
+  await worker.ended;
+
+  const rig = await createRig({ tasks: [task], folder });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 0, stuck: 0 });
+  rig.dispatcher.start();
+  expect(await rig.until(id, 'completed')).toMatchObject({ attempts: 1, crashes: 0 });
+  expect(linesOf(folder, 'runs')).toEqual(['1']);
+});
+
+test('killed in the middle of a rescue, the next worker rescues all the same, and counts one crash', async () => {
+  const folder = tempFolder();
+  const [id = ''] = await addBefore(folder, [LINGER]);
+  const first = await startWorkerProcess(folder, [LINGER]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  first.process.kill('SIGKILL');
+  await first.ended;
+  const second = await startWorkerProcess(folder, [LINGER], { failpoint: 'rescue.before-commit' });
+  await second.ended;
+
+  const rig = await createRig({ tasks: [LINGER], folder });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
+  expect(await rig.job(id)).toMatchObject({ place: 'ready', attempts: 1, crashes: 1 });
+});
 
 test('a job that was running at three deaths of its worker is a dead letter: poison', async () => {
   const folder = tempFolder();

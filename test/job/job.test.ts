@@ -5,6 +5,7 @@ import {
   JOB_STATES,
   PLACES,
   type Place,
+  PRIORITY_STEP_MS,
   placeFromCode,
   rankOf,
   stateOfPlace,
@@ -59,6 +60,7 @@ test('all states but pending and running are terminal', () => {
 
 describe('the line', () => {
   test('one step of priority is worth one minute of waiting', () => {
+    expect(PRIORITY_STEP_MS).toBe(60_000);
     expect(rankOf(120_000, 1)).toBe(rankOf(60_000, 0));
   });
 

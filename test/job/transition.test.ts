@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isTerminal, JOB_STATES, type JobState } from '../../src/job/job.js';
-import { canMove } from '../../src/job/transition.js';
+import { canMove, TRANSITIONS } from '../../src/job/transition.js';
 
 /** Every cell of the table: rows are from, columns to, in the order of JOB_STATES. */
 const ALLOWED: Record<JobState, string> = {
@@ -22,6 +22,12 @@ const cells = JOB_STATES.flatMap((from) =>
 
 test.each(cells)('from %s to %s: %s', (from, to, allowed) => {
   expect(canMove(from, to)).toBe(allowed);
+});
+
+test('every way that is open says what opens it', () => {
+  const causes = JOB_STATES.flatMap((from) => Object.values(TRANSITIONS[from]));
+  expect(causes).toHaveLength(cells.filter(([, , allowed]) => allowed).length);
+  expect(causes.every((cause) => cause.length > 3)).toBe(true);
 });
 
 test('a terminal state is left only by a redrive', () => {
