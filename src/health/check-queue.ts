@@ -24,7 +24,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
   return [
     { name: 'queue', run: async () => checkQueue(settings, await facts()) },
     { name: 'sources', run: async () => (await facts()).sources.map(checkSource) },
-    { name: 'dead letters', run: async () => checkDeadLetters(await facts()) },
+    { name: 'dead-letters', run: async () => checkDeadLetters(await facts()) },
     { name: 'database', run: async () => checkDatabase(await facts()) },
   ];
 }

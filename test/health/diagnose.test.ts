@@ -49,6 +49,26 @@ test.each([
   expect(diagnosisLines(diagnosis).at(-1)).toBe(lastLine);
 });
 
+test('a check that blocks the process takes none of its neighbours with it', async () => {
+  const blocking: Check = {
+    name: 'database',
+    run: () => {
+      const end = performance.now() + 3_300;
+      while (performance.now() < end);
+      return [result('database', 'Database', 'critical', 'locked by another program')];
+    },
+  };
+  const slow: Check = {
+    name: 'config',
+    run: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return [result('config', 'Config', 'ok', 'valid')];
+    },
+  };
+  const { checks } = await diagnose([slow, blocking, slow], systemClock);
+  expect(checks.map((one) => one.status)).toEqual(['ok', 'critical', 'ok']);
+});
+
 test('a check that never answers is unknown, never a pass, and holds up no other', async () => {
   const clock = new FakeClock();
   const hanging: Check = { name: 'database', run: () => new Promise(() => undefined) };
