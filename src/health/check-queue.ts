@@ -17,15 +17,21 @@ export interface QueueFacts {
 /** `readFacts` is asked once for all of them. */
 export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFacts>): Check[] {
   let asked: Promise<QueueFacts> | null = null;
-  const facts = () => {
+  const read = () => {
     asked ??= readFacts();
     return asked;
   };
+  /** Old figures of the last beat are no pass for what only the database can tell. */
+  const known = async (name: string, judge: (facts: QueueFacts) => CheckResult[]): Promise<CheckResult[]> => {
+    const facts = await read();
+    if (facts.countedFrom === 'database' || facts.problems.length === 0) return judge(facts);
+    return [result(name, name, 'unknown', 'could not be checked: the database cannot be read')];
+  };
   return [
-    { name: 'queue', run: async () => checkQueue(settings, await facts()) },
-    { name: 'sources', run: async () => (await facts()).sources.map(checkSource) },
-    { name: 'dead-letters', run: async () => checkDeadLetters(await facts()) },
-    { name: 'database', run: async () => checkDatabase(await facts()) },
+    { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
+    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
+    { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
+    { name: 'database', run: async () => checkDatabase(await read()) },
   ];
 }
 
@@ -77,7 +83,10 @@ function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {
 
 function checkDatabase({ countedFrom, problems }: QueueFacts): CheckResult[] {
   if (problems.length > 0) {
-    return problems.map((problem) => result('database', 'State files', 'critical', problem, 'dogged logs'));
+    // They end as sentences do; the remedy follows after a colon.
+    return problems.map((problem) =>
+      result('database', 'State files', 'critical', problem.replace(/\.$/, ''), 'dogged logs'),
+    );
   }
   if (countedFrom === 'database') return [result('database', 'Database', 'ok', 'readable')];
   return [result('database', 'Database', 'not-applicable', 'nothing has run here yet')];

@@ -160,7 +160,7 @@ test('jobs that have been due for long are a warning with the reason why they wa
   ]);
 });
 
-test('refused records, dead letters, a source in trouble and an unreadable database are each named', async () => {
+test('refused records, dead letters and a source in trouble are each named', async () => {
   const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null };
   const found = await checkQueue({
     queue: { ...FACTS.queue, failed: 2 },
@@ -168,13 +168,21 @@ test('refused records, dead letters, a source in trouble and an unreadable datab
       { ...source, rejected: 4 },
       { ...source, name: 'qa', problem: 'the file cannot be read (EACCES)' },
     ],
-    problems: ['database: the file is no database'],
   });
   expect(found.map(({ name, status, remedy }) => [name, status, remedy])).toEqual([
     ['source:ideas', 'warning', 'dogged rejects --source ideas'],
     ['source:qa', 'warning', 'dogged logs'],
     ['dead-letters', 'warning', 'dogged jobs --state failed'],
-    ['database', 'critical', 'dogged logs'],
+  ]);
+});
+
+test('where the database cannot be read, what the last beat said is no pass', async () => {
+  const problems = ['database: it was locked by another process.'];
+  expect(await checkQueue({ countedFrom: 'heartbeat', problems })).toMatchObject([
+    { name: 'queue', status: 'unknown' },
+    { name: 'sources', status: 'unknown' },
+    { name: 'dead-letters', status: 'unknown' },
+    { name: 'database', status: 'critical', text: 'database: it was locked by another process' },
   ]);
 });
 
