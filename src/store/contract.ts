@@ -191,7 +191,8 @@ export interface ClaimStore {
   /**
    * One loop turn of the dispatcher in one transaction: records the ends, promotes what became due, expires what
    * came too late, takes at most `freeSlots` jobs by rank. Each claim's attempt is committed when this returns,
-   * so nothing is spawned that the store does not know.
+   * so nothing is spawned that the store does not know. A worker that was fenced by another owner gets no claims, and
+   * all its ends are lost. Needs ownership.
    */
   turn(turn: Turn): Promise<TurnResult>;
   /** Extends the leases of running claims; returns those that are lost. Engines without leases return none. */
@@ -248,9 +249,12 @@ export interface UpkeepStore {
   /** A real commit to a one-row table: proof that the database can be written. Throws OWNER_CHANGED when fenced. */
   pulse(epoch: number, nowMs: number): Promise<void>;
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]>;
-  /** A new budget for jobs that ended badly; leaves its mark in the history. Only failed and cancelled jobs can have one. */
+  /**
+   * A new budget for jobs that ended badly; leaves its mark in the history. `not-allowed`: only failed and cancelled jobs
+   * can have one, only while no newer version of their record has a job, and not after their end has passed.
+   */
   redrive(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly RedriveAnswer[]>;
-  /** Pauses or resumes a task, or everything (null). Returns whether that changed anything. */
+  /** Pauses or resumes a task of a workspace, or (null) all tasks of all workspaces. Returns whether that changed anything. */
   setPaused(workspace: string, task: string | null, paused: boolean, nowMs: number): Promise<boolean>;
   /** Removes up to `limit` ended jobs older than this; the ledger keeps what it knows. Returns how many went. */
   prune(endedBeforeMs: number, limit: number): Promise<number>;

@@ -89,6 +89,7 @@ export type HistoryEntry =
   | { readonly kind: 'event'; readonly atMs: number; readonly event: string; readonly detail: string };
 
 export interface JobDetails extends JobSummary {
+  /** In the order in which things happened, whatever the wall clock said then. */
   readonly history: readonly HistoryEntry[];
 }
 

@@ -114,7 +114,7 @@ export class Dispatch {
     this.#read = db.prepare<[number], ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM jobs WHERE id = ?`).raw();
     this.#take = db.prepare(`
       UPDATE jobs SET
-        place = ${PLACES.running}, attempt = ?, epoch = ?, started_at = ?, late_by = ?, exit_code = NULL
+        place = ${PLACES.running}, attempt = ?, epoch = ?, started_at = ?, late_by = ?, exit_code = NULL, reason = NULL
       WHERE id = ?`);
     this.#beginAttempt = db.prepare(
       'INSERT INTO attempts (job_id, attempt, epoch, started_at) VALUES (?, ?, ?, ?)',
