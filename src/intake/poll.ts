@@ -4,7 +4,8 @@ import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
 import type { RejectCopies } from './reject-copies.js';
-import { isPause, type SourceReader, type Step } from './step.js';
+import type { SourceReader, Step } from './step.js';
+import { StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
 
 export interface PollParts {
@@ -15,14 +16,14 @@ export interface PollParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly onQueued: () => void;
-  /** Asked between two steps: true ends the poll early, with nothing half done. */
+  /** Asked between two steps: true ends the poll early; what was read so far is admitted. */
   readonly isStopping: () => boolean;
 }
 
 /**
- * One poll of one source: pulls steps from its reader, admits each in one transaction, and lets the event loop turn
- * between them. Resolves with what it came to. Throws what the store throws; nothing is lost then, since a reader only
- * goes on from what was committed. `thorough` looks at everything, also at files whose turn has not come.
+ * One poll of one source: pulls steps from its reader, lets the event loop turn after each, and admits them, a few in
+ * one transaction. Resolves with what it came to. Throws what reader and store throw; nothing is lost then, since the
+ * next poll begins from what was committed. `thorough` looks at everything, also at files whose turn has not come.
  */
 export async function pollSource(parts: PollParts, thorough: boolean): Promise<PollTally> {
   const { source, reader, door, clock, log } = parts;
@@ -33,12 +34,16 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   // After a poll that broke off, the reader may have read ahead of what the store took.
   if (!door.isInStep) reader.restore(await door.cursors());
   const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
+  const batch = new StepBatch();
+  const flush = () => batch.isEmpty || admitStep(batch.take(), parts, cycle, tally, paths);
   try {
     for (const step of steps) {
-      if (!isPause(step) && !(await admitStep(step, parts, cycle, tally, paths))) break;
+      if (!batch.accepts(step) && !(await flush())) break;
+      batch.add(step);
       await turnOfLoop();
       if (parts.isStopping()) break;
     }
+    await flush();
   } catch (error) {
     door.isInStep = false;
     throw error;

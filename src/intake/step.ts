@@ -4,8 +4,8 @@ import type { Reject } from './judge.js';
 import type { Moment } from './stamp.js';
 
 /**
- * One bounded slice of reading: what it found, and the cursors that move with it. The poll loop admits it in one
- * transaction, lets the event loop turn, and only then asks for the next: nothing is read ahead of what is admitted.
+ * One bounded slice of reading: what it found, and the cursors that move with it. The poll loop lets the event loop turn
+ * after each, and admits a few of them in one transaction before it asks for more.
  */
 export interface Step {
   readonly records: readonly AdmissionRecord[];
@@ -42,8 +42,8 @@ export interface ReaderStatus {
 }
 
 /**
- * One kind of source. `poll` is pulled step by step; when it is resumed, its last step is committed. It is closed
- * early (`return`) when a step could not be admitted: `restore` then follows before the next poll.
+ * One kind of source. `poll` is pulled step by step. It is closed early (`return`) when a step could not be admitted, and
+ * then `restore` follows before the next poll: a reader need not remember what it has handed over but not committed.
  */
 export interface SourceReader {
   /** Forgets what it knows and begins from what the store remembers. */

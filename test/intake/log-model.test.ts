@@ -8,7 +8,7 @@ import { systemClock } from '../../src/platform/clock.js';
 import { countOf, type Layout, LogModel, layouts, type Operation, operations } from './log-model.js';
 import { createRig, logSource } from './rig.js';
 
-const RUNS = Number(process.env['DOGGED_MODEL_RUNS'] ?? 40);
+const RUNS = Number(process.env['DOGGED_MODEL_RUNS'] ?? 30);
 
 /** Everything that a writer does, everything that a poll sees, and at the end: nothing lost, invented or repeated. */
 async function holds(layout: Layout, steps: readonly Operation[]): Promise<void> {
