@@ -1,6 +1,11 @@
 import type { Clock } from '../platform/clock.js';
 import { pause } from '../platform/clock.js';
-import { isRunning, type ProcessIdentity, signalProved } from '../platform/process-identity.js';
+import {
+  isRunning,
+  type ProcessIdentity,
+  readProcessStat,
+  signalProved,
+} from '../platform/process-identity.js';
 
 export interface EndOptions {
   /** `ask`: SIGTERM, and SIGKILL after the grace. `kill`: SIGKILL at once, for a loop that cannot answer. */
@@ -32,6 +37,23 @@ export async function endProcess(identity: ProcessIdentity, options: EndOptions)
 /** Its whole group, where it leads one: what it started beside its jobs goes with it. */
 function killProved(identity: ProcessIdentity): void {
   if (!signalProved(identity, 'SIGKILL', 'group')) signalProved(identity, 'SIGKILL');
+}
+
+/**
+ * Waits a moment for an ended process to be collected by its parent. It does no more harm and holds nothing; but
+ * `kill -0` still finds it, and so do the scripts that ask in that way.
+ */
+export async function isCollected(
+  identity: ProcessIdentity,
+  withinMs: number,
+  clock: Clock,
+): Promise<boolean> {
+  const endMs = clock.monotonicMs() + withinMs;
+  while (readProcessStat(identity.pid)?.startTicks === identity.startTicks) {
+    if (clock.monotonicMs() >= endMs) return false;
+    await pause(clock, LOOK_EVERY_MS);
+  }
+  return true;
 }
 
 /** True as soon as the process is gone; false when it is still there after `withinMs`. */

@@ -6,7 +6,7 @@ import { stateFiles } from '../heartbeat/state-files.js';
 import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { signalProved } from '../platform/process-identity.js';
-import { endProcess, isGone } from './restart.js';
+import { endProcess, isCollected, isGone } from './restart.js';
 
 export interface StopOptions {
   readonly stateFolder: string;
@@ -30,6 +30,7 @@ const NOTHING_RAN: StopResult = { workerPid: null, monitorPid: null, killed: fal
 /** After a second SIGTERM a worker ends its children and records what it cut off. */
 const HURRIED_MS = 7_000;
 const MONITOR_GRACE_MS = 10_000;
+const COLLECTED_WITHIN_MS = 1_000;
 const SAID_AFTER_MS = 2_000;
 
 /**
@@ -53,6 +54,7 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
     monitorPid = monitor.pid;
     const result = await endProcess(monitor, { how: 'ask', graceMs: MONITOR_GRACE_MS, clock });
     if (result === 'unkillable') throw stopFailed('health monitor', monitor.pid, MONITOR_GRACE_MS);
+    await isCollected(monitor, COLLECTED_WITHIN_MS, clock);
     return true;
   };
   for (;;) {
@@ -62,6 +64,7 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
     if (worker !== null) {
       workerPid = worker.pid;
       killed = (await stopWorker(worker, options)) === 'killed';
+      await isCollected(worker, COLLECTED_WITHIN_MS, clock);
       const last = readLastStop(stateFolder);
       if (last.status === 'read' && last.content.nonce === worker.nonce) cutOff = last.content.cutOff;
     }

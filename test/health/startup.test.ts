@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { runningProcess } from '../../src/heartbeat/pid-file.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { isRunning } from '../../src/platform/process-identity.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -79,7 +80,7 @@ test('one script leads from a checkout to a healthy pair, restarts it cleanly, s
   expect(second.stdout).not.toContain('Building');
   expect(runningProcess(files.workerPid)?.nonce).not.toBe(worker?.nonce);
   expect(runningProcess(files.monitorPid)?.nonce).not.toBe(monitor?.nonce);
-  for (const gone of [worker, monitor]) expect(existsSync(`/proc/${gone?.pid}`)).toBe(false);
+  for (const gone of [worker, monitor]) expect(gone !== null && isRunning(gone)).toBe(false);
 
   // By path and by link, from a folder without a config of its own.
   const link = join(elsewhere, 'check');
