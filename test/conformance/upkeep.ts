@@ -281,6 +281,8 @@ export function conformsInUpkeep(engine: Engine): void {
         'd',
       ]);
       expect(await keys({ limit: 99, workspace: 'nobody' })).toEqual([]);
+      expect(await keys({ limit: 99, workspace: 'nobody', states: ['failed'] })).toEqual([]);
+      expect(await keys({ limit: 99, source: 'nothing', states: ['failed', 'pending'] })).toEqual([]);
     });
 
     it('tell all about one job, to its own workspace or to who may see all', async () => {

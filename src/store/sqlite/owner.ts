@@ -3,7 +3,7 @@ import { PLACES } from '../../job/job.js';
 import type { Claim, Orphan, Owner, Ownership } from '../contract.js';
 import type { Core } from './core.js';
 import { payloadOf } from './payload.js';
-import { recount } from './recount.js';
+import { recountIfWrong } from './recount.js';
 
 interface OwnerRow {
   readonly storeId: string;
@@ -57,7 +57,7 @@ export class Owners {
     const before = this.#row();
     this.#take.run(owner.bootId, owner.pid, owner.startTicks, owner.nonce, nowMs);
     const cleanStop = before.cleanStop === 1;
-    if (!cleanStop) recount(this.#core);
+    if (!cleanStop) recountIfWrong(this.#core);
     return { storeId: before.storeId, epoch: before.epoch + 1, cleanStop, previousOwner: ownerOf(before) };
   }
 

@@ -37,8 +37,10 @@ const SMALL_TABLES = ['meta', 'queues', 'scopes', 'tallies', 'tasks', 'q', 's', 
 /** Lists, which go back from the newest row until they have enough, and the recount after a changed limit or a kill. */
 const ALLOWED_SCANS: readonly RegExp[] = [
   /FROM rejects r/,
-  /^SELECT id FROM jobs WHERE queue_id IN .* ORDER BY id DESC LIMIT \?$/,
+  /^SELECT id FROM jobs WHERE place IN .* ORDER BY id DESC LIMIT \?$/,
   /row_number\(\) OVER/,
+  /count\(\*\) AS jobs, sum\(group_name IS NOT NULL\)/,
+  /SELECT coalesce\(sum\(held\), 0\) FROM groups/,
   /SELECT DISTINCT queue_id AS queueId, group_name AS "group" FROM jobs INDEXED BY jobs_parked/,
 ];
 
