@@ -1,10 +1,9 @@
-import type { constants } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { type ChildMark, inheritedEnvironment, MARK_VARIABLES } from './child-environment.js';
-import { isGroupEmpty, ownStartTicks, sweep } from './sweep.js';
+import { OwnedChild } from './owned-child.js';
+import { ownStartTicks, sweep } from './sweep.js';
 
 export interface ChildSpec {
   readonly argv: readonly string[];
@@ -15,40 +14,10 @@ export interface ChildSpec {
   readonly label: string;
 }
 
-export interface ChildExit {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  /** Set when it could not be started at all. */
-  readonly spawnError: { readonly code: string; readonly message: string } | null;
-}
-
-/** One child in its own process group and session, with everything that descends from it. */
-export interface OwnedChild {
-  readonly stdin: Writable;
-  readonly stdout: Readable;
-  readonly stderr: Readable;
-  /** When the child itself has ended or could not start; what it forked may still live. Never rejects. */
-  readonly exited: Promise<ChildExit>;
-  /**
-   * Ends it: SIGTERM to its group, and SIGKILL when `graceMs` are over. A later call may only hasten it; 0 kills at once.
-   */
-  terminate(graceMs: number): void;
-  /**
-   * Resolves when the child and what it left behind are gone and its pipes are read to their end. `thorough` looks
-   * through the whole process table at once; else only its group is checked, and a sweep follows within a second.
-   */
-  gone(thorough: boolean): Promise<void>;
-}
-
 /** How long one sweep tries before it says so and begins again. */
 const SWEEP_MS = 2_000;
 const BETWEEN_SWEEPS_MS = 5_000;
-/** Pipes close with the last process that holds them: longer than this, and somebody still does. */
-const PIPES_CLOSE_MS = 100;
-/** After a sweep only somebody who is no longer known as ours can hold them; what was written is read by then. */
-const STRANGER_MS = 1_000;
 const LATE_SWEEP_MS = 1_000;
-const GROUP_CHECK_MS = 20;
 
 export interface ChildrenOptions {
   readonly mark: ChildMark;
@@ -76,7 +45,7 @@ export class Children {
     this.#lastId += 1;
     const id = String(this.#lastId);
     this.#live.add(id);
-    const { mark, folder } = this.#options;
+    const { mark, folder, clock } = this.#options;
     const [file = '', ...rest] = spec.argv;
     const subprocess = execa(file, rest, {
       cwd: folder,
@@ -98,65 +67,15 @@ export class Children {
       stdout: 'pipe',
       stderr: 'pipe',
     });
-    // Execa's promise waits for the pipes, which a descendant may hold open for ever: the exit is what counts here.
-    const settled = subprocess.then((result) => result);
-    const { pid } = subprocess;
-    const exited =
-      pid === undefined
-        ? settled.then((result) => spawnFailure(result))
-        : new Promise<ChildExit>((resolve) => {
-            subprocess.once('exit', (exitCode, signal) => resolve({ exitCode, signal, spawnError: null }));
-          });
-    // A child may end without having read its input; that is its own affair.
-    subprocess.stdin.on('error', ignore);
-
-    let exitSeen = pid === undefined;
-    let cancelKill: (() => void) | null = null;
-    let killAtMs: number | null = null;
-    void exited.then(() => {
-      exitSeen = true;
-    });
-    const { clock } = this.#options;
-
-    const signalGroup = (signal: 'SIGTERM' | 'SIGKILL') => {
-      // Until its exit is seen it is not reaped, so its pid cannot mean anybody else.
-      if (pid !== undefined && !exitSeen) killGroup(pid, signal);
-    };
-
-    return {
-      stdin: subprocess.stdin,
-      stdout: subprocess.stdout,
-      stderr: subprocess.stderr,
-      exited,
-      terminate: (graceMs) => {
-        const atMs = clock.monotonicMs() + graceMs;
-        if (killAtMs !== null && atMs >= killAtMs) return;
-        if (killAtMs === null && graceMs > 0) signalGroup('SIGTERM');
-        killAtMs = atMs;
-        cancelKill?.();
-        if (graceMs <= 0) signalGroup('SIGKILL');
-        else cancelKill = clock.after(graceMs, () => signalGroup('SIGKILL'));
-      },
-      gone: async (thorough) => {
-        await exited;
-        while (pid !== undefined && killAtMs !== null && clock.monotonicMs() < killAtMs) {
-          if (isGroupEmpty(pid)) break;
-          await pause(clock, GROUP_CHECK_MS);
-        }
-        cancelKill?.();
-        if (pid !== undefined && (thorough || !isGroupEmpty(pid)))
-          await this.#sweepChild(id, pid, spec.label);
-        if (!(await this.#settlesWithin(settled, PIPES_CLOSE_MS)) && pid !== undefined) {
-          await this.#sweepChild(id, pid, spec.label);
-          if (!(await this.#settlesWithin(settled, STRANGER_MS))) {
-            subprocess.stdout.destroy();
-            subprocess.stderr.destroy();
-          }
-        }
+    return new OwnedChild({
+      subprocess,
+      clock,
+      sweep: (pid) => this.#sweepChild(id, pid, spec.label),
+      onGone: (sweptThoroughly) => {
         this.#live.delete(id);
-        if (!thorough) this.#sweepLater();
+        if (!sweptThoroughly) this.#sweepLater();
       },
-    };
+    });
   }
 
   /** Kills whatever carries our mark and is not a live child any more. Run once more when a worker stops. */
@@ -221,42 +140,4 @@ export class Children {
       { background: true },
     );
   }
-
-  #settlesWithin(settled: Promise<unknown>, withinMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(withinMs, () => resolve(false));
-      void settled.then(() => {
-        cancel();
-        resolve(true);
-      });
-    });
-  }
-}
-
-function killGroup(pid: number, signal: keyof typeof constants.signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch (error) {
-    // ESRCH: it has just gone. EPERM: all of it runs as another user, and the sweep will say so.
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-  }
-}
-
-function spawnFailure(result: {
-  code?: string | undefined;
-  originalMessage?: string | undefined;
-}): ChildExit {
-  return {
-    exitCode: null,
-    signal: null,
-    spawnError: {
-      code: result.code ?? 'UNKNOWN',
-      message: result.originalMessage ?? 'it could not be started',
-    },
-  };
-}
-
-function ignore(): void {
-  // Deliberately nothing: see where it is used.
 }

@@ -1,6 +1,6 @@
 import type { RunOutcome } from '../job/outcome.js';
-import type { ChildExit } from './children.js';
 import type { CappedOutput } from './output.js';
+import type { ChildExit } from './owned-child.js';
 
 /** Exit codes with a meaning of their own, as in sysexits.h and the shell. All others but 0 are failed attempts. */
 const NEVER_AGAIN: ReadonlyMap<number, string> = new Map([

@@ -15,10 +15,10 @@ import {
   timeoutOf,
 } from './attempt.js';
 import { attemptEnvironment } from './child-environment.js';
-import type { OwnedChild } from './children.js';
 import { outcomeOfExit } from './exit-outcome.js';
 import { fillArguments } from './fill-arguments.js';
 import { CappedOutput } from './output.js';
+import type { OwnedChild } from './owned-child.js';
 import { ProgressScanner } from './progress.js';
 
 const NEWLINE = Buffer.from('\n');

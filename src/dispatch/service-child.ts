@@ -11,11 +11,13 @@ import {
   timeoutOf,
 } from './attempt.js';
 import { taskEnvironment } from './child-environment.js';
-import type { ChildExit, OwnedChild } from './children.js';
 import { outcomeOfServiceExit } from './exit-outcome.js';
 import { LineReader } from './line-reader.js';
 import { CappedOutput } from './output.js';
-import { readServiceLine, requestLine } from './service-protocol.js';
+import type { ChildExit, OwnedChild } from './owned-child.js';
+import { readServiceLine, requestLine, type ServiceMessage } from './service-protocol.js';
+
+type ServiceAnswer = Extract<ServiceMessage, { kind: 'answer' }>;
 
 /** The longest line that a service may write: an answer with its result. */
 const MAX_LINE_BYTES = 1_048_576;
@@ -43,6 +45,7 @@ export class ServiceChild {
   readonly #label: string;
   #inHand: InHand | null = null;
   #usable = true;
+  #lastAnsweredId: string | null = null;
   /** Resolves when nothing is left of it. */
   readonly ended: Promise<void>;
 
@@ -127,16 +130,21 @@ export class ServiceChild {
         this.#giveUpOn(`wrote JSON that is no answer: ${line.toString('utf8', 0, 120)}`);
         return;
       case 'answer':
-        if (
-          job === null ||
-          job.claim.id !== message.id ||
-          (message.attempt ?? job.claim.attempt) !== job.claim.attempt
-        )
-          this.#giveUpOn(`answered for job ${message.id}, which it does not have in hand`);
-        else if (job.interruption === null) this.#end(job, message.outcome, null);
+        this.#readAnswer(message);
         return;
       default:
         message satisfies never;
+    }
+  }
+
+  #readAnswer({ id, attempt, outcome }: ServiceAnswer): void {
+    const job = this.#inHand;
+    if (job !== null && job.claim.id === id && (attempt ?? job.claim.attempt) === job.claim.attempt) {
+      if (job.interruption === null) this.#end(job, outcome, null);
+    } else if (id === this.#lastAnsweredId) {
+      this.#retire(`answered twice for job ${id}`);
+    } else {
+      this.#giveUpOn(`answered for job ${id}, which it does not have in hand`);
     }
   }
 
@@ -148,6 +156,13 @@ export class ServiceChild {
     if (job.stdout.totalBytes > this.#task.outputBytes) {
       this.#giveUpOn(`wrote more than ${this.#task.outputBytes} bytes that are no answer to its stdout`);
     }
+  }
+
+  /** It did wrong with an earlier job: it takes no other, but the one that it has in hand is innocent. */
+  #retire(problem: string): void {
+    this.#context.log.warn({ task: this.#task.name }, `${this.#label} ${problem}; it is replaced`);
+    this.#usable = false;
+    if (this.#inHand === null) this.#child.terminate(0);
   }
 
   /** What it says can no longer be trusted: it goes, and costs the job that it has in hand an attempt. */
@@ -176,6 +191,8 @@ export class ServiceChild {
 
   #end(job: InHand, outcome: RunOutcome, exit: ChildExit | null): void {
     this.#inHand = null;
+    this.#lastAnsweredId = job.claim.id;
+    if (!this.#usable) this.#child.terminate(0);
     job.cancelTimeout();
     failpoint('run.after-exit');
     job.resolve({
