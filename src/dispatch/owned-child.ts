@@ -3,7 +3,7 @@ import { type Clock, pause } from '../platform/clock.js';
 import { isGroupEmpty } from './sweep.js';
 
 /** As much of a child of execa's as is needed here; its promise waits for the pipes, too. */
-export interface Subprocess
+interface Subprocess
   extends PromiseLike<{ readonly code?: string | undefined; readonly originalMessage?: string | undefined }> {
   readonly pid?: number | undefined;
   readonly stdin: Writable;
