@@ -186,6 +186,19 @@ export function conformsInUpkeep(engine: Engine): void {
       expect((await store.counts()).sources[0]?.records).toBe(2);
     });
 
+    it('does not forget a cancelled version while the one that it waited for still runs', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'a', content: '1', onChange: 'rerun' }]);
+      const first = await claimOne(store);
+      const [second] = await admit(store, [{ key: 'a', content: '2', onChange: 'rerun' }]);
+      await store.cancel('default', [second?.id ?? ''], T0);
+      expect(await store.prune(T0 + 100, 10)).toBe(0);
+      await admit(store, [{ key: 'a', content: '3', onChange: 'rerun' }]);
+      expect((await turn(store)).claims).toEqual([]);
+      expect((await turn(store, { ends: [end(first)] })).claims).toHaveLength(1);
+      expect(await store.prune(T0 + 100, 10)).toBe(2);
+    });
+
     it('lets a changed record run again, under an id that was never used', async () => {
       const store = await owned();
       const [first] = await admit(store, [{ key: 'a', content: '1', onChange: 'rerun' }]);
@@ -270,6 +283,7 @@ export function conformsInUpkeep(engine: Engine): void {
         (await store.list(filter)).map(({ key }) => key);
       expect(await keys({ limit: 99 })).toEqual(['f', 'e', 'd', 'c', 'b', 'a']);
       expect(await keys({ limit: 2 })).toEqual(['f', 'e']);
+      expect(await keys({ limit: 1, states: ['pending'] })).toEqual(['f']);
       expect(await keys({ limit: 99, states: ['completed'] })).toEqual(['a']);
       expect(await keys({ limit: 99, states: ['completed', 'failed'] })).toEqual(['b', 'a']);
       expect(await keys({ limit: 99, states: ['pending'] })).toEqual(['f', 'e', 'd', 'c']);

@@ -106,7 +106,8 @@ export class Connection {
   }
 }
 
-function named(error: unknown, file: string): unknown {
+/** The error as a user knows it, or as it was. */
+export function named(error: unknown, file: string): unknown {
   if (!(error instanceof SqliteDatabase.SqliteError)) return error;
   const code = NAMED_ERRORS.find(([pattern]) => pattern.test(error.code))?.[1];
   return code === undefined

@@ -23,9 +23,11 @@ export class Pruning {
     const { db } = core;
     this.#core = core;
     this.#queues = db.prepare<[], number>('SELECT id FROM queues').pluck();
+    // A version that was cancelled behind a running one is kept: it is how a third one learns of that.
     this.#old = db.prepare(`
       SELECT id, scope_id AS scopeId, key FROM jobs INDEXED BY jobs_ended
       WHERE place > ${PLACES.running} AND queue_id = ? AND place = ? AND ended_at < ?
+        AND NOT EXISTS (SELECT 1 FROM jobs other WHERE other.id = jobs.after_job AND other.place = ${PLACES.running})
       ORDER BY ended_at
       LIMIT ?`);
     this.#settle = db.prepare(

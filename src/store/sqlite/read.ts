@@ -12,7 +12,9 @@ import type {
 import { rowIdOf } from './core.js';
 import { JOB_COLUMNS, type JobRow, jobTables, summaryOf } from './job-row.js';
 
-const OUTCOME_KINDS = Object.keys(OUTCOME_CODES) as OutcomeKind[];
+const OUTCOME_KINDS = new Map(
+  (Object.keys(OUTCOME_CODES) as OutcomeKind[]).map((kind) => [OUTCOME_CODES[kind], kind]),
+);
 
 interface AttemptRow {
   readonly atMs: number;
@@ -138,7 +140,7 @@ export class Reading {
     };
     for (const { outcome, ...row } of this.#attempts.all(jobId)) {
       takeEvents(row.attempt - 1);
-      const kind = outcome === null ? null : (OUTCOME_KINDS[outcome] ?? null);
+      const kind = outcome === null ? null : (OUTCOME_KINDS.get(outcome) ?? null);
       history.push({ kind: 'attempt', ...row, outcome: kind });
     }
     takeEvents(Number.POSITIVE_INFINITY);

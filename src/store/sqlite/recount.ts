@@ -100,8 +100,8 @@ export function recount(core: Core): void {
   const { db, permits, tally } = core;
   db.exec(RECOUNT_PERMITS);
   if (db.prepare(PARK_BEYOND_LIMITS).run().changes > 0) db.exec(RECOUNT_PERMITS);
-  for (const { queueId, group } of db.prepare<[], Group>(GROUPS_WITH_PARKED).all())
-    permits.fill(queueId, group);
+  const groups = db.prepare<[], Group>(GROUPS_WITH_PARKED).all();
+  for (const { queueId, group } of groups) permits.fill(queueId, group);
   db.exec(RECOUNT_TALLIES);
   // What this transaction has moved so far is in the rows that were counted.
   tally.forget();

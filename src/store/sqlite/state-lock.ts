@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
-import { isBusy, makePrivateFile } from './connection.js';
+import { isBusy, makePrivateFile, named } from './connection.js';
 import { openDatabase } from './driver.js';
 
 /** Two that start at the same instant can refuse each other once; the second try tells who is first. */
@@ -27,7 +27,7 @@ export function acquireStateLock(stateFolder: string): StateLock {
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
-    if (!isBusy(error)) throw error;
+    if (!isBusy(error)) throw named(error, file);
     throw new DoggedError(
       'STATE_IN_USE',
       { state: stateFolder, pid: readHolder(stateFolder) },
