@@ -61,7 +61,7 @@ export class Audit {
   #earn(nowMs: number): void {
     const earned = (nowMs - this.#lastMs) * AUDIT_BYTES_PER_MS;
     this.#lastMs = nowMs;
-    this.#budgetBytes = Math.min(MOST_SAVED_BYTES, Math.max(LEAF_BYTES, this.#budgetBytes + earned));
+    this.#budgetBytes = Math.min(MOST_SAVED_BYTES, this.#budgetBytes + earned);
   }
 
   #checkLeaf(files: FileAccess, fd: number, print: Fingerprint, buffer: Buffer): boolean {

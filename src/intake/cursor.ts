@@ -32,7 +32,7 @@ export interface LogCursor {
 export interface FileCursor {
   readonly stamp: Stamp;
   readonly observedAtMs: number;
-  /** First 16 bytes of the content's SHA-256, in hex. */
+  /** Of the content: see `digestFile`. */
   readonly digest: string;
   /** False when some of it was rejected: such a file is neither archived nor deleted. */
   readonly whole: boolean;

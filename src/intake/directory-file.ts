@@ -9,7 +9,7 @@ import {
   inspect,
   rejectIn,
 } from './document.js';
-import type { FileName } from './file-names.js';
+import { type FileName, pathOf } from './file-names.js';
 import { holdStill, NotReadable, type OpenFile, openFile, resolveFile } from './open-file.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
 import { type Refusal, refuse } from './refusal.js';
@@ -65,6 +65,11 @@ export class DirectoryFile {
     return this.#sighting === null || this.#sighting.racy || this.#pending !== null || this.#trouble !== null;
   }
 
+  /** Its mount is not there: a folder that is unmounted looks empty, and what it held comes back with it. */
+  isMissingOn(dev: bigint | null): boolean {
+    return this.#lastStamp !== null && dev !== null && this.#lastStamp.dev !== dev;
+  }
+
   get isWaiting(): boolean {
     return this.#pending !== null;
   }
@@ -99,7 +104,7 @@ export class DirectoryFile {
 
   *#look(at: Moment): Generator<Step, void> {
     const { source, files } = this.#parts;
-    const { path, stats } = resolveFile(files, this.name.path, {
+    const { path, stats } = resolveFile(files, pathOf(source.path, this.name), {
       followSymlinks: source.followSymlinks,
       root: source.path,
     });
@@ -115,7 +120,7 @@ export class DirectoryFile {
       // Written to while we read: there is more to see.
       const calm = sameStamp(stampOf(files.fstat(file.fd)), file.stamp);
       this.#sighting = calm ? sight(this.#sighting, file.stamp, at, this.#parts.racyRule()) : null;
-      this.#lastStamp = file.stamp;
+      this.#lastStamp = this.#sighting?.stamp ?? file.stamp;
     } finally {
       files.close(file.fd);
     }
@@ -247,9 +252,8 @@ export class DirectoryFile {
   /** `after`: only when the stamp under which everything was admitted can no longer hide another write. */
   #finish(): void {
     const { after } = this.#parts.source;
-    const path = this.name.path;
-    if (after === 'keep' || !this.#whole || this.#sighting === null || typeof path !== 'string') return;
-    if (afterAdmission(path, this.#sighting.stamp, after)) this.isGone = true;
+    if (after === 'keep' || !this.#whole || this.#sighting === null || this.name.bytes !== null) return;
+    if (afterAdmission(this.path, this.#sighting.stamp, after)) this.isGone = true;
     else this.#sighting = null;
   }
 }

@@ -4,7 +4,7 @@ import type { CursorRecord } from '../store/contract.js';
 import { DirectoryFile } from './directory-file.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import { createNameFilter, type FileName } from './file-names.js';
-import { FolderListing, type Listing } from './folder-listing.js';
+import { FolderListing } from './folder-listing.js';
 import type { Judge } from './judge.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
 import type { Moment, RacyRule } from './stamp.js';
@@ -30,6 +30,8 @@ export interface DirectoryParts {
 
 /** A file that changed is looked at with every poll for this long. */
 const HOT_MS = 10 * 60_000;
+/** When more than these changed, the others wait for their turn: 100,000 new files must not cost 100,000 looks a poll. */
+const MOST_HOT_FILES = 5_000;
 /** Every other file is looked at once in this time, but at least so many with each poll. */
 const COLD_ROUND_MS = 30_000;
 const LEAST_COLD_FILES = 1_000;
@@ -42,6 +44,8 @@ export class DirectoryReader implements SourceReader {
   readonly #listing: FolderListing;
   readonly #files = new Map<string, DirectoryFile>();
   readonly #budget: SliceBudget;
+  /** Listed, and not looked at yet. */
+  #fresh: DirectoryFile[] = [];
   /** Name → monotonic time until which it is hot. */
   readonly #hot = new Map<string, number>();
   #cold: Iterator<DirectoryFile> | null = null;
@@ -63,6 +67,7 @@ export class DirectoryReader implements SourceReader {
   restore(cursors: readonly CursorRecord[]): void {
     const prefix = `${this.#parts.source.path}/`;
     this.#files.clear();
+    this.#fresh = [];
     this.#hot.clear();
     this.#listing.forget();
     this.#cold = null;
@@ -71,7 +76,7 @@ export class DirectoryReader implements SourceReader {
       if (!path.startsWith(prefix)) continue;
       const text = path.slice(prefix.length);
       // The bytes of a name that is not UTF-8 are found out by the first listing.
-      const file = new DirectoryFile({ text, path }, this.#parts);
+      const file = new DirectoryFile({ text, bytes: null }, this.#parts);
       file.restore(body);
       this.#files.set(text, file);
     }
@@ -80,8 +85,8 @@ export class DirectoryReader implements SourceReader {
   *poll(at: Moment, thorough: boolean): Generator<Step, void> {
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
-      const listing = yield* pausing(this.#listing.list(at));
-      if (listing !== null) this.#compare(listing, at);
+      const names = yield* pausing(this.#listing.list(at));
+      if (names !== null) this.#compare(names);
       this.#trouble = null;
     } catch (error) {
       const text = isGone(error) ? 'the folder is not there' : describeTrouble(error);
@@ -106,23 +111,23 @@ export class DirectoryReader implements SourceReader {
     return { problem, waitingFiles, settled };
   }
 
-  /** New names become files; a name that is no longer listed is looked at, since only ENOENT means gone. */
-  #compare({ names, isOtherFolder }: Listing, at: Moment): void {
-    const listed = new Map(names.map((name) => [name.text, name]));
+  /** New names become files; one that is no longer listed is looked at, since only ENOENT means gone. */
+  #compare(names: readonly FileName[]): void {
+    const listed = new Set<string>();
     const added: FileName[] = [];
     for (const name of names) {
+      listed.add(name.text);
       const known = this.#files.get(name.text);
       if (known === undefined) added.push(name);
-      else if (known.name.path !== name.path && typeof name.path !== 'string') known.name = name;
+      else if (name.bytes !== null) known.name = name;
     }
     if (added.length <= MOST_SORTED) added.sort((a, b) => (a.text < b.text ? -1 : 1));
     for (const name of added) {
-      this.#files.set(name.text, new DirectoryFile(name, this.#parts));
-      this.#heat(name.text, at);
+      const file = new DirectoryFile(name, this.#parts);
+      this.#files.set(name.text, file);
+      this.#fresh.push(file);
     }
-    // An unmounted folder looks empty: what it held is not forgotten.
-    if (isOtherFolder) return;
-    for (const name of this.#files.keys()) if (!listed.has(name)) this.#heat(name, at);
+    for (const [name, file] of this.#files) if (!listed.has(name)) this.#fresh.push(file);
   }
 
   #heat(name: string, at: Moment): void {
@@ -136,6 +141,9 @@ export class DirectoryReader implements SourceReader {
       if (file === undefined || (at.monotonicMs > untilMs && !file.isHot)) this.#hot.delete(name);
       else yield* this.#visitFile(file, at);
     }
+    const fresh = new Set(this.#fresh);
+    this.#fresh = [];
+    for (const file of fresh) yield* this.#visitFile(file, at);
     for (let n = 0; n < share; n += 1) {
       this.#cold ??= this.#files.values();
       const next = this.#cold.next();
@@ -144,7 +152,8 @@ export class DirectoryReader implements SourceReader {
         if (n > 0 || this.#files.size === 0) return;
         continue;
       }
-      if (!this.#hot.has(next.value.name.text)) yield* this.#visitFile(next.value, at);
+      const isSeen = fresh.has(next.value) || this.#hot.has(next.value.name.text);
+      if (!isSeen) yield* this.#visitFile(next.value, at);
     }
   }
 
@@ -164,12 +173,12 @@ export class DirectoryReader implements SourceReader {
       if (!isPause(step)) found = true;
       yield step;
     }
-    if (file.isGone) {
+    if (file.isGone && !file.isMissingOn(this.#listing.dev)) {
       this.#files.delete(name);
       this.#hot.delete(name);
       yield { ...PAUSE, cursors: [{ path: file.path, body: null }] };
-    } else if (found || file.isHot) this.#heat(name, at);
-    else yield COUNTED;
+    } else if (file.isHot || (found && this.#hot.size < MOST_HOT_FILES)) this.#heat(name, at);
+    yield COUNTED;
   }
 }
 

@@ -39,9 +39,9 @@ export interface DocumentParts {
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
 
-/** First 16 bytes of the content's SHA-256, in hex. Yields between slices. */
+/** First 12 bytes of the content's SHA-256: short, since 100,000 of them are kept. Yields between slices. */
 export function* digestFile(files: FileAccess, { fd, sizeBytes }: OpenFile): Generator<void, string> {
-  if (sizeBytes <= WINDOW_BYTES) return shortHex(sha256(readWindow(files, fd, 0, sizeBytes)));
+  if (sizeBytes <= WINDOW_BYTES) return shortDigest(sha256(readWindow(files, fd, 0, sizeBytes)));
   const hash = createHash('sha256');
   for (let at = 0; at < sizeBytes; ) {
     const bytes = readWindow(files, fd, at, Math.min(WINDOW_BYTES, sizeBytes - at));
@@ -50,11 +50,11 @@ export function* digestFile(files: FileAccess, { fd, sizeBytes }: OpenFile): Gen
     at += bytes.length;
     yield;
   }
-  return shortHex(hash.digest());
+  return shortDigest(hash.digest());
 }
 
-function shortHex(digest: Buffer): string {
-  return digest.toString('hex', 0, 16);
+function shortDigest(digest: Buffer): string {
+  return digest.toString('base64', 0, 12);
 }
 
 /** Tells what a file holds from its structure alone. Yields between slices. */

@@ -1,20 +1,22 @@
 import { isUtf8 } from 'node:buffer';
 import type { PathName } from './file-access.js';
 
-/** A name in a folder: as text for people, patterns and keys, and as a path that opens it whatever its bytes are. */
+/** A name in a folder, as text for people, patterns and keys. */
 export interface FileName {
   readonly text: string;
-  readonly path: PathName;
+  /** The name itself where it is not UTF-8; its text then has `\xNN` for the bytes that are not ASCII. */
+  readonly bytes: Buffer | null;
 }
 
-/** Bytes that are not UTF-8 are written `\xNN` in the text. */
-export function fileName(folder: string, name: Buffer): FileName {
-  if (isUtf8(name)) {
-    const text = name.toString('utf8');
-    return { text, path: `${folder}/${text}` };
-  }
+export function fileName(name: Buffer): FileName {
+  if (isUtf8(name)) return { text: name.toString('utf8'), bytes: null };
   const text = [...name].map((byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`));
-  return { text: text.join(''), path: Buffer.concat([Buffer.from(`${folder}/`), name]) };
+  return { text: text.join(''), bytes: Buffer.from(name) };
+}
+
+/** What opens the file, whatever the bytes of its name are. */
+export function pathOf(folder: string, { text, bytes }: FileName): PathName {
+  return bytes === null ? `${folder}/${text}` : Buffer.concat([Buffer.from(`${folder}/`), bytes]);
 }
 
 /**

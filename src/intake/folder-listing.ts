@@ -1,17 +1,11 @@
 import type { FileAccess } from './file-access.js';
 import { type FileName, fileName } from './file-names.js';
-import { type Moment, type RacyRule, type Sighting, sameInode, sameStamp, sight, stampOf } from './stamp.js';
+import { type Moment, type RacyRule, type Sighting, sameStamp, sight, stampOf } from './stamp.js';
 
 /** A folder's time stamp may miss a change on some file systems: it is listed this often in any case. */
 const LIST_EVERY_MS = 60_000;
 /** Names looked at before the loop turns: about 2 ms. */
 const NAMES_A_SLICE = 2_000;
-
-export interface Listing {
-  readonly names: readonly FileName[];
-  /** The folder is not the one that was listed last (a mount came or went): what is missing may come back. */
-  readonly isOtherFolder: boolean;
-}
 
 /** Lists a folder when it may hold other names than last time. */
 export class FolderListing {
@@ -29,12 +23,17 @@ export class FolderListing {
     this.#rule = rule;
   }
 
+  /** The device that the folder is on now; null before the first listing. */
+  get dev(): bigint | null {
+    return this.#sighting?.stamp.dev ?? null;
+  }
+
   forget(): void {
     this.#sighting = null;
   }
 
   /** The wanted names, or null when a list would be the same as last time. Throws the file system's error. */
-  *list(at: Moment): Generator<void, Listing | null> {
+  *list(at: Moment): Generator<void, readonly FileName[] | null> {
     // The folder itself may be a link: its user has named it.
     const stamp = stampOf(this.#files.stat(this.#folder));
     const known = this.#sighting;
@@ -46,7 +45,7 @@ export class FolderListing {
     try {
       let looked = 0;
       for (let name = folder.next(); name !== null; name = folder.next()) {
-        const file = fileName(this.#folder, name);
+        const file = fileName(name);
         if (this.#isWanted(file.text)) names.push(file);
         looked += 1;
         if (looked % NAMES_A_SLICE === 0) yield;
@@ -56,6 +55,6 @@ export class FolderListing {
     }
     this.#sighting = sight(known, stamp, at, this.#rule());
     this.#listedAtMs = at.monotonicMs;
-    return { names, isOtherFolder: known !== null && !sameInode(known.stamp, stamp) };
+    return names;
   }
 }
