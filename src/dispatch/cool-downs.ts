@@ -25,12 +25,12 @@ export class CoolDowns {
     else this.#byTask.set(task.name, after);
   }
 
-  /** How long until the next task may be tried again, or null when none cools down. */
-  nextEndMs(nowMonotonicMs: number): number | null {
+  /** When the next of those tasks may be tried again that were passed over at `judgedMonotonicMs`; null for none. */
+  nextEndMs(judgedMonotonicMs: number): number | null {
     let nextMs: number | null = null;
     for (const { untilMonotonicMs } of this.#byTask.values()) {
-      const leftMs = (untilMonotonicMs ?? 0) - nowMonotonicMs;
-      if (leftMs > 0) nextMs = Math.min(leftMs, nextMs ?? leftMs);
+      if (untilMonotonicMs === null || untilMonotonicMs <= judgedMonotonicMs) continue;
+      nextMs = Math.min(untilMonotonicMs, nextMs ?? untilMonotonicMs);
     }
     return nextMs;
   }

@@ -133,12 +133,13 @@ class DispatchLoop implements Dispatcher {
     const ends = this.#ends.splice(0);
     this.#committing = ends;
     const takesJobs = this.#stopping === null;
+    const judgedMs = clock.monotonicMs();
     let result: TurnResult;
     try {
       result = await store.turn({
         ends,
         freeSlots: takesJobs ? this.#running.slots.free : 0,
-        eligible: takesJobs ? this.#eligibleTasks() : [],
+        eligible: takesJobs ? this.#eligibleTasks(judgedMs) : [],
         nowMs: clock.wallMs(),
       });
     } catch (error) {
@@ -157,11 +158,10 @@ class DispatchLoop implements Dispatcher {
     }
     for (const id of result.cancelRequests) this.#running.interrupt(id, 'cancelled');
     this.#nextDueAtMs = result.nextDueAtMs;
-    if (this.#stopping === null) this.#turns.wakeAfter(this.#wakeAfterMs());
+    if (this.#stopping === null) this.#turns.wakeAfter(this.#wakeAfterMs(judgedMs));
   }
 
-  #eligibleTasks(): EligibleTask[] {
-    const nowMs = this.#options.clock.monotonicMs();
+  #eligibleTasks(nowMs: number): EligibleTask[] {
     const { slots } = this.#running;
     const eligible: EligibleTask[] = [];
     for (const task of this.#options.config.tasks) {
@@ -182,9 +182,11 @@ class DispatchLoop implements Dispatcher {
     }
   }
 
-  #wakeAfterMs(): number | null {
+  /** A cool-down that ended while the turn was taken has been judged too early: it must not be forgotten. */
+  #wakeAfterMs(judgedMs: number): number | null {
     const { clock } = this.#options;
-    const coolMs = this.#coolDowns.nextEndMs(clock.monotonicMs());
+    const coolEndMs = this.#coolDowns.nextEndMs(judgedMs);
+    const coolMs = coolEndMs === null ? null : Math.max(0, coolEndMs - clock.monotonicMs());
     const dueMs = this.#nextDueAtMs === null ? null : Math.max(0, this.#nextDueAtMs - clock.wallMs());
     return coolMs === null || dueMs === null ? (coolMs ?? dueMs) : Math.min(coolMs, dueMs);
   }
