@@ -33,6 +33,7 @@ export function spawnMonitor(
       detached: true,
       stdio: ['ignore', log, log],
       cwd: dirname(configFile),
+      env: unmarked(process.env),
     });
     child.once('exit', (code) => {
       if (code === BAD_OPTION) isSmallRefused = true;
@@ -42,4 +43,10 @@ export function spawnMonitor(
   } finally {
     closeSync(log);
   }
+}
+
+/** A handler may call `dogged start`. What it starts must not be swept away with what the handler left behind. */
+function unmarked(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { DOGGED_STORE_ID, DOGGED_WORKER_NONCE, DOGGED_CHILD, ...rest } = own;
+  return rest;
 }

@@ -112,6 +112,18 @@ test('starting twice never makes two workers', async () => {
   expect(place.workerPid()).toBe(pid);
 }, 60_000);
 
+test('a pair that a handler starts does not carry the mark of the handler, and so is never swept away with it', () => {
+  const mark = { DOGGED_STORE_ID: 'a', DOGGED_WORKER_NONCE: 'b', DOGGED_CHILD: '1' };
+  const place = workplace(tempFolder(), mark);
+  place.run('init');
+  expect(place.run('start').status).toBe(0);
+  const monitorPid = readFileSync(join(place.folder, 'state', 'monitor.pid'), 'utf8').split('\n')[0];
+  for (const pid of [place.workerPid(), monitorPid]) {
+    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+    for (const name of Object.keys(mark)) expect(environment).not.toContain(`${name}=`);
+  }
+}, 60_000);
+
 test('a worker that runs until idle polls, runs everything and ends', () => {
   const place = workplace(tempFolder());
   place.run('init');
