@@ -165,6 +165,7 @@ test('a monitor that shuts down leaves the worker at work', async () => {
 
 test('a worker that just boots when the pair is stopped does not survive the monitor', async () => {
   const place = stand();
+  place.behave({ bootsForEver: true });
   const supervisor = place.supervisor();
   void supervisor.run();
   // Started, and not registered yet: no `dogged stop` could find it.
