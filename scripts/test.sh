@@ -30,10 +30,17 @@ run_with_other_node() {
   trap 'rm -rf "$copy"' EXIT
   say "Copying the checkout, for Node $version"
   git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
-  npm install --silent --no-save --prefix "$copy/.node" "node@$version" >/dev/null
-  local bin
-  bin=$(dirname "$(find "$copy/.node/node_modules" -path '*/bin/node' -type f | head -n 1)")
-  (cd "$copy" && git init -q . && PATH="$bin:$PATH" bash scripts/test.sh "$@")
+  local arch
+  case $(uname -m) in
+    x86_64) arch=x64 ;;
+    aarch64) arch=arm64 ;;
+    *) arch=$(uname -m) ;;
+  esac
+  npm install --silent --prefix "$copy/.node" "node-linux-$arch@$version" >/dev/null
+  local node=$copy/.node/node_modules/node-linux-$arch
+  # Its own headers, for the one package that is compiled.
+  export npm_config_nodedir=$node
+  (cd "$copy" && git init -q . && PATH="$node/bin:$PATH" bash scripts/test.sh "$@")
 }
 
 if [[ ${1:-} == --node ]]; then
