@@ -37,6 +37,7 @@ export class Admission {
   readonly #relearn: Statement<[Buffer, number | null, number, number, Buffer]>;
   readonly #meet: Statement<[number, Buffer, number], number>;
   readonly #countRecords: Statement<[number, number]>;
+  #lastWasNew = true;
 
   constructor(core: Core) {
     const { db } = core;
@@ -57,7 +58,8 @@ export class Admission {
       SELECT version_hash AS versionHash, version_order AS versionOrder, job_id AS jobId, settled
       FROM records WHERE scope_id = ? AND key_hash = ?`);
     this.#learn = db.prepare(`
-      INSERT INTO records (scope_id, key_hash, version_hash, version_order, job_id) VALUES (?, ?, ?, ?, ?)`);
+      INSERT INTO records (scope_id, key_hash, version_hash, version_order, job_id) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO NOTHING`);
     this.#relearn = db.prepare(`
       UPDATE records SET version_hash = ?, version_order = ?, job_id = ?, settled = NULL
       WHERE scope_id = ? AND key_hash = ?`);
@@ -118,12 +120,10 @@ export class Admission {
   ): AdmissionAnswer {
     const record = given.occurrenceIn === null ? given : this.#nameOccurrence(scopeId, given);
     const keyHash = ledgerHash(record.key);
-    const known = this.#known.get(scopeId, keyHash);
-    if (known === undefined) {
-      const job = this.#door.open(scopeId, record, batch, null);
-      this.#learn.run(scopeId, keyHash, record.version.hash, record.version.order, job.id);
+    const known = this.#learnOrRecall(scopeId, keyHash, record.version);
+    if (known === null) {
       admitted.new += 1;
-      return answer('queued', job);
+      return answer('queued', this.#door.open(scopeId, record, batch, null));
     }
 
     const job = this.#door.find(known.jobId);
@@ -143,6 +143,18 @@ export class Admission {
       default:
         return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job);
     }
+  }
+
+  /**
+   * null when the key was new: it is then in the ledger, for the job that is opened next. Records come in runs, all new
+   * or all known; what the last one was tells which question is cheaper to ask first.
+   */
+  #learnOrRecall(scopeId: number, keyHash: Buffer, version: RecordVersion): KnownRecord | null {
+    const known = this.#lastWasNew ? undefined : this.#known.get(scopeId, keyHash);
+    if (known !== undefined) return known;
+    const { changes } = this.#learn.run(scopeId, keyHash, version.hash, version.order, this.#door.nextId());
+    this.#lastWasNew = changes === 1;
+    return this.#lastWasNew ? null : (this.#known.get(scopeId, keyHash) ?? null);
   }
 
   /** The n-th record of one content in one reading gets the key `content#n`, so that it is the same one next time. */

@@ -70,7 +70,6 @@ export class Dispatch {
   readonly #expire: Statement<[number, number]>;
   readonly #read: Statement<[number], ClaimRow>;
   readonly #take: Statement<[number, number, number, number, number]>;
-  readonly #beginAttempt: Statement<[number, number, number, number]>;
   readonly #cancelling: Statement<[number], number>;
 
   constructor(core: Core, ending: Ending) {
@@ -110,15 +109,12 @@ export class Dispatch {
     this.#expire = db.prepare(`
       UPDATE jobs SET place = ${PLACES.expired}, ended_at = ?, reason = 'its end passed before it could start'
       WHERE id = ?`);
-    // Two statements: an UPDATE with RETURNING takes half as long again.
+    // Two statements: an UPDATE with RETURNING takes half as long again. The row is the record of the attempt until it ends.
     this.#read = db.prepare<[number], ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM jobs WHERE id = ?`).raw();
     this.#take = db.prepare(`
       UPDATE jobs SET
         place = ${PLACES.running}, attempt = ?, epoch = ?, started_at = ?, late_by = ?, exit_code = NULL, reason = NULL
       WHERE id = ?`);
-    this.#beginAttempt = db.prepare(
-      'INSERT INTO attempts (job_id, attempt, epoch, started_at) VALUES (?, ?, ?, ?)',
-    );
     // That index is nearly always empty.
     this.#cancelling = db
       .prepare<[number], number>(`
@@ -185,7 +181,6 @@ export class Dispatch {
       const [, , , , , , , , , , group, runAtMs, snapshot] = row;
       const lateByMs = Math.max(0, turn.nowMs - runAtMs);
       this.#take.run(attempt, epoch, turn.nowMs, lateByMs, id);
-      this.#beginAttempt.run(id, attempt, epoch, turn.nowMs);
       tally.move(queueId, 'ready', 'running');
       const { workspace, task } = names.queueById(queueId);
       return {

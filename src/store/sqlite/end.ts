@@ -40,7 +40,7 @@ export class Ending {
   readonly #end: Statement<unknown[]>;
   readonly #retry: Statement<unknown[]>;
   readonly #settle: Statement<[number, number]>;
-  readonly #endAttempt: Statement<unknown[]>;
+  readonly #keepAttempt: Statement<unknown[]>;
   readonly #keepOutput: Statement<[number, number, string | null, string | null]>;
 
   constructor(core: Core) {
@@ -68,12 +68,11 @@ export class Ending {
         started_at = ?, exit_code = ?, reason = ?
       WHERE id = ?`);
     this.#settle = db.prepare('UPDATE jobs SET place = ?, after_job = NULL WHERE id = ?');
-    this.#endAttempt = db.prepare(`
-      UPDATE attempts SET started_at = ?, ended_at = ?, outcome = ?, exit_code = ?, signal = ?, reason = ?
-      WHERE job_id = ? AND attempt = ?`);
+    this.#keepAttempt = db.prepare(`
+      INSERT INTO attempts (job_id, attempt, epoch, started_at, ended_at, outcome, exit_code, signal, reason)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#keepOutput = db.prepare(`
-      INSERT INTO outputs (job_id, attempt, stdout, stderr) VALUES (?, ?, ?, ?)
-      ON CONFLICT DO NOTHING`);
+      INSERT INTO outputs (job_id, attempt, stdout, stderr) VALUES (?, ?, ?, ?)`);
   }
 
   /** Runs inside a transaction. Changes nothing unless the token still holds the running job. */
@@ -81,7 +80,7 @@ export class Ending {
     const job = this.#findRunning(claim);
     if (job === null) return 'lost';
 
-    this.#recordAttempt(job.id, claim.attempt, report);
+    this.#recordAttempt(job.id, claim, report);
     if (next.to !== 'pending') this.#endJob(job, report, next);
     else if (job.successorId !== null) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'superseded by a newer version' });
@@ -146,17 +145,18 @@ export class Ending {
     this.#core.tally.move(successor.queueId, 'parked', place);
   }
 
-  #recordAttempt(jobId: number, attempt: number, report: AttemptReport): void {
+  #recordAttempt(jobId: number, { attempt, epoch }: End['claim'], report: AttemptReport): void {
     const { outcome } = report;
-    this.#endAttempt.run(
+    this.#keepAttempt.run(
+      jobId,
+      attempt,
+      epoch,
       report.startedAtMs,
       report.endedAtMs,
       OUTCOME_CODES[outcome.kind],
       report.exitCode,
       report.signal,
       outcome.kind === 'done' ? null : outcome.reason,
-      jobId,
-      attempt,
     );
     if (report.stdout || report.stderr) {
       this.#keepOutput.run(jobId, attempt, report.stdout, report.stderr);

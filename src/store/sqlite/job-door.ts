@@ -70,8 +70,8 @@ export class JobDoor {
     const queue = names.queue(batch.scope.workspace, record.task);
     const afterJob = former ? this.#stillRunning(former) : null;
     const place = afterJob === null ? permits.seat({ queueId: queue.id, ...record }, batch.nowMs) : 'parked';
-    this.#nextId ??= (this.#lastId.get() ?? 0) + 1;
-    const id = this.#nextId++;
+    const id = this.nextId();
+    this.#nextId = id + 1;
     this.#insert.run(
       id,
       queue.id,
@@ -132,6 +132,12 @@ export class JobDoor {
   /** Begins a transaction: ids that a rolled back one took are free again. */
   begin(): void {
     this.#nextId = null;
+  }
+
+  /** The id that the next job to be opened will have. */
+  nextId(): number {
+    this.#nextId ??= (this.#lastId.get() ?? 0) + 1;
+    return this.#nextId;
   }
 
   /** Must be called before the commit of a transaction in which jobs were opened. Ids are never given twice, also after pruning. */

@@ -4,6 +4,7 @@ import { OUTCOME_CODES, type OutcomeKind } from '../../job/outcome.js';
 import type {
   HistoryEntry,
   JobDetails,
+  JobSummary,
   QueueCounts,
   SourceCounts,
   StoredReject,
@@ -19,8 +20,8 @@ const OUTCOME_KINDS = new Map(
 interface AttemptRow {
   readonly atMs: number;
   readonly attempt: number;
-  readonly endedAtMs: number | null;
-  readonly outcome: number | null;
+  readonly endedAtMs: number;
+  readonly outcome: number;
   readonly reason: string | null;
   readonly exitCode: number | null;
   readonly signal: string | null;
@@ -121,7 +122,8 @@ export class Reading {
     const rowId = rowIdOf(id);
     const row = rowId === null ? undefined : this.#job.get(rowId);
     if (row === undefined || (workspace !== null && row.workspace !== workspace)) return null;
-    return { ...summaryOf(row), history: this.#history(row.id) };
+    const summary = summaryOf(row);
+    return { ...summary, history: this.#history(row.id, summary) };
   }
 
   rejects(source: string | null, limit: number): readonly StoredReject[] {
@@ -129,7 +131,7 @@ export class Reading {
   }
 
   /** In the order in which things happened, whatever the wall clock said then. */
-  #history(jobId: number): readonly HistoryEntry[] {
+  #history(jobId: number, job: JobSummary): readonly HistoryEntry[] {
     const history: HistoryEntry[] = [];
     const events = this.#events.all(jobId);
     const takeEvents = (upToAttempt: number) => {
@@ -140,12 +142,22 @@ export class Reading {
     };
     for (const { outcome, ...row } of this.#attempts.all(jobId)) {
       takeEvents(row.attempt - 1);
-      const kind = outcome === null ? null : (OUTCOME_KINDS.get(outcome) ?? null);
-      history.push({ kind: 'attempt', ...row, outcome: kind });
+      history.push({ kind: 'attempt', ...row, outcome: OUTCOME_KINDS.get(outcome) ?? null });
+    }
+    if (job.place === 'running') {
+      takeEvents(job.attempts - 1);
+      history.push(openAttempt(job));
     }
     takeEvents(Number.POSITIVE_INFINITY);
     return history;
   }
+}
+
+/** The attempt that runs: its job's row is all there is of it. */
+function openAttempt({ attempts, startedAtMs, createdAtMs }: JobSummary): HistoryEntry {
+  const atMs = startedAtMs ?? createdAtMs;
+  const nothing = { reason: null, exitCode: null, signal: null, stdout: null, stderr: null };
+  return { kind: 'attempt', attempt: attempts, atMs, endedAtMs: null, outcome: null, ...nothing };
 }
 
 function zeroCounts(): Record<Place, number> {

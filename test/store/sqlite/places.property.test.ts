@@ -180,13 +180,11 @@ const BREACHES: Readonly<Record<string, string>> = {
   'a job that has not ended is not the one of its record, nor the one before it': `
     SELECT id FROM jobs WHERE place <= ${PLACES.running} AND id NOT IN (SELECT job_id FROM records)
       AND id NOT IN (SELECT after_job FROM jobs WHERE after_job IS NOT NULL)`,
-  'a running job has no open attempt': `
-    SELECT j.id FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt AND a.ended_at IS NULL
-    WHERE j.place = ${PLACES.running} AND a.job_id IS NULL`,
-  'an attempt is open though its job does not run': `
-    SELECT a.job_id FROM attempts a LEFT JOIN jobs j ON j.id = a.job_id AND j.attempt = a.attempt
-      AND j.place = ${PLACES.running}
-    WHERE a.ended_at IS NULL AND j.id IS NULL`,
+  'a job has another number of ended attempts than it counts': `
+    SELECT j.id FROM jobs j
+    WHERE j.attempt - (j.place = ${PLACES.running}) <> (SELECT count(*) FROM attempts a WHERE a.job_id = j.id)`,
+  'a running job does not say since when': `
+    SELECT id FROM jobs WHERE place = ${PLACES.running} AND (started_at IS NULL OR attempt = 0 OR epoch = 0)`,
   'an ended job has no end, or one that waits has': `
     SELECT id FROM jobs WHERE (place > ${PLACES.running}) <> (ended_at IS NOT NULL)`,
   'the counter of records differs from the ledger': `

@@ -196,13 +196,14 @@ export const FIRST_SCHEMA = `
     SELECT RAISE (ABORT, 'a job that has not ended cannot be removed');
   END;
 
+  -- Attempts that have ended. The one that runs is in its job's row: that is what a claim commits.
   CREATE TABLE attempts (
     job_id      INTEGER NOT NULL,
     attempt     INTEGER NOT NULL,
     epoch       INTEGER NOT NULL,
     started_at  INTEGER NOT NULL,
-    ended_at    INTEGER,
-    outcome     INTEGER,
+    ended_at    INTEGER NOT NULL,
+    outcome     INTEGER NOT NULL,
     exit_code   INTEGER,
     signal      TEXT,
     reason      TEXT,
