@@ -6,7 +6,7 @@ import { type FileAccess, racyRuleOf } from './file-access.js';
 import { createNameFilter, type FileName } from './file-names.js';
 import { FolderListing } from './folder-listing.js';
 import type { Judge } from './judge.js';
-import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
+import { describeTrouble, folderMissing, isGone, PathTrouble } from './path-trouble.js';
 import type { Moment, RacyRule } from './stamp.js';
 import {
   isPause,
@@ -89,8 +89,11 @@ export class DirectoryReader implements SourceReader {
       if (names !== null) this.#compare(names);
       this.#trouble = null;
     } catch (error) {
-      const text = isGone(error) ? 'the folder is not there' : describeTrouble(error);
-      this.#trouble = new PathTrouble(text, this.#trouble, this.#parts.source.pollMs, this.#parts.clock);
+      const { path, pollMs } = this.#parts.source;
+      // A folder that is made is to be noticed with the next poll: looking for it costs nothing.
+      this.#trouble = isGone(error)
+        ? new PathTrouble(folderMissing(path), null, pollMs, this.#parts.clock)
+        : new PathTrouble(`${path}: ${describeTrouble(error)}`, this.#trouble, pollMs, this.#parts.clock);
       return;
     }
     yield* gathered(this.#visit(at, thorough), this.#budget);
@@ -107,7 +110,7 @@ export class DirectoryReader implements SourceReader {
       if (file.isWaiting) settled = false;
       problem ??= file.problem;
     }
-    if (this.#trouble !== null) problem = `${this.#parts.source.path}: ${this.#trouble.text}`;
+    if (this.#trouble !== null) problem = this.#trouble.text;
     return { problem, waitingFiles, settled };
   }
 
@@ -136,13 +139,14 @@ export class DirectoryReader implements SourceReader {
 
   *#visit(at: Moment, thorough: boolean): Generator<Step, void> {
     const share = this.#coldShare(at, thorough);
+    const fresh = new Set(this.#fresh);
+    this.#fresh = [];
     for (const [name, untilMs] of this.#hot) {
       const file = this.#files.get(name);
       if (file === undefined || (at.monotonicMs > untilMs && !file.isHot)) this.#hot.delete(name);
-      else yield* this.#visitFile(file, at);
+      // Looked at below: twice in one step, its rejects could be closed before they are opened.
+      else if (!fresh.has(file)) yield* this.#visitFile(file, at);
     }
-    const fresh = new Set(this.#fresh);
-    this.#fresh = [];
     for (const file of fresh) yield* this.#visitFile(file, at);
     for (let n = 0; n < share; n += 1) {
       this.#cold ??= this.#files.values();
@@ -176,7 +180,8 @@ export class DirectoryReader implements SourceReader {
     if (file.isGone && !file.isMissingOn(this.#listing.dev)) {
       this.#files.delete(name);
       this.#hot.delete(name);
-      yield { ...PAUSE, cursors: [{ path: file.path, body: null }] };
+      // Nobody can mend what is gone: its rejects are closed with it.
+      yield { ...PAUSE, rereadPaths: [file.path], cursors: [{ path: file.path, body: null }] };
     } else if (file.isHot || (found && this.#hot.size < MOST_HOT_FILES)) this.#heat(name, at);
     yield COUNTED;
   }

@@ -14,15 +14,25 @@ export function errorCode(error: unknown): string | null {
 }
 
 const MEANINGS: Readonly<Record<string, string>> = {
-  EACCES: 'no permission to read it',
-  EPERM: 'no permission to read it',
-  EMFILE: 'too many open files in this process',
-  ENFILE: 'too many open files on this machine',
-  ESTALE: 'the network mount lost it',
-  EIO: 'the disk could not read it',
-  ELOOP: 'it is a symbolic link',
+  EACCES: 'the worker has no permission to read it: allow it with chmod, or give it to the worker with chown',
+  EPERM: 'the worker has no permission to read it: allow it with chmod, or give it to the worker with chown',
+  EMFILE: 'this process has too many files open: raise its limit with ulimit -n',
+  ENFILE: 'this machine has too many files open: close programs, or raise fs.file-max',
+  ESTALE: 'the network mount no longer knows it: mount it again if this stays',
+  ETIMEDOUT: 'the network mount does not answer: look at its server',
+  EHOSTDOWN: 'the network mount does not answer: look at its server',
+  ENOTCONN: 'the mount has lost what it is connected to: mount it again',
+  EIO: 'the disk could not read it: look at dmesg and at the disk',
+  ELOOP: 'it is a symbolic link, or its links lead round in a circle',
+  ENAMETOOLONG: 'its name is too long for the file system',
   ENXIO: 'it is not a regular file',
 };
+
+/** For people: what stands in the way when a source's folder is not there. */
+export function folderMissing(folder: string): string {
+  const argument = /^[\w./@%+:,-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
+  return `the folder ${folder} is not there: make it with mkdir -p ${argument}, or mount it`;
+}
 
 /** For people: what the error means, and its code. Throws on what is no error of the file system. */
 export function describeTrouble(error: unknown): string {

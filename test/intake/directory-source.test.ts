@@ -67,6 +67,49 @@ describe('a directory source', () => {
     expect(await rig.store.rejects(null, 10)).toEqual([]);
   });
 
+  it('closes the rejects of a file that is deleted, and of no other', async () => {
+    const { rig, write } = await folderRig();
+    const refused = async () => (await rig.store.rejects(null, 10)).map(({ path }) => path).sort();
+    write('a.json', '"a text"');
+    write('b.json', [{ id: 1 }, { title: 'no id' }]);
+    write('c.json', { title: 'no id' });
+    await rig.polls(40);
+    expect(await refused()).toEqual(['a.json', 'b.json', 'c.json'].map((name) => join(rig.folder, name)));
+    rmSync(join(rig.folder, 'a.json'));
+    rmSync(join(rig.folder, 'b.json'));
+    await rig.polls(1);
+    expect(await refused()).toEqual([join(rig.folder, 'c.json')]);
+    expect(await rig.store.cursors({ workspace: 'default', kind: 'source', name: 'files' })).toHaveLength(1);
+    rig.restart();
+    rmSync(join(rig.folder, 'c.json'));
+    await rig.poll();
+    expect(await refused()).toEqual([]);
+    write('c.json', { title: 'no id' });
+    await rig.polls(1);
+    expect(await refused()).toEqual([join(rig.folder, 'c.json')]);
+  });
+
+  it('whose folder is not there says how to make it, also after a restart, and keeps its rejects', async () => {
+    const { rig, write } = await folderRig();
+    write('a.json', { title: 'no id' });
+    write('b.json', { id: 1 });
+    await rig.poll();
+    renameSync(rig.folder, `${rig.folder}.away`);
+    await rig.polls(1);
+    const missing = `the folder ${rig.folder} is not there: make it with mkdir -p ${rig.folder}, or mount it`;
+    expect(rig.poller.status().problem).toBe(missing);
+    rig.restart();
+    await rig.polls(1);
+    expect(rig.poller.status().problem).toBe(missing);
+    expect(await rig.store.rejects(null, 10)).toHaveLength(1);
+    renameSync(`${rig.folder}.away`, rig.folder);
+    write('c.json', { id: 2 });
+    await rig.polls(1);
+    expect(rig.poller.status().problem).toBeNull();
+    expect(await rig.store.rejects(null, 10)).toHaveLength(1);
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
   it('names records without a key by their file, and by their place in its array', async () => {
     const { rig, write } = await folderRig({ key: null });
     write('a.json', { x: 1 });
