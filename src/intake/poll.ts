@@ -77,9 +77,13 @@ async function admitStep(
 
 function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Set<string>, log: Log): void {
   if (!tally.isNews) return;
-  log.info(
-    { source: source.name, cycle, ...tally.counts() },
-    `✅ Loaded tasks from ${placeName(source, paths)}: ${tally.describe()}`,
+  const fields = { source: source.name, cycle, ...tally.counts() };
+  const place = placeName(source, paths);
+  if (tally.seen > tally.rejected) log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
+  if (tally.rejected === 0) return;
+  log.warn(
+    fields,
+    `${place}: ${tally.describeRejects()}; \`dogged rejects --source ${source.name}\` says why, and what to do`,
   );
 }
 

@@ -42,11 +42,14 @@ export class PollTally {
   describe(): string {
     const parts = [`${this.of('queued')} queued`];
     for (const [result, words] of WORDS) if (this.of(result) > 0) parts.push(`${this.of(result)} ${words}`);
-    if (this.rejected > 0) {
-      const reasons = [...this.#reasons].map(([reason, count]) => `${reason} ${count}`);
-      parts.push(`${this.rejected} rejected (${reasons.join(', ')})`);
-    }
+    if (this.rejected > 0) parts.push(this.describeRejects());
     return parts.join(', ');
+  }
+
+  /** `2 rejected (schema 2)`. */
+  describeRejects(): string {
+    const reasons = [...this.#reasons].map(([reason, count]) => `${reason} ${count}`);
+    return `${this.rejected} rejected (${reasons.join(', ')})`;
   }
 
   /** For the fields of the log line. */

@@ -110,6 +110,25 @@ describe('a directory source', () => {
     expect(await rig.keys()).toEqual(['1', '2']);
   });
 
+  it('announces what it loaded with a tick, and a refusal as a warning that names the command', async () => {
+    const { rig, write } = await folderRig();
+    const said = () =>
+      rig.lines.splice(0).map((line) => line.replace(/^\{.*\} /, '').replaceAll(rig.folder, ''));
+    write('a.json', { title: 'no id' });
+    await rig.poll();
+    const refused = '1 rejected (no-key 1); `dogged rejects --source files` says why, and what to do';
+    expect(said()).toEqual([`/a.json: ${refused}`]);
+    write('b.json', [{ id: 1 }, { title: 'no id' }]);
+    await rig.polls(1);
+    expect(said()).toEqual([
+      '✅ Loaded tasks from /b.json: 1 queued, 1 rejected (no-key 1)',
+      `/b.json: ${refused}`,
+    ]);
+    write('c.json', { id: 2 });
+    await rig.polls(1);
+    expect(said()).toEqual(['✅ Loaded tasks from /c.json: 1 queued']);
+  });
+
   it('names records without a key by their file, and by their place in its array', async () => {
     const { rig, write } = await folderRig({ key: null });
     write('a.json', { x: 1 });
