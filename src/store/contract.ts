@@ -35,7 +35,7 @@ export interface CursorRecord {
   readonly body: string;
 }
 
-export interface CursorWrite {
+interface CursorWrite {
   readonly path: string;
   /** The epoch that was read; 0 for a path without a cursor. */
   readonly expectedEpoch: number;

@@ -43,7 +43,7 @@ export interface RecordSpec extends Partial<Omit<AdmissionRecord, 'payload' | 'v
   readonly version?: AdmissionRecord['version'];
 }
 
-export function record({ content, version, ...spec }: RecordSpec): AdmissionRecord {
+function record({ content, version, ...spec }: RecordSpec): AdmissionRecord {
   const text = content ?? JSON.stringify({ title: spec.key });
   return {
     occurrenceIn: null,
