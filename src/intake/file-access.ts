@@ -92,6 +92,11 @@ export const systemFiles: FileAccess = {
   },
   realPath: (path) => realpathSync(path as string),
   stampGranularityMs(path) {
-    return LOCAL_FILE_SYSTEMS.has(statfsSync(path).type) ? LOCAL_GRANULARITY_MS : COARSE_GRANULARITY_MS;
+    try {
+      return LOCAL_FILE_SYSTEMS.has(statfsSync(path).type) ? LOCAL_GRANULARITY_MS : COARSE_GRANULARITY_MS;
+    } catch {
+      // A folder that is not there now: whatever comes back is trusted least.
+      return COARSE_GRANULARITY_MS;
+    }
   },
 };
