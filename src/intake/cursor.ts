@@ -24,7 +24,7 @@ export interface LogCursor {
   readonly auditLeaf: number;
   /** False in the middle of a reading, and while something unfinished stands at the end: the stamp then proves nothing. */
   readonly reached: boolean;
-  /** What stands at the cursor was rejected: nothing to do until the file changes. */
+  /** What stands at the cursor was rejected, and has not been taken since. */
   readonly quarantined: boolean;
 }
 

@@ -9,7 +9,7 @@ import { type Judge, type Reject, rejectOf } from './judge.js';
 import type { LeafList } from './leaf-list.js';
 import { LineFinder } from './line-finder.js';
 import { type FoundValue, type LogSink, LogWalk, type WalkEnd } from './log-walk.js';
-import { tooLarge } from './normalise.js';
+import { isUtf16, notUtf8, tooLarge } from './normalise.js';
 import { isRefusal, type Refusal, refuse } from './refusal.js';
 import type { Moment, Stamp } from './stamp.js';
 import { SLICE_RECORDS, SliceBudget } from './step.js';
@@ -68,6 +68,12 @@ export class LogReading implements LogSink {
   /** Begins at the beginning, as a generation of its own: a crash in its middle counts no unkeyed record twice. */
   static fresh(parts: ReadingParts): LogReading {
     const start = { generation: randomInt(LARGEST_GENERATION), format: null, lines: 0, auditLeaf: 0 };
+    return new LogReading(parts, start, new Fingerprint());
+  }
+
+  /** Begins with the file that follows on one that is read to its end: copies of unkeyed records are counted on. */
+  static after(parts: ReadingParts, former: LogReading): LogReading {
+    const start = { generation: former.generation, format: null, lines: 0, auditLeaf: 0 };
     return new LogReading(parts, start, new Fingerprint());
   }
 
@@ -176,7 +182,8 @@ export class LogReading implements LogSink {
       `${found.bytes.length} bytes with NUL among them: a power cut or a truncated file leaves such a stretch`,
       'restore the lost records from where they came, and append them',
     );
-    this.#refuse(refusal, found, found.bytes.length);
+    // Every second byte of plain text in UTF-16 is NUL.
+    this.#refuse(isUtf16(found.bytes) ? notUtf8(found.bytes) : refusal, found, found.bytes.length);
   }
 
   passed(bytes: Buffer): void {

@@ -2,16 +2,17 @@ import { dirname } from 'node:path';
 import type { LogSource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
-import { decodeLogCursor, type LogCursor } from './cursor.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
-import type { LeafList } from './leaf-list.js';
-import { LogReading, type ReadingParts, type Slice } from './log-reading.js';
+import { LogProgress } from './log-progress.js';
+import type { ReadingParts } from './log-reading.js';
+import { findRotation, type Rotation } from './log-rotation.js';
 import { type LogScan, peekFormat, scanLog } from './log-scan.js';
+import { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
-import { NotReadable, type OpenFile, openFile, resolveFile } from './open-file.js';
+import { NotReadable, type OpenFile, openFile, type ResolvedFile, resolveFile } from './open-file.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
-import { staleReject } from './stale.js';
+import { gapReject, staleReject } from './stale.js';
 import {
   type Moment,
   type RacyRule,
@@ -23,14 +24,6 @@ import {
   stampOf,
 } from './stamp.js';
 import { PAUSE, pausing, type ReaderStatus, type SourceReader, type Step } from './step.js';
-
-/** Something in the log cannot be taken yet. */
-interface Wait {
-  readonly why: 'empty' | 'settling' | WalkEnd;
-  readonly stamp: Stamp;
-  /** Monotonic time since which the file has looked like this. */
-  readonly sinceMs: number;
-}
 
 /** A log that has mended what was rejected is read again from its beginning up to this size, which closes its rejects. */
 const REREAD_BYTES = 16 * 1024 * 1024;
@@ -44,21 +37,18 @@ export class LogReader implements SourceReader {
   readonly #parts: ReadingParts;
   readonly #files: FileAccess;
   readonly #clock: Clock;
-  /** What the store remembers, until the file is there to go on with it. */
-  #stored: LogCursor | null = null;
-  #reading: LogReading | null = null;
+  #wait: LogWait;
+  #progress: LogProgress;
   /** The stamp under which the last look ended well; null asks for another look. */
   #sighting: Sighting | null = null;
   /** Stamp of what was read last: a new inode is a new file, the same one was written in place. */
   #lastStamp: Stamp | null = null;
   /** A document that must be the same at the next look before it is taken. */
   #candidate: LogScan | null = null;
-  #wait: Wait | null = null;
-  #quarantined = false;
-  /** Whether the stored cursor says that everything under its stamp was read. */
-  #storedReached = false;
   /** The consumed part has changed although head and tail have not. */
-  #rewritten = false;
+  #isRewritten = false;
+  /** What was read last was moved away, and nothing has taken its place yet: it may still be written to. */
+  #followsMoved = false;
   #trouble: PathTrouble | null = null;
 
   constructor(source: LogSource, judge: Judge, files: FileAccess, clock: Clock) {
@@ -66,20 +56,19 @@ export class LogReader implements SourceReader {
     this.#files = files;
     this.#clock = clock;
     this.#parts = { path: source.path, files, clock, judge, maxRecordBytes: source.maxRecordBytes };
+    this.#wait = new LogWait(source.quarantineAfterMs, false);
+    this.#progress = new LogProgress(this.#parts, this.#wait, null);
   }
 
   restore(cursors: readonly CursorRecord[]): void {
-    const record = cursors.find((cursor) => cursor.path === this.#source.path);
-    const stored = record === undefined ? null : decodeLogCursor(record.body);
-    this.#stored = stored;
-    this.#reading = null;
+    const stored = LogProgress.parse(cursors.find(({ path }) => path === this.#source.path)?.body);
+    this.#wait = new LogWait(this.#source.quarantineAfterMs, stored?.quarantined ?? false);
+    this.#progress = new LogProgress(this.#parts, this.#wait, stored);
     this.#lastStamp = stored?.stamp ?? null;
-    this.#quarantined = stored?.quarantined ?? false;
     this.#candidate = null;
-    this.#wait = null;
-    this.#rewritten = false;
+    this.#isRewritten = false;
+    this.#followsMoved = false;
     this.#sighting = null;
-    this.#storedReached = stored?.reached ?? false;
     if (stored?.reached) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
       this.#sighting = sight(null, stored.stamp, then, this.#racyRule());
@@ -92,19 +81,13 @@ export class LogReader implements SourceReader {
       yield* this.#look(at);
       this.#trouble = null;
     } catch (error) {
-      // The records of a file that is gone stay known; when it comes back it is compared with them.
-      if (isGone(error)) {
-        this.#trouble = null;
-        this.#wait = null;
-        return;
-      }
       const text = error instanceof NotReadable ? error.message : describeTrouble(error);
       this.#trouble = new PathTrouble(text, this.#trouble, this.#source.pollMs, this.#clock);
     }
   }
 
   status(): ReaderStatus {
-    const waits = this.#wait !== null && !this.#quarantined;
+    const waits = this.#wait.why !== null;
     return {
       problem: this.#trouble === null ? null : `${this.#source.path}: ${this.#trouble.text}`,
       waitingFiles: waits ? 1 : 0,
@@ -113,73 +96,85 @@ export class LogReader implements SourceReader {
   }
 
   *#look(at: Moment): Generator<Step, void> {
-    const { path, stats } = resolveFile(this.#files, this.#source.path, {
-      followSymlinks: this.#source.followSymlinks,
-      root: dirname(this.#source.path),
-    });
-    if (!this.#isWorthOpening(stampOf(stats), at)) return;
-    const file = openFile(this.#files, path);
+    const found = this.#resolve();
+    if (found === null) {
+      // The records of a file that is gone stay known; when it comes back it is compared with them.
+      this.#wait.end();
+      yield* this.#readRotated(null, at);
+      return;
+    }
+    if (!this.#isWorthOpening(stampOf(found.stats), at)) return;
+    const file = openFile(this.#files, found.path);
     try {
       yield* this.#read(file, at);
       // Written to while we read: what was taken is sound, but there is more to see.
       const calm = sameStamp(stampOf(this.#files.fstat(file.fd)), file.stamp);
       this.#sighting = calm ? sight(this.#sighting, file.stamp, at, this.#racyRule()) : null;
-      this.#lastStamp = file.stamp;
     } finally {
       this.#files.close(file.fd);
     }
   }
 
+  /** null when there is no such file. */
+  #resolve(): ResolvedFile | null {
+    const { path, followSymlinks } = this.#source;
+    try {
+      return resolveFile(this.#files, path, { followSymlinks, root: dirname(path) });
+    } catch (error) {
+      if (isGone(error)) return null;
+      throw error;
+    }
+  }
+
   #isWorthOpening(stamp: Stamp, at: Moment): boolean {
     if (this.#sighting === null || !sameStamp(this.#sighting.stamp, stamp)) return true;
-    if (this.#sighting.racy || this.#rewritten || this.#reading?.audit.isDue) return true;
-    if (this.#wait === null || this.#quarantined) return false;
-    return this.#wait.why === 'settling' || this.#isStale(this.#wait, at);
+    if (this.#sighting.racy || this.#isRewritten || this.#followsMoved) return true;
+    if (this.#progress.reading?.audit.isDue) return true;
+    return this.#wait.why === 'settling' || this.#wait.isStale(at);
   }
 
   *#read(file: OpenFile, at: Moment): Generator<Step, void> {
     if (file.sizeBytes === 0) {
-      this.#candidate = null;
-      this.#waitFor(this.#isAtStart() ? null : 'empty', file, at);
-      // Emptied and left so: nothing will be rejected, and nothing more is expected.
-      if (this.#wait !== null && this.#isStale(this.#wait, at)) this.#quarantined = true;
+      yield* this.#readEmpty(file, at);
       return;
     }
-    const reading = this.#rewritten ? null : this.#fittingReading(file);
+    this.#followsMoved = false;
+    const reading =
+      this.#isRewritten || (yield* this.#isNextGeneration(file)) ? null : this.#progress.fitting(file);
     if (reading === null) {
       yield* this.#startOver(file, at);
     } else {
       const known = this.#sighting !== null && sameStamp(this.#sighting.stamp, file.stamp);
       if (!known || this.#sighting?.racy) reading.audit.demand(reading.print);
       this.#candidate = null;
-      this.#settle(yield* this.#drain(reading, file, at, null), file, at);
+      this.#settle(yield* this.#progress.drain(reading, file, at, null), file, at);
       const audit = reading.audit.run(this.#files, file.fd, reading.print, at.monotonicMs);
-      if ((yield* pausing(audit)) === 'changed') this.#rewritten = true;
-      if (this.#rewritten) yield* this.#startOver(file, at);
+      if ((yield* pausing(audit)) === 'changed') this.#isRewritten = true;
+      if (this.#isRewritten) yield* this.#startOver(file, at);
     }
-    if (this.#wait !== null && !this.#quarantined && this.#isStale(this.#wait, at)) {
-      yield* this.#takeStale(file, at);
-    }
+    this.#lastStamp = file.stamp;
+    if (this.#wait.isStale(at)) yield* this.#takeStale(file, at);
   }
 
-  /** The reading that this file goes on with; null when it was rewritten, replaced or never seen. */
-  #fittingReading(file: OpenFile): LogReading | null {
-    if (this.#reading !== null) {
-      return this.#reading.fits(file.fd, file.sizeBytes) ? this.#reading : null;
-    }
-    if (this.#stored === null || file.sizeBytes < this.#stored.print.length) return null;
-    this.#reading = LogReading.resume(this.#parts, this.#stored, file.fd);
-    return this.#reading;
+  /** Just begun, or about to be written anew. */
+  *#readEmpty(file: OpenFile, at: Moment): Generator<Step, void> {
+    this.#candidate = null;
+    if (this.#progress.isAtStart) return;
+    this.#wait.begin('empty', file.stamp, at);
+    // Emptied and left so: nothing will be rejected, and nothing more is expected.
+    if (this.#wait.isStale(at)) this.#wait.giveUp();
+    yield* this.#readRotated(null, at);
   }
 
   /** Reads a document from its beginning: at once when nobody can be in the midst of writing it, else at a second look. */
   *#startOver(file: OpenFile, at: Moment): Generator<Step, void> {
     const former = this.#candidate;
     this.#candidate = null;
-    const isFirst = this.#isAtStart();
+    const isFirst = this.#progress.isAtStart;
     const isNew = isFirst || this.#lastStamp === null || !sameInode(this.#lastStamp, file.stamp);
+    if (yield* this.#readRotated(file, at)) return;
     if (isNew && peekFormat(this.#files, file.fd) === 'ndjson') {
-      this.#settle(yield* this.#drain(LogReading.fresh(this.#parts), file, at, null), file, at);
+      yield* this.#takeAll(file, at, null);
       return;
     }
     const scan = yield* pausing(scanLog(this.#parts, file.fd, file.sizeBytes, former));
@@ -187,47 +182,73 @@ export class LogReader implements SourceReader {
     const canTake = scan.end === 'whole' || (scan.leaves.length > 0 && (isFirst || scan.format === 'ndjson'));
     const isSettled = (isNew && scan.end === 'whole') || scan.leaves.beginsWithFormer;
     if (canTake && isSettled) {
-      const end = yield* this.#drain(LogReading.fresh(this.#parts), file, at, scan.leaves);
-      this.#settle(end, file, at);
+      yield* this.#takeAll(file, at, scan);
       return;
     }
     this.#candidate = scan;
-    if (scan.format === null) this.#waitFor('empty', file, at);
-    else this.#waitFor(canTake ? 'settling' : scan.end, file, at);
+    if (scan.format === null) this.#wait.begin('empty', file.stamp, at);
+    else this.#wait.begin(canTake ? 'settling' : scan.end, file.stamp, at);
   }
 
-  /** Reads and hands over slice by slice until nothing more stands there as a whole. */
-  *#drain(reading: LogReading, file: OpenFile, at: Moment, guard: LeafList | null): Generator<Step, WalkEnd> {
-    for (;;) {
-      const slice = reading.next(file.fd, file.sizeBytes, guard);
-      if (slice.end === 'changed') return 'changed';
-      yield this.#step(reading, slice, file, at);
-      if (slice.end !== 'more') return slice.end;
-    }
+  *#takeAll(file: OpenFile, at: Moment, scan: LogScan | null): Generator<Step, void> {
+    const end = yield* this.#progress.drain(this.#progress.fresh(), file, at, scan?.leaves ?? null);
+    if (end !== 'changed') this.#isRewritten = false;
+    this.#settle(end, file, at);
   }
 
-  /** Adopts the reading with its first slice: its former rejects are closed in the same transaction. */
-  #step(reading: LogReading, slice: Slice, file: OpenFile, at: Moment): Step {
-    const isFresh = reading !== this.#reading;
-    if (isFresh) {
-      this.#reading = reading;
-      this.#stored = null;
-      this.#rewritten = false;
-      this.#quarantined = false;
-      this.#storedReached = false;
+  /**
+   * Reads to its end what this log was before it was rotated. True when the present file follows on that, and has been
+   * read as well; without a present one, whoever rotated may still be writing to the old one.
+   */
+  *#readRotated(present: OpenFile | null, at: Moment): Generator<Step, boolean> {
+    const last = this.#lastStamp;
+    if (last === null || this.#progress.isAtStart) return false;
+    const rotation = yield* this.#findRotation(last, present);
+    if (rotation.gap !== null) yield { ...PAUSE, rejects: [gapReject(rotation.gap, last)] };
+    for (const [n, path] of rotation.paths.entries()) {
+      const file = openFile(this.#files, path);
+      try {
+        const reading = n === 0 ? this.#progress.fitting(file) : this.#progress.next();
+        if (reading === null) return false;
+        yield* this.#progress.drain(reading, file, at, null);
+        const isOver = present !== null || n < rotation.paths.length - 1;
+        if (isOver) yield* this.#progress.drainStale(reading, file, at);
+        this.#lastStamp = file.stamp;
+      } finally {
+        this.#files.close(file.fd);
+      }
     }
-    const found = slice.records.length + slice.rejects.length > 0;
-    const reached = slice.end === 'whole';
-    if (!reading.standsBetweenValues || (!found && !isFresh && reached === this.#storedReached)) return PAUSE;
-    this.#storedReached = reached;
-    return {
-      records: slice.records,
-      rejects: slice.rejects,
-      rereadPaths: isFresh ? [this.#source.path] : [],
-      cursors: [
-        { path: this.#source.path, body: reading.cursor(file.stamp, at, reached, this.#quarantined) },
-      ],
-    };
+    this.#followsMoved = present === null && rotation.paths.length > 0;
+    if (present === null || !rotation.isContinued) return false;
+    this.#settle(yield* this.#progress.drain(this.#progress.next(), present, at, null), present, at);
+    return true;
+  }
+
+  *#findRotation(last: Stamp, present: OpenFile | null): Generator<Step, Rotation> {
+    const stamps = { last, present: present?.stamp ?? null };
+    const fits = (path: string, isSameInode: boolean) =>
+      this.#opened(path, (file) => {
+        const reading = this.#progress.fitting(file);
+        // Everything begins with nothing: only an inode can tell that a file of which nothing was read is the same.
+        return reading !== null && (isSameInode || reading.print.length > 0);
+      });
+    return yield* pausing(findRotation(this.#files, this.#source.path, stamps, fits));
+  }
+
+  /** Without keys a new file may well begin like the old one: then it is the old one's being there that tells. */
+  *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
+    const last = this.#lastStamp;
+    if (this.#source.key !== null || last === null || sameInode(last, file.stamp)) return false;
+    return (yield* this.#findRotation(last, file)).isContinued;
+  }
+
+  #opened<T>(path: string, use: (file: OpenFile) => T): T {
+    const file = openFile(this.#files, path);
+    try {
+      return use(file);
+    } finally {
+      this.#files.close(file.fd);
+    }
   }
 
   /**
@@ -235,61 +256,32 @@ export class LogReader implements SourceReader {
    * file changes.
    */
   *#takeStale(file: OpenFile, at: Moment): Generator<Step, void> {
-    let reading = this.#reading;
+    let { reading } = this.#progress;
     if (reading === null || this.#candidate !== null) {
-      reading = LogReading.fresh(this.#parts);
-      const end = yield* this.#drain(reading, file, at, this.#candidate?.leaves ?? null);
+      reading = this.#progress.fresh();
+      const end = yield* this.#progress.drain(reading, file, at, this.#candidate?.leaves ?? null);
       if (end === 'changed') return;
+      this.#isRewritten = false;
       this.#candidate = null;
     }
-    let slice: Slice;
-    do {
-      slice = reading.nextStale(file.fd, file.sizeBytes);
-      yield this.#step(reading, slice, file, at);
-    } while (slice.end === 'more');
-    if (slice.end === 'whole') {
-      this.#settle('whole', file, at);
+    const end = yield* this.#progress.drainStale(reading, file, at);
+    if (end === 'whole') {
+      this.#settle(end, file, at);
       return;
     }
-    this.#quarantined = true;
-    const reject = staleReject(this.#parts, reading, slice.end, file);
-    yield {
-      records: [],
-      rejects: [reject],
-      rereadPaths: [],
-      cursors: [{ path: this.#source.path, body: reading.cursor(file.stamp, at, true, true) }],
-    };
+    this.#wait.reject();
+    const rejects = [staleReject(this.#parts, reading, end, file)];
+    yield { ...PAUSE, rejects, cursors: this.#progress.cursor(reading, file, at, true) };
   }
 
   #settle(end: WalkEnd, file: OpenFile, at: Moment): void {
     if (end !== 'whole') {
-      this.#waitFor(end === 'changed' ? 'settling' : end, file, at);
+      this.#wait.begin(end === 'changed' ? 'settling' : end, file.stamp, at);
       return;
     }
-    this.#wait = null;
     // Mended: read again from the beginning, which closes the rejects that are no longer true.
-    if (this.#quarantined && file.sizeBytes <= REREAD_BYTES) this.#rewritten = true;
-    this.#quarantined = false;
-  }
-
-  #waitFor(why: Wait['why'] | null, file: OpenFile, at: Moment): void {
-    if (why === null) {
-      this.#wait = null;
-      return;
-    }
-    const same = this.#wait !== null && sameStamp(this.#wait.stamp, file.stamp);
-    if (!same) this.#quarantined = false;
-    const sinceMs = same && this.#wait !== null ? this.#wait.sinceMs : at.monotonicMs;
-    this.#wait = { why, stamp: file.stamp, sinceMs };
-  }
-
-  #isStale(wait: Wait, at: Moment): boolean {
-    return at.monotonicMs - wait.sinceMs >= this.#source.quarantineAfterMs;
-  }
-
-  /** Nothing of this log has ever been taken. */
-  #isAtStart(): boolean {
-    return this.#reading === null && this.#stored === null;
+    if (this.#wait.hasRejected && file.sizeBytes <= REREAD_BYTES) this.#isRewritten = true;
+    this.#wait.end();
   }
 
   #racyRule(): RacyRule {

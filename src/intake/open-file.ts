@@ -21,6 +21,11 @@ export interface OpenFile {
   readonly sizeBytes: number;
 }
 
+export interface ResolvedFile {
+  readonly path: PathName;
+  readonly stats: BigIntStats;
+}
+
 /**
  * Where a path really is: itself, or what a symbolic link points at. Throws NotReadable for a link that is not allowed or
  * leaves `root`, and for whatever is not a regular file; throws the file system's error otherwise.
@@ -29,7 +34,7 @@ export function resolveFile(
   files: FileAccess,
   path: PathName,
   rule: { readonly followSymlinks: boolean; readonly root: string },
-): { readonly path: PathName; readonly stats: BigIntStats } {
+): ResolvedFile {
   const stats = files.lstat(path);
   if (stats.isFile()) return { path, stats };
   if (!stats.isSymbolicLink()) throw new NotReadable(`it is ${kindOf(stats)}, not a file`, false);

@@ -14,6 +14,7 @@ export const REFUSAL_REASONS = [
   'nul-bytes',
   'unfinished',
   'not-records',
+  'gap',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 

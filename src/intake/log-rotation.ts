@@ -1,0 +1,114 @@
+import { basename, dirname, extname, join } from 'node:path';
+import type { FileAccess } from './file-access.js';
+import { fileName } from './file-names.js';
+import { isGone } from './path-trouble.js';
+import { type Stamp, sameInode, stampOf } from './stamp.js';
+
+/** What became of that which stood under the name of a log when it was read last. */
+export interface Rotation {
+  /** Files to read before the present one, oldest first. The first goes on where the log was left. */
+  readonly paths: readonly string[];
+  /** The present file follows on the last of them: it holds none of their records over again. */
+  readonly isContinued: boolean;
+  /** What shows that something was rotated out of reach, deleted or packed: what it held past the cursor may be lost. */
+  readonly gap: string | null;
+}
+
+const NOT_ROTATED: Rotation = { paths: [], isContinued: false, gap: null };
+
+const NAMES_A_SLICE = 2_000;
+/** What `logrotate` and its kin append: a number or a date, and perhaps the suffix of a packed file. */
+const SUFFIX = /^[.-](\d[\dT:_.-]*?)(\.(?:gz|xz|bz2|zst))?$/;
+
+interface Sibling {
+  readonly path: string;
+  readonly stamp: Stamp;
+  /** The number or date of a rotated name; null for any other name. */
+  readonly mark: string | null;
+  readonly isPacked: boolean;
+}
+
+/**
+ * Looks among the neighbours of a log for what it was before: the file that was moved away, by its inode, or a copy that
+ * was made before the log was truncated, by its content (`fits`). Yields between slices.
+ */
+export function* findRotation(
+  files: FileAccess,
+  log: string,
+  stamps: { readonly last: Stamp; readonly present: Stamp | null },
+  fits: (path: string, isSameInode: boolean) => boolean,
+): Generator<void, Rotation> {
+  const siblings = yield* listSiblings(files, log);
+  const { last, present } = stamps;
+  const rotated = siblings.filter((sibling) => sibling.mark !== null).sort(oldestFirst);
+  const isPresent = present !== null && sameInode(last, present);
+  const moved = isPresent ? undefined : siblings.find(({ stamp }) => sameInode(stamp, last));
+  if (moved !== undefined && fits(moved.path, true)) {
+    const later = moved.mark === null ? [] : rotated.slice(rotated.indexOf(moved) + 1);
+    return {
+      paths: [moved, ...later.filter((sibling) => !sibling.isPacked)].map(({ path }) => path),
+      // A name such as `log.bak` may be a copy that the program keeps while it writes all its records again.
+      isContinued: moved.mark !== null,
+      gap: later.find((sibling) => sibling.isPacked)?.path ?? null,
+    };
+  }
+  if (present === null) return NOT_ROTATED;
+  const copy = rotated.findLast((sibling) => !sibling.isPacked && fits(sibling.path, false));
+  if (copy !== undefined) return { paths: [copy.path], isContinued: false, gap: null };
+  // A rotated file that was last written before we looked held nothing that we have not seen.
+  const unseen = isPresent ? undefined : rotated.findLast(({ stamp }) => stamp.mtimeNs > last.mtimeNs);
+  return { ...NOT_ROTATED, gap: unseen?.path ?? null };
+}
+
+function oldestFirst(a: Sibling, b: Sibling): number {
+  return isNewer(b.mark ?? '', a.mark ?? '') ? -1 : 1;
+}
+
+/** `log.1` is newer than `log.2`, but `log-20260102` is newer than `log-20260101`. */
+function isNewer(mark: string, than: string): boolean {
+  const [a, b] = [Number(mark), Number(than)];
+  const areNumbers = mark.length < 6 && than.length < 6 && Number.isInteger(a) && Number.isInteger(b);
+  return areNumbers ? a < b : mark > than;
+}
+
+function* listSiblings(files: FileAccess, log: string): Generator<void, Sibling[]> {
+  const folder = dirname(log);
+  const own = basename(log);
+  const stem = basename(log, extname(log));
+  const siblings: Sibling[] = [];
+  const names = files.list(folder);
+  try {
+    let looked = 0;
+    for (let name = names.next(); name !== null; name = names.next()) {
+      looked += 1;
+      if (looked % NAMES_A_SLICE === 0) yield;
+      const { text, bytes } = fileName(name);
+      if (bytes !== null || text === own || !text.startsWith(stem)) continue;
+      const path = join(folder, text);
+      const stamp = regularStamp(files, path);
+      if (stamp === null) continue;
+      const suffix = SUFFIX.exec(rotatedPart(text, own, stem, extname(log)));
+      siblings.push({ path, stamp, mark: suffix?.[1] ?? null, isPacked: suffix?.[2] !== undefined });
+    }
+  } finally {
+    names.close();
+  }
+  return siblings;
+}
+
+/** `.1` of `log.json.1`, and of `log.1.json` too. */
+function rotatedPart(name: string, own: string, stem: string, extension: string): string {
+  if (name.startsWith(own)) return name.slice(own.length);
+  const rest = name.slice(stem.length);
+  return extension !== '' && rest.endsWith(extension) ? rest.slice(0, -extension.length) : '';
+}
+
+function regularStamp(files: FileAccess, path: string): Stamp | null {
+  try {
+    const stats = files.lstat(path);
+    return stats.isFile() ? stampOf(stats) : null;
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
+}

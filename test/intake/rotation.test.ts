@@ -1,0 +1,176 @@
+import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createRig, logSource } from './rig.js';
+
+const line = (id: number) => `${JSON.stringify({ id })}\n`;
+
+async function rotatingRig(changes: Parameters<typeof logSource>[1] = {}) {
+  const rig = await createRig((folder) => logSource(join(folder, 'log.json'), changes));
+  const path = join(rig.folder, 'log.json');
+  return {
+    rig,
+    path,
+    append: (text: string) => appendFileSync(path, text),
+    /** As logrotate does: the oldest goes up one number, and the name is free. */
+    rotate(keep = 3) {
+      for (let n = keep; n >= 1; n -= 1) {
+        try {
+          renameSync(`${path}.${n}`, `${path}.${n + 1}`);
+        } catch {}
+      }
+      renameSync(path, `${path}.1`);
+    },
+  };
+}
+
+describe('a log that is rotated', () => {
+  it('by rename is read to the end of the old file, then from the beginning of the new one', async () => {
+    const { rig, append, rotate } = await rotatingRig();
+    append(line(1) + line(2));
+    await rig.poll();
+    append(line(3));
+    rotate();
+    append(line(4));
+    expect(await rig.poll()).toBe(true);
+    append(line(5));
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  it('several times while nobody looked is read generation by generation, in order', async () => {
+    const { rig, append, rotate } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    for (let id = 2; id <= 7; id += 2) {
+      append(line(id));
+      rotate();
+      append(line(id + 1));
+    }
+    rig.restart();
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2', '3', '4', '5', '6', '7']);
+  });
+
+  it('is followed under its new name while nothing, or an empty file, has taken its place', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    const fd = openSync(path, 'a');
+    rotate();
+    writeSync(fd, line(2));
+    await rig.poll();
+    writeFileSync(path, '');
+    await rig.poll();
+    writeSync(fd, line(3));
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+    rig.restart();
+    writeSync(fd, line(4));
+    closeSync(fd);
+    append(line(5));
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  it('takes the last line of the old file though its newline never came', async () => {
+    const { rig, append, rotate } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    append('{"id":2}');
+    rotate();
+    append(line(3));
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+  });
+
+  it('by copy and truncate loses nothing that was appended before the copy', async () => {
+    const { rig, path, append } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    append(line(2));
+    copyFileSync(path, `${path}.1`);
+    truncateSync(path);
+    append(line(3));
+    await rig.polls(3);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+  });
+
+  it('to names with dates, and with its suffix kept, is found as well', async () => {
+    for (const names of [
+      ['log.json-20260101', 'log.json-20260102'],
+      ['log-2026-01-01.json', 'log-2026-01-02.json'],
+      ['log.2.json', 'log.1.json'],
+    ]) {
+      const { rig, path, append } = await rotatingRig();
+      append(line(1));
+      await rig.poll();
+      append(line(2));
+      renameSync(path, join(rig.folder, names[0] ?? ''));
+      writeFileSync(join(rig.folder, names[1] ?? ''), line(3));
+      append(line(4));
+      await rig.poll();
+      expect(await rig.keys()).toEqual(['1', '2', '3', '4']);
+    }
+  });
+
+  it('counts copies of unkeyed records on: the same line in the new file is another record', async () => {
+    const { rig, append, rotate } = await rotatingRig({ key: null });
+    append('{"x":1}\n');
+    await rig.poll();
+    rotate();
+    append('{"x":1}\n{"x":1}\n');
+    await rig.poll();
+    rig.restart();
+    await rig.poll();
+    expect(await rig.payloads()).toHaveLength(3);
+  });
+
+  it('is not mistaken for a program that keeps its last version as a copy', async () => {
+    const { rig, path, append } = await rotatingRig({ key: null });
+    append('{"x":1}\n{"x":2}\n');
+    await rig.poll();
+    renameSync(path, `${path}.bak`);
+    append('{"x":2}\n{"x":3}\n');
+    await rig.poll();
+    expect(await rig.payloads()).toHaveLength(3);
+  });
+
+  it('to a packed file is reported as a gap, once', async () => {
+    const { rig, path, append } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    append(line(2));
+    renameSync(path, `${path}.1`);
+    append(line(3));
+    writeFileSync(`${path}.1.gz`, 'packed');
+    rmSync(`${path}.1`);
+    await rig.poll();
+    rig.restart();
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '3']);
+    expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1.gz` }]);
+  });
+
+  it('has old generations that were there before it was first seen left alone', async () => {
+    const { rig, path, append } = await rotatingRig();
+    writeFileSync(`${path}.1`, line(100));
+    append(line(1));
+    await rig.poll();
+    renameSync(path, join(rig.folder, 'away'));
+    append(line(2));
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2']);
+    expect(await rig.store.rejects(null, 10)).toEqual([]);
+  });
+});
