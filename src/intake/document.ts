@@ -9,7 +9,7 @@ import type { LeafList } from './leaf-list.js';
 import { LineFinder } from './line-finder.js';
 import { scanLog } from './log-scan.js';
 import { type FoundValue, type LogSink, LogWalk } from './log-walk.js';
-import { tooLarge } from './normalise.js';
+import { isUtf16, notUtf8, tooLarge } from './normalise.js';
 import type { OpenFile } from './open-file.js';
 import { isRefusal, type Refusal, refuse } from './refusal.js';
 import { SLICE_RECORDS, SliceBudget } from './step.js';
@@ -72,7 +72,7 @@ export function* inspect(parts: DocumentParts, file: OpenFile): Generator<void, 
     case OPEN_OBJECT:
       return yield* inspectObject(parts, file, start);
     default:
-      return { kind: 'broken', at: start, refusal: notRecords() };
+      return { kind: 'broken', at: start, refusal: isUtf16(beginning) ? notUtf8(beginning) : notRecords() };
   }
 }
 

@@ -44,9 +44,7 @@ export function createNormaliser(rule: NormaliseRule): (raw: RawRecord) => Norma
     const { bytes } = raw;
     if (bytes.length > rule.maxRecordBytes) return tooLarge(bytes.length, rule.maxRecordBytes);
     const ascii = isAscii(bytes);
-    if (!ascii && !isUtf8(bytes)) {
-      return refuse('utf8', 'it holds bytes that are not UTF-8', 'write the file in UTF-8');
-    }
+    if (!ascii && !isUtf8(bytes)) return notUtf8(bytes);
     const scanned = raw.scanned ?? scan(scanner, bytes);
     if (scanned.maxDepth > rule.maxDepth) {
       return refuse(
@@ -78,6 +76,19 @@ export function createNormaliser(rule: NormaliseRule): (raw: RawRecord) => Norma
       value,
     };
   };
+}
+
+/** `bytes` begin where the record or its file does. */
+export function notUtf8(bytes: Buffer): Refusal {
+  const remedy = 'write the file in UTF-8';
+  return isUtf16(bytes)
+    ? refuse('utf8', 'it is UTF-16, and must be UTF-8', remedy)
+    : refuse('utf8', 'it holds bytes that are not UTF-8', remedy);
+}
+
+/** By its byte order mark, which no UTF-8 can begin with. */
+export function isUtf16(bytes: Buffer): boolean {
+  return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
 }
 
 export function tooLarge(lengthBytes: number, maxRecordBytes: number): Refusal {
@@ -174,6 +185,13 @@ function keyOf(
     if (Number.isSafeInteger(found)) return String(found);
     return fieldText(compact, path) ?? String(found);
   }
+  if (typeof value !== 'object' || value === null || (Array.isArray(value) && found === undefined)) {
+    return refuse(
+      'no-key',
+      `it is ${describe(value)}, and only an object can have the key of this source, "${field}"`,
+      `write an object that has "${field}"`,
+    );
+  }
   if (found === undefined) {
     return refuse('no-key', `it has no "${field}", which is the key of this source`, `add "${field}"`);
   }
@@ -187,7 +205,8 @@ function keyOf(
 function describe(value: unknown): string {
   if (value === '') return 'empty';
   if (value === null) return 'null';
-  return Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+  if (typeof value === 'string') return 'a text';
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 function versionOf(

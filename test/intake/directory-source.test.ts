@@ -129,6 +129,21 @@ describe('a directory source', () => {
     expect(said()).toEqual(['✅ Loaded tasks from /c.json: 1 queued']);
   });
 
+  it('tells a file in UTF-16 from one that holds no records', async () => {
+    const { rig, write } = await folderRig();
+    const utf16 = Buffer.from('\ufeff{"id":1}', 'utf16le');
+    writeFileSync(join(rig.folder, 'little.json'), utf16);
+    writeFileSync(join(rig.folder, 'big.json'), utf16.swap16());
+    write('text.json', 'text');
+    await rig.polls(35);
+    const rejects = await rig.store.rejects(null, 10);
+    expect(rejects.map(({ reason, detail }) => `${reason}: ${detail}`).sort()).toEqual([
+      'not-records: it holds neither an object nor an array',
+      'utf8: it is UTF-16, and must be UTF-8',
+      'utf8: it is UTF-16, and must be UTF-8',
+    ]);
+  });
+
   it('names records without a key by their file, and by their place in its array', async () => {
     const { rig, write } = await folderRig({ key: null });
     write('a.json', { x: 1 });

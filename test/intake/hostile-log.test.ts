@@ -104,6 +104,14 @@ describe('a log, when it is hostile:', () => {
     expect(await rig.store.rejects(null, 10)).toEqual([]);
   });
 
+  it('in UTF-16 is told so', async () => {
+    const { rig, path } = await logRig();
+    writeFileSync(path, Buffer.from('\ufeff{"id":1}\n', 'utf16le'));
+    await rig.polls(35);
+    const [first] = (await rig.store.rejects(null, 10)).reverse();
+    expect(first).toMatchObject({ reason: 'utf8', detail: 'it is UTF-16, and must be UTF-8' });
+  });
+
   it('with a byte order mark and carriage returns is read', async () => {
     const { rig, path } = await logRig();
     writeFileSync(path, '\ufeff{"id":1}\r\n\r\n{"id":2}\r\n');
@@ -311,7 +319,7 @@ describe('a log, when it is hostile:', () => {
     const { rig, path } = await logRig({ require: { type: 'object', required: ['tags'] } });
     writeFileSync(path, line(1) + line(2, { tags: [] }) + line(3));
     await rig.poll();
-    expect(rig.lines.at(-1)).toContain('1 queued, 2 rejected (schema 2)');
+    expect(rig.lines.at(-2)).toContain('1 queued, 2 rejected (schema 2)');
     expect(await rig.store.rejects(null, 10)).toMatchObject([
       { remedy: 'add "tags"' },
       { remedy: 'add "tags"' },

@@ -54,6 +54,19 @@ describe('normalising a record', () => {
     });
   });
 
+  it.each([
+    ['"text"', 'a text'],
+    ['7', 'a number'],
+    ['null', 'null'],
+    ['["a"]', 'a list'],
+  ])('says of %s that an object is expected, not that a field is to be added', (json, kind) => {
+    expect(normalise(json)).toEqual({
+      refused: 'no-key',
+      detail: `it is ${kind}, and only an object can have the key of this source, "id"`,
+      remedy: 'write an object that has "id"',
+    });
+  });
+
   it('takes the order from the version field, as a number or a date', () => {
     expect(normalise('{"id":1,"v":3}', { version: 'v' })).toMatchObject({ version: { order: 3 } });
     expect(normalise('{"id":1,"v":"2026-01-01T00:00:00Z"}', { version: 'v' })).toMatchObject({
