@@ -71,6 +71,12 @@ export class LogReading implements LogSink {
     return new LogReading(parts, start, new Fingerprint());
   }
 
+  /** Begins with the file that follows on one that is read to its end: copies of unkeyed records are counted on. */
+  static after(parts: ReadingParts, former: LogReading): LogReading {
+    const start = { generation: former.generation, format: null, lines: 0, auditLeaf: 0 };
+    return new LogReading(parts, start, new Fingerprint());
+  }
+
   /** Goes on where a cursor stands; null when the file is not the one that the cursor was made for. */
   static resume(parts: ReadingParts, cursor: LogCursor, fd: number): LogReading | null {
     const print = Fingerprint.restore(cursor.print, parts.files, fd);
