@@ -45,6 +45,7 @@ const MAY_IMPORT = {
     'store/contract',
     'store/read-contract',
     'intake/admit',
+    'policy/limits',
     'job',
     'platform',
     'worker',

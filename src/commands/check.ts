@@ -5,13 +5,17 @@ import { formatDuration } from '../config/duration.js';
 import { CONFIG_NAMES, locate } from '../config/locate.js';
 import { formatProblem, type Problem } from '../config/problem.js';
 import { EXIT } from '../job/errors.js';
+import { concurrencyOf } from '../policy/limits.js';
 import { escapeText } from '../view/escape.js';
 import { checkPrograms } from './check-programs.js';
 import type { CommandModule } from './command.js';
 import { sourceFileState } from './source-file-state.js';
 
 export const checkCommand: CommandModule = {
-  examples: ['dogged check', 'dogged check -c /etc/dogged/garage.yaml && dogged restart'],
+  examples: [
+    'dogged check',
+    'dogged check -c /etc/dogged/garage.yaml && dogged restart -c /etc/dogged/garage.yaml',
+  ],
   notes: 'Exit codes: 0 the config is good, 78 it has problems or there is none.',
   async run({ options, output }) {
     const { readConfig } = await import('../config/load.js');
@@ -65,11 +69,12 @@ function describeSource(source: SourceConfig, state: string): string {
   return `source  ${source.name}: polls ${what} every ${every} for task ${source.task}; ${state}`;
 }
 
-function describeTask({ name, runner, concurrency, timeoutMs, retry }: TaskConfig): string {
+function describeTask(task: TaskConfig): string {
+  const { name, runner, timeoutMs, retry } = task;
   const what =
     runner.kind === 'module'
       ? runner.path
       : `${runner.argv.join(' ')}${runner.kind === 'service' ? ' (service)' : ''}`;
-  const limits = `at most ${concurrency} at once, ${formatDuration(timeoutMs)} each, ${retry.attempts} attempts`;
+  const limits = `at most ${concurrencyOf(task)} at once, ${formatDuration(timeoutMs)} each, ${retry.attempts} attempts`;
   return `task    ${name}: runs ${what}; ${limits}`;
 }

@@ -1,6 +1,7 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { systemClock } from '../platform/clock.js';
 import { escapeLines } from '../view/escape.js';
+import { type Remedy, remedyFor } from '../view/remedy.js';
 import { findCommand } from './catalogue.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { createOutput, type Streams } from './output.js';
@@ -11,8 +12,12 @@ import { createOutput, type Streams } from './output.js';
  */
 export async function runCommandLine(argv: readonly string[], streams: Streams): Promise<number> {
   const complain = (text: string) => void streams.stderr.write(`${escapeLines(text.trimEnd())}\n`);
-  const run = (module: CommandModule, args: readonly string[], options: CommonOptions) =>
-    module.run({ args, options, output: createOutput(streams, options.json === true), clock: systemClock });
+  let config: string | undefined;
+  const run = (module: CommandModule, args: readonly string[], options: CommonOptions) => {
+    config = options.config;
+    const output = createOutput(streams, options.json === true);
+    return module.run({ args, options, output, clock: systemClock });
+  };
   try {
     const entry = findCommand(namedCommand(argv) ?? '');
     const module = await entry?.load();
@@ -25,7 +30,7 @@ export async function runCommandLine(argv: readonly string[], streams: Streams):
     const parsed = parseCommand(argv, { entry, module }, streams, complain);
     return 'exitCode' in parsed ? parsed.exitCode : await run(module, parsed.args, parsed.options);
   } catch (error) {
-    return explain(error, complain, streams.env);
+    return explain(error, remedyFor(config), complain, streams.env);
   }
 }
 
@@ -65,10 +70,15 @@ function readPlainOptions(argv: readonly string[]): CommonOptions | null {
 }
 
 /** Says on stderr what went wrong and what to do about it. */
-function explain(error: unknown, complain: (text: string) => void, env: NodeJS.ProcessEnv): number {
+function explain(
+  error: unknown,
+  remedy: Remedy,
+  complain: (text: string) => void,
+  env: NodeJS.ProcessEnv,
+): number {
   const debug = env['DOGGED_DEBUG'] === '1';
   if (error instanceof DoggedError) {
-    complain(`${error.message}\n${error.remedy}`);
+    complain(`${error.message}\n${remedy(error.remedy)}`);
     if (debug) complain(error.stack ?? '');
     return error.exitCode;
   }

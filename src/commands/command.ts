@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.js';
 /*
  * How a command is written. `cli.ts` holds a table of name, summary and `load`; only the named command's module is
  * ever loaded, so a module may import what it always needs, and imports with `await import()` what it needs rarely or
- * what is heavy (config/load, execa, pino, pidusage): the start of `dogged status` is measured.
+ * what is heavy (config/load, execa, pino): the start of `dogged status` is measured.
  *
  *   export const greetCommand: CommandModule<GreetOptions> = {
  *     examples: ['dogged greet Ada   # says hello'],

@@ -3,6 +3,7 @@ import { type Clock, isoTime, pause } from '../platform/clock.js';
 import { laterText, type Remaining, remainingOf, remainingText } from '../view/drain-text.js';
 import { escapeText } from '../view/escape.js';
 import { progressBar } from '../view/progress-bar.js';
+import { type Remedy, remedyFor } from '../view/remedy.js';
 import { waitingLines } from '../view/screen-parts.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
@@ -38,6 +39,7 @@ export const drainCommand: CommandModule<DrainOptions> = {
     const { stateFolder } = await locateSystem(options);
     const startedAtMs = clock.monotonicMs();
     const progress = output.interactive ? barOn(output) : linesOn(output, clock);
+    const remedy = remedyFor(options.config);
     const warn = onChange((text) => output.note(text));
     for (;;) {
       const count = await countOnce(stateFolder, clock);
@@ -51,7 +53,7 @@ export const drainCommand: CommandModule<DrainOptions> = {
           return finish(snapshot, remaining, output);
         }
         progress.show(left, remainingText(snapshot, remaining));
-        warn(whatHinders(snapshot));
+        warn(whatHinders(snapshot, remedy));
       }
       const waitedMs = clock.monotonicMs() - startedAtMs;
       if (options.timeout !== undefined && waitedMs >= options.timeout) {
@@ -64,10 +66,10 @@ export const drainCommand: CommandModule<DrainOptions> = {
 };
 
 /** What a person must know who waits: this would not end by itself. */
-function whatHinders(snapshot: SystemSnapshot): string {
-  if (snapshot.verdict !== 'running' && snapshot.monitor.pid === null) return NOBODY_WORKS;
+function whatHinders(snapshot: SystemSnapshot, remedy: Remedy): string {
+  if (snapshot.verdict !== 'running' && snapshot.monitor.pid === null) return remedy(NOBODY_WORKS);
   const paused = snapshot.waiting.filter(({ reason }) => reason === 'paused');
-  return waitingLines({ ...snapshot, waiting: paused }).join('\n');
+  return waitingLines({ ...snapshot, waiting: paused }, { remedy }).join('\n');
 }
 
 const NOBODY_WORKS = 'No worker runs, so nothing moves. Start it with: dogged start';

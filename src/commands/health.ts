@@ -1,15 +1,19 @@
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { machineChecks } from '../health/check-machine.js';
-import { type ProcessFigures, processChecks } from '../health/check-processes.js';
+import { processChecks } from '../health/check-processes.js';
 import { queueChecks } from '../health/check-queue.js';
 import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
 import { writeDesired } from '../heartbeat/desired.js';
+import { readBeat } from '../heartbeat/read-beat.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
-import { type Clock, pause } from '../platform/clock.js';
+import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
+import type { ReadStore } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
+import { readProcessFigures } from '../view/process-figures.js';
+import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { startFrom } from './start.js';
 import { locateSystem, lookAtSystem } from './system.js';
@@ -20,7 +24,8 @@ interface HealthOptions extends CommonOptions {
   readonly recover?: boolean;
 }
 
-const CPU_SAMPLE_MS = 250;
+/** Enough to find one that was tried lately, among any number that were not tried yet. */
+const JOBS_ASKED = 200;
 
 interface Place {
   readonly configFile: string;
@@ -51,12 +56,13 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     const place = await locateSystem(options);
     if (options.monitor === true) return monitor(place, output);
     if (options.recover === true) return recover(place, output, clock);
-    return diagnoseAll(place, output, clock);
+    return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
 };
 
 async function diagnoseAll(
   { configFile, stateFolder }: Place,
+  remedy: Remedy,
   output: Output,
   clock: Clock,
 ): Promise<number> {
@@ -68,15 +74,18 @@ async function diagnoseAll(
       settings,
       clock,
       version: programVersion(),
-      figuresOf: (pid) => figuresOf(pid, clock),
+      figuresOf: readProcessFigures,
     }),
     ...queueChecks(settings, async () => {
-      const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
-      return snapshot;
+      const none: ReadonlyMap<string, string> = new Map();
+      const { snapshot, extras: lastReasons } = await lookAtSystem(stateFolder, clock, none, (store) =>
+        lastReasonsOf(store, tasksAway(settings)),
+      );
+      return { ...snapshot, lastReasons };
     }),
     ...machineChecks(stateFolder),
   ];
-  const diagnosis = await diagnose(checks, clock);
+  const diagnosis = await diagnose(checks, clock, remedy);
   output.json({
     verdict: diagnosis.verdict,
     checks: diagnosis.checks.map(({ name, status, text, remedy }) => ({ name, status, text, remedy })),
@@ -104,21 +113,24 @@ async function loadFinding(configFile: string): Promise<ConfigFinding> {
   }
 }
 
-/** Two samples: the first one alone would tell a mean over nothing. */
-async function figuresOf(pid: number, clock: Clock): Promise<ProcessFigures | null> {
-  const { default: pidusage } = await import('pidusage');
-  try {
-    await pidusage(pid);
-    await pause(clock, CPU_SAMPLE_MS);
-    const { cpu, memory, elapsed } = await pidusage(pid);
-    return { upMs: elapsed, rssBytes: memory, cpu };
-  } catch (error) {
-    // It has ended since we looked: other checks tell that.
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw error;
-  } finally {
-    pidusage.clear();
+/** What the last try of each of these tasks died of: the newest jobs tell. */
+async function lastReasonsOf(store: ReadStore, tasks: readonly string[]): Promise<Map<string, string>> {
+  const reasons = new Map<string, string>();
+  for (const task of tasks) {
+    const jobs = await store.list({ task, states: ['pending', 'failed'], limit: JOBS_ASKED });
+    const tried = jobs.filter((job) => job.startedAtMs !== null && job.reason !== null);
+    tried.sort((a, b) => (b.startedAtMs ?? 0) - (a.startedAtMs ?? 0));
+    const reason = tried[0]?.reason;
+    if (reason) reasons.set(task, reason);
   }
+  return reasons;
+}
+
+/** By its last beat, which names them as long as they have a job. */
+function tasksAway({ heartbeatFolder }: Settings): readonly string[] {
+  const beat = readBeat(heartbeatFolder);
+  if (beat.status !== 'read') return [];
+  return beat.content.waiting.filter(({ reason }) => reason === 'breaker').map(({ task }) => task);
 }
 
 async function monitor({ configFile, stateFolder }: Place, output: Output): Promise<number> {

@@ -1,10 +1,10 @@
 import { DoggedError, EXIT } from '../job/errors.js';
-import { painter } from '../view/colour.js';
 import { jobJson } from '../view/job-json.js';
 import { jobScreen } from '../view/job-screen.js';
 import { composeSnapshot, lookAtStore } from '../view/snapshot.js';
 import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule } from './command.js';
+import { layoutFor } from './layout.js';
 import { locateSystem, withReader } from './system.js';
 
 export const jobCommand: CommandModule = {
@@ -21,7 +21,7 @@ export const jobCommand: CommandModule = {
       const nowMs = clock.wallMs();
       const waits = waitingFor(job, composeSnapshot(stateFolder, await lookAtStore(store), nowMs));
       output.jsonText(jobJson(job, waits));
-      const layout = { columns: output.columns, paint: painter(output.colour) };
+      const layout = layoutFor(options, output);
       output.print(jobScreen(job, waits, nowMs, layout).join('\n'));
     });
     return EXIT.ok;

@@ -1,12 +1,12 @@
 import { EXIT } from '../job/errors.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
 import type { JobFilter, JobSummary, ReadStore } from '../store/read-contract.js';
-import { painter } from '../view/colour.js';
 import { jobJson } from '../view/job-json.js';
 import { jobsTable } from '../view/jobs-table.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
 import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
+import { layoutFor } from './layout.js';
 import { wholeNumber } from './option-values.js';
 import { locateSystem, withReader } from './system.js';
 
@@ -37,7 +37,7 @@ export const jobsCommand: CommandModule<JobsOptions> = {
       const snapshot = composeSnapshot(stateFolder, await lookAtStore(store), clock.wallMs());
       const jobs = await store.list(filterOf(options));
       if (options.json === true) await printJson(jobs, snapshot, store, output);
-      else printTable(jobs, snapshot, options.limit, output);
+      else printTable(jobs, snapshot, options, output);
     });
     return EXIT.ok;
   },
@@ -69,14 +69,15 @@ async function printJson(
 function printTable(
   jobs: readonly JobSummary[],
   snapshot: SystemSnapshot,
-  limit: number,
+  options: JobsOptions,
   output: Output,
 ): void {
   if (jobs.length === 0) {
     output.print('No such jobs.');
     return;
   }
-  const layout = { columns: output.columns, paint: painter(output.colour) };
+  const layout = layoutFor(options, output);
   output.print(jobsTable(jobs, snapshot, layout).join('\n'));
-  if (jobs.length === limit) output.note(`These are the newest ${limit}; there may be more: --limit N`);
+  if (jobs.length === options.limit)
+    output.note(`These are the newest ${options.limit}; there may be more: --limit N`);
 }

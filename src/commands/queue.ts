@@ -1,10 +1,10 @@
 import { EXIT } from '../job/errors.js';
 import { pause } from '../platform/clock.js';
 import type { JobSummary } from '../store/read-contract.js';
-import { painter } from '../view/colour.js';
 import { queueScreen } from '../view/queue-screen.js';
 import { snapshotJson } from '../view/snapshot-json.js';
 import type { CommandCall, CommandModule, CommonOptions } from './command.js';
+import { layoutFor } from './layout.js';
 import { locateSystem, lookAtSystem } from './system.js';
 
 interface QueueOptions extends CommonOptions {
@@ -44,7 +44,7 @@ async function look({ options, output, clock }: CommandCall<QueueOptions>): Prom
     failed: await store.list({ states: ['failed'], limit: LINE_SHOWN }),
   }));
   output.json(snapshotJson(snapshot));
-  return queueScreen(snapshot, extras, { columns: output.columns, paint: painter(output.colour) });
+  return queueScreen(snapshot, extras, layoutFor(options, output));
 }
 
 async function watch(call: CommandCall<QueueOptions>): Promise<number> {

@@ -1,5 +1,6 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { escapeText } from '../view/escape.js';
+import { remedyFor } from '../view/remedy.js';
 import type { CommandCall, CommonOptions } from './command.js';
 import { locateSystem, withStore } from './system.js';
 
@@ -27,14 +28,23 @@ export async function setPaused(call: CommandCall<PauseOptions>, paused: boolean
       : [options.workspace];
 
   let changed = false;
-  await withStore(stateFolder, clock, async (store) => {
+  const pausedAll = await withStore(stateFolder, clock, async (store) => {
     for (const workspace of workspaces) {
       changed = (await store.setPaused(workspace, task, paused, clock.wallMs())) || changed;
     }
+    return (await store.counts()).pausedAll;
   });
+  const resume = remedyFor(options.config)('dogged resume');
   const what = task === null ? 'everything' : escapeText(task);
-  const state = paused ? 'is paused' : 'goes on';
+  const already = changed ? '' : ' already';
   output.json({ task, paused, changed });
-  output.print(changed ? `${what} ${state}` : `${what} ${state} already`);
+  if (paused) {
+    output.print(`${what} is paused${already}`);
+    output.print(`Let it go on with: ${task === null ? resume : `${resume} ${what}`}`);
+  } else if (pausedAll) {
+    output.print(`${what} is no longer paused by its name, but everything is. Let all go on with: ${resume}`);
+  } else {
+    output.print(`${what} goes on${already}`);
+  }
   return EXIT.ok;
 }

@@ -1,9 +1,9 @@
 import type { JobSummary } from '../store/read-contract.js';
-import { painter } from '../view/colour.js';
 import { snapshotJson } from '../view/snapshot-json.js';
 import { statusScreen } from '../view/status-screen.js';
 import type { Verdict } from '../view/worker-look.js';
 import type { CommandModule } from './command.js';
+import { layoutFor } from './layout.js';
 import { locateSystem, lookAtSystem } from './system.js';
 
 /** As init scripts have them (LSB): a stuck worker is one of which nobody can say whether it will go on. */
@@ -27,7 +27,7 @@ export const statusCommand: CommandModule = {
     const { snapshot, extras: failed } = await lookAtSystem(stateFolder, clock, none, (store) =>
       store.list({ states: ['failed'], limit: FAILURES_SHOWN }),
     );
-    const layout = { columns: output.columns, paint: painter(output.colour) };
+    const layout = layoutFor(options, output);
     output.json(snapshotJson(snapshot));
     output.print(statusScreen(snapshot, { stateFolder, failed }, layout).join('\n'));
     return EXIT_CODES[snapshot.verdict];

@@ -17,7 +17,10 @@ interface WaitOptions extends CommonOptions {
 const LOOK_EVERY_MS = 50;
 
 export const waitCommand: CommandModule<WaitOptions> = {
-  examples: ['dogged wait 17 18 --timeout 10m', 'dogged wait $(dogged add implement --json | jq -r .id)'],
+  examples: [
+    'dogged wait 17 18 --timeout 10m',
+    'dogged wait $(dogged add implement --payload \'{"title":"hello"}\' --json | jq -r .id)',
+  ],
   notes: 'Exit codes: 0 all of them completed, 1 one ended otherwise, or the time-out came first.',
   configure(command) {
     command

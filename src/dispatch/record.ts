@@ -48,13 +48,12 @@ export function announceEnd(log: Log, { claim, report, next }: EndedAttempt, rec
         log.info(facts, `Gave back ${id}: it waits for the next worker, uncharged`);
         return;
       }
-      const nextTry = claim.charged + (next.charged ? 2 : 1);
+      const failedTries = claim.charged + (next.charged ? 1 : 0);
       const waitMs = Math.max(0, next.runAtMs - report.endedAtMs);
-      const free = next.charged ? '' : ', uncharged';
       const wait = `${(waitMs / 1000).toFixed(1)} s`;
       log.warn(
         { ...facts, reason: next.reason, waitMs, charged: next.charged },
-        `Retrying ${id} (attempt ${nextTry} of ${maxAttempts}) in ${wait}${free}: ${next.reason}`,
+        `Retrying ${id} in ${wait} (failed tries ${failedTries} of ${maxAttempts}): ${next.reason}`,
       );
       return;
     }

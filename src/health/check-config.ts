@@ -28,11 +28,7 @@ function judge(configFile: string, stateFolder: string, finding: ConfigFinding):
     case 'missing':
       return say('critical', `there is none at ${configFile}`, 'dogged init');
     case 'invalid':
-      return say(
-        'critical',
-        `${plural(finding.problems.length, 'problem')}: ${finding.problems[0] ?? ''}`,
-        'dogged check',
-      );
+      return say('critical', problemsText(finding.problems), 'dogged check');
     case 'valid': {
       const text = `${basename(configFile)}: ${plural(finding.sources, 'source')}, ${plural(finding.tasks, 'task')}`;
       if (isNewerThanWorker(configFile, stateFolder)) {
@@ -41,6 +37,12 @@ function judge(configFile: string, stateFolder: string, finding: ConfigFinding):
       return say('ok', text);
     }
   }
+}
+
+/** In quotes: it ends with a fix, and the command that follows after a colon is none of that. */
+function problemsText(problems: readonly string[]): string {
+  const first = problems.length === 1 ? '' : ', the first';
+  return `${plural(problems.length, 'problem')}${first}: “${problems[0] ?? ''}”`;
 }
 
 /** The worker writes its settings once it has read the config. */

@@ -16,7 +16,7 @@ import { type Phase, readTally } from './tally.js';
 export interface ProcessFigures {
   readonly upMs: number;
   readonly rssBytes: number;
-  /** Percent of one core. */
+  /** Percent of one core, as a mean since it started. */
   readonly cpu: number;
 }
 
@@ -27,7 +27,7 @@ export interface ProcessChecksInput {
   /** Of the program that diagnoses. */
   readonly version: string;
   /** Null for a process that has just ended. */
-  readonly figuresOf: (pid: number) => Promise<ProcessFigures | null>;
+  readonly figuresOf: (pid: number) => ProcessFigures | null;
 }
 
 const HOUR_MS = 60 * 60_000;
@@ -51,21 +51,21 @@ export function processChecks(input: ProcessChecksInput): Check[] {
     { name: 'worker', run: () => checkWorker(input, worker) },
     { name: 'monitor', run: () => checkMonitor(worker, monitor) },
     { name: 'heartbeat', run: () => checkHeartbeat(settings, worker, file, ageMs) },
-    { name: 'progress', run: () => checkProgress(beat) },
+    { name: 'progress', run: () => checkProgress(beat, ageMs) },
     { name: 'deadlock', run: () => checkDeadlock(input, beat, ageMs) },
     { name: 'recoveries', run: () => checkRecoveries(stateFolder, clock) },
     { name: 'versions', run: () => checkVersions(input.version, beat) },
   ];
 }
 
-async function checkWorker(
+function checkWorker(
   { stateFolder, figuresOf }: ProcessChecksInput,
   worker: NamedIdentity | null,
-): Promise<CheckResult[]> {
+): CheckResult[] {
   const say = (status: CheckResult['status'], text: string, remedy: string | null = null) => [
     result('worker', 'worker', status, text, remedy),
   ];
-  if (worker !== null) return say('ok', `PID: ${worker.pid}${await tellFigures(worker.pid, figuresOf)}`);
+  if (worker !== null) return say('ok', `PID: ${worker.pid}${tellFigures(worker.pid, figuresOf)}`);
   const desired = readDesired(stateFolder);
   if (desired.status === 'read' && desired.content.desired === 'stopped') {
     return say('critical', 'not running: it was stopped on request', 'dogged start');
@@ -79,12 +79,12 @@ async function checkWorker(
 }
 
 /** Figures are an extra: that they cannot be had says nothing against the worker. */
-async function tellFigures(pid: number, figuresOf: ProcessChecksInput['figuresOf']): Promise<string> {
+function tellFigures(pid: number, figuresOf: ProcessChecksInput['figuresOf']): string {
   try {
-    const figures = await figuresOf(pid);
+    const figures = figuresOf(pid);
     if (figures === null) return '';
     const { upMs, rssBytes, cpu } = figures;
-    return `, up ${durationText(upMs)}, ${sizeText(rssBytes)}, ${cpu.toFixed(1)} % CPU`;
+    return `, up ${durationText(upMs)}, ${sizeText(rssBytes)}, ${cpu.toFixed(1)} % CPU since its start`;
   } catch (error) {
     return ` (its figures could not be read: ${error instanceof Error ? error.message : String(error)})`;
   }
@@ -126,13 +126,13 @@ function checkHeartbeat(
   return say('ok', `Status file fresh: ${old}`);
 }
 
-function checkProgress(beat: Beat | null): CheckResult[] {
-  if (beat === null) return [result('progress', 'Progress', 'not-applicable', 'no beat tells of any')];
+function checkProgress(beat: Beat | null, ageMs: number | null): CheckResult[] {
+  if (beat === null || ageMs === null)
+    return [result('progress', 'Progress', 'not-applicable', 'no beat tells of any')];
   const { polls, commits, claims, completed, failed } = beat.counters;
   const counts = { polls, commits, claims, completed, failed };
-  const text = Object.entries(counts)
-    .map(([name, count]) => `${name} ${countText(count)}`)
-    .join(' · ');
+  const figures = Object.entries(counts).map(([name, count]) => `${name} ${countText(count)}`);
+  const text = `${figures.join(' · ')}, as of ${durationText(ageMs)} ago`;
   if (beat.state !== 'running') {
     return [
       result('progress', 'Progress', 'warning', `the worker is ${beat.state}; ${text}`, 'dogged status'),

@@ -1,6 +1,6 @@
 import type { BeatQueue, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
-import { countText, durationText, plural } from '../view/duration-text.js';
+import { countText, durationText, plural, writtenText } from '../view/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
 /** What the database says, or the last beat where that cannot be read. Handed in: health opens no store. */
@@ -11,6 +11,9 @@ export interface QueueFacts {
   readonly queue: BeatQueue;
   readonly oldestDueMs: number | null;
   readonly waiting: readonly BeatWaiting[];
+  readonly pausedAll: boolean;
+  /** Of tasks whose program or dependency is away: what their last try died of. */
+  readonly lastReasons: ReadonlyMap<string, string>;
   readonly sources: readonly BeatSource[];
 }
 
@@ -29,13 +32,17 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
   };
   return [
     { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
+    { name: 'tasks', run: () => known('tasks', checkTasks) },
     { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
 }
 
-function checkQueue({ health }: Settings, { queue, oldestDueMs, waiting }: QueueFacts): CheckResult[] {
+function checkQueue(
+  { health }: Settings,
+  { queue, oldestDueMs, waiting, pausedAll }: QueueFacts,
+): CheckResult[] {
   const { pending, running, scheduled, completed } = queue;
   const counts = [`${countText(pending)} pending`, `${countText(running)} running`];
   if (scheduled > 0) counts.push(`${countText(scheduled)} scheduled`);
@@ -49,7 +56,8 @@ function checkQueue({ health }: Settings, { queue, oldestDueMs, waiting }: Queue
   );
   const why = reasons.length === 0 ? 'no worker takes them' : reasons.join('; ');
   const paused = waiting.find((line) => line.reason === 'paused');
-  const remedy = paused === undefined ? 'dogged queue --once' : `dogged resume ${paused.task}`;
+  const resume = pausedAll ? 'dogged resume' : `dogged resume ${paused?.task}`;
+  const remedy = paused === undefined ? 'dogged queue --once' : resume;
   return [
     result('queue', 'Queue', 'warning', `${text}; oldest ${durationText(oldestDueMs)}: ${why}`, remedy),
   ];
@@ -66,10 +74,30 @@ const WAITS_FOR: Readonly<Record<string, string>> = {
   clock: 'a clock that can be trusted',
 };
 
-function checkSource({ name, records, rejected, lastPollMs, problem }: BeatSource): CheckResult {
+/** Said at once, however short they have waited: nobody but a person can put a missing program back. */
+function checkTasks({ waiting, lastReasons }: QueueFacts): CheckResult[] {
+  return waiting
+    .filter(({ reason }) => reason === 'breaker')
+    .map(({ task, jobs }) => {
+      const last = lastReasons.get(task);
+      const why = last === undefined ? '' : `; the last try: ${last}`;
+      const text = `its program or dependency is away, ${plural(jobs, 'job waits', 'jobs wait')}${why}`;
+      return result(`task:${task}`, `Task ${task}`, 'warning', text, 'dogged check');
+    });
+}
+
+function checkSource({
+  name,
+  records,
+  rejected,
+  lastPollMs,
+  problem,
+  waitingFiles = 0,
+}: BeatSource): CheckResult {
   const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
     result(`source:${name}`, `Source ${name}`, status, text, remedy);
-  const text = `${plural(records, 'record')}, ${countText(rejected)} rejected`;
+  const written = waitingFiles === 0 ? '' : `, ${writtenText(waitingFiles)}`;
+  const text = `${plural(records, 'record')}, ${countText(rejected)} rejected${written}`;
   if (problem !== null) return say('warning', `${text}; ${problem}`, 'dogged logs');
   if (rejected > 0) return say('warning', text, `dogged rejects --source ${name}`);
   return say('ok', lastPollMs === null ? `${text}, not polled yet` : text);

@@ -20,11 +20,20 @@ const CHECK_WITHIN_MS = 3_000;
 
 /**
  * Makes every check under a time limit; one that fails or hangs is `unknown` and stops no other. One after another: a
- * database that blocks this process must not use up the time of its neighbours.
+ * database that blocks this process must not use up the time of its neighbours. `asAdvised` turns a remedy into the form
+ * that works where it is read.
  */
-export async function diagnose(checks: readonly Check[], clock: Clock): Promise<Diagnosis> {
+export async function diagnose(
+  checks: readonly Check[],
+  clock: Clock,
+  asAdvised: (remedy: string) => string = (remedy) => remedy,
+): Promise<Diagnosis> {
   const results: CheckResult[] = [];
-  for (const check of checks) results.push(...(await runCheck(check, clock)));
+  for (const check of checks) {
+    for (const one of await runCheck(check, clock)) {
+      results.push({ ...one, remedy: one.remedy === null ? null : asAdvised(one.remedy) });
+    }
+  }
   return { verdict: verdictOf(results), checks: results };
 }
 

@@ -77,6 +77,8 @@ export interface BeatSource {
   readonly rejected: number;
   readonly lastPollMs: number | null;
   readonly problem: string | null;
+  /** Files that are being written, or that wait for a second look. Beats of older versions lack it. */
+  readonly waitingFiles?: number;
 }
 
 export type WaitingReason =

@@ -67,6 +67,7 @@ const checkBeat = shapeOf<Beat>({
       rejected: count,
       lastPollMs: orNull(amount),
       problem: orNull(text),
+      waitingFiles: optional(count),
     }),
   ),
   // A reason that only a newer worker knows must not make its whole beat unreadable.

@@ -5,7 +5,12 @@ import { concurrencyOf, type LimitedTask, roomOf } from './limits.js';
 export interface TaskLine {
   readonly task: string;
   readonly paused: boolean;
-  readonly places: { readonly ready: number; readonly parked: number; readonly running: number };
+  readonly places: {
+    readonly ready: number;
+    readonly parked: number;
+    readonly scheduled: number;
+    readonly running: number;
+  };
 }
 
 export interface WaitingInput {
@@ -19,7 +24,10 @@ export interface WaitingInput {
 }
 
 export interface WaitingAnswer {
-  /** Every job that is due and cannot start now, counted under its task and reason. */
+  /**
+   * Every job that is due and cannot start now, counted under its task and reason. Under `breaker` those of later, too:
+   * between two tries a task that is away has nothing else, and would be told of no more.
+   */
   readonly waiting: readonly BeatWaiting[];
   /** Jobs that the next claim can take. */
   readonly runnable: number;
@@ -50,7 +58,7 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
       continue;
     }
     if (input.unavailable?.has(name)) {
-      add(name, 'breaker', places.ready + places.parked);
+      add(name, 'breaker', places.ready + places.parked + places.scheduled);
       continue;
     }
     // Without a group, what parks a job is the older version of its record that still runs.

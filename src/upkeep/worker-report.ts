@@ -38,6 +38,7 @@ export interface ReportedParts {
       readonly name: string;
       readonly lastPollMonotonicMs: number | null;
       readonly problem: string | null;
+      readonly waitingFiles: number;
     }[];
     readonly polls: number;
   };
@@ -121,6 +122,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
               ? null
               : Math.round(nowMonotonicMs - source.lastPollMonotonicMs),
           problem: source.problem,
+          waitingFiles: source.waitingFiles,
         })),
         waiting,
         lag: parts.lag.percentiles(),

@@ -15,8 +15,9 @@ export function jobScreen(
   job: JobDetails,
   waits: WaitingFor | null,
   nowMs: number,
-  { columns, paint }: Layout,
+  layout: Layout,
 ): string[] {
+  const { columns, paint } = layout;
   const state = stateOfPlace(job.place);
   const reason = shownReason(job);
   const lines = [
@@ -42,7 +43,7 @@ export function jobScreen(
   fact('ended', whenText(job.endedAtMs, nowMs));
   fact('took', tookText(job, nowMs));
   fact('late by', job.lateByMs === null ? null : durationText(job.lateByMs));
-  fact('attempts', attemptsText(job));
+  fact('tries', triesText(job));
   fact('exit code', job.exitCode === null ? null : String(job.exitCode));
   fact('result', job.result);
   fact('version', job.version);
@@ -56,12 +57,13 @@ export function jobScreen(
           'red',
         ),
   );
-  for (const entry of job.history) lines.push(...historyLines(entry, { columns, paint }));
+  for (const entry of job.history) lines.push(...historyLines(entry, layout));
   return lines;
 }
 
-function attemptsText({ attempts, charged, crashes, maxAttempts }: JobDetails): string {
-  const parts = [`${attempts} made`, `${charged} of ${maxAttempts} charged`];
+/** A try that found its program away, or was given back, is made and not counted as failed. */
+function triesText({ attempts, charged, crashes, maxAttempts }: JobDetails): string {
+  const parts = [`${attempts} made`, `failed tries ${charged} of ${maxAttempts}`];
   if (crashes > 0) parts.push(`${crashes} ended by a crash of the worker`);
   return parts.join(', ');
 }

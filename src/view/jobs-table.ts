@@ -35,7 +35,7 @@ export function jobsTable(
       { text: state, style: stateStyle(state) },
       job.task,
       job.key,
-      `${job.attempts}/${job.maxAttempts}`,
+      String(job.attempts),
       `${durationText(nowMs - job.createdAtMs)} ago`,
       tookText(job, nowMs),
       remark(job, snapshot),

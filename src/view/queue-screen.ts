@@ -31,7 +31,7 @@ export function queueScreen(
   section(lines, paint('Queue', 'bold'), [queueText(snapshot)]);
   section(lines, '', snapshot.tasks.length > 0 ? taskTable(snapshot, layout) : []);
   section(lines, paint('Next in line', 'bold'), nextLines(next, snapshot.takenAtMs, layout));
-  section(lines, paint('What waits', 'bold'), waitingLines(snapshot));
+  section(lines, paint('What waits', 'bold'), waitingLines(snapshot, layout));
   section(
     lines,
     paint(`Dead letters (${snapshot.queue.failed}${deadLetters})`, 'bold'),

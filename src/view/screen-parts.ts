@@ -1,10 +1,11 @@
-import type { BeatSlot } from '../heartbeat/beat.js';
+import type { BeatSlot, BeatSource } from '../heartbeat/beat.js';
 import { stateOfPlace } from '../job/job.js';
 import type { JobSummary } from '../store/read-contract.js';
 import type { Paint } from './colour.js';
-import { countText, durationText, plural, sizeText } from './duration-text.js';
+import { countText, durationText, plural, sizeText, writtenText } from './duration-text.js';
 import { escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
+import type { Remedy } from './remedy.js';
 import type { SystemSnapshot } from './snapshot.js';
 import { type Cell, formatTable } from './table.js';
 import { truncateText } from './text-width.js';
@@ -14,10 +15,12 @@ import { waitingText } from './waiting-for.js';
 export interface Layout {
   readonly columns: number;
   readonly paint: Paint;
+  /** Commands that are advised, in the form that works here. */
+  readonly remedy: Remedy;
 }
 
 /** One line: whether it works, and if not, what to do. */
-export function verdictLine(snapshot: SystemSnapshot, { paint }: Layout): string {
+export function verdictLine(snapshot: SystemSnapshot, { paint, remedy }: Layout): string {
   const { worker, monitor } = snapshot;
   switch (snapshot.verdict) {
     case 'running':
@@ -25,15 +28,19 @@ export function verdictLine(snapshot: SystemSnapshot, { paint }: Layout): string
         ? `✅ ${paint('running', 'green')}`
         : `✅ ${paint('running', 'green')}, ${worker.state}`;
     case 'stuck':
-      return `❌ ${paint('stuck', 'red')}: no beat for ${durationText(worker.beatAgeMs ?? worker.upMs ?? 0)}. See: dogged health --diagnose`;
+      return remedy(
+        `❌ ${paint('stuck', 'red')}: no beat for ${durationText(worker.beatAgeMs ?? worker.upMs ?? 0)}. See: dogged health --diagnose`,
+      );
     case 'dead':
       return `❌ ${paint('dead', 'red')}: the worker with PID ${worker.pid} is gone. ${
-        monitor.pid === null ? 'Start it with: dogged start' : 'The monitor starts it again.'
+        monitor.pid === null ? remedy('Start it with: dogged start') : 'The monitor starts it again.'
       }`;
     case 'stopped':
-      return `⏹  ${paint('not running', 'yellow')}. Start it with: dogged start`;
+      return remedy(`⏹  ${paint('not running', 'yellow')}. Start it with: dogged start`);
     case 'unknown':
-      return `❔ ${paint('unknown', 'yellow')}: whether a worker runs cannot be told. See: dogged health --diagnose`;
+      return remedy(
+        `❔ ${paint('unknown', 'yellow')}: whether a worker runs cannot be told. See: dogged health --diagnose`,
+      );
   }
 }
 
@@ -43,7 +50,7 @@ export function workerText({ worker }: SystemSnapshot): string {
   const parts = [`PID ${worker.pid}`];
   if (worker.upMs !== null) parts.push(`up ${durationText(worker.upMs)}`);
   if (worker.rssBytes !== null) parts.push(sizeText(worker.rssBytes));
-  if (worker.cpu !== null) parts.push(`${worker.cpu} % CPU`);
+  if (worker.cpu !== null) parts.push(`${worker.cpu.toFixed(1)} % CPU since its start`);
   parts.push(worker.beatAgeMs === null ? 'no beat yet' : `last beat ${durationText(worker.beatAgeMs)} ago`);
   return parts.join(', ');
 }
@@ -63,9 +70,12 @@ export function queueText({ queue, nextScheduledAtMs, takenAtMs }: SystemSnapsho
   return parts.join(' · ');
 }
 
-/** Counts per task; a task without any job yet is not known here. */
+/** Counts per task, ends that are rare only where there are any; a task without any job yet is not known here. */
 export function taskTable({ tasks, pausedAll }: SystemSnapshot, { columns, paint }: Layout): string[] {
   const workspaces = new Set(tasks.map((task) => task.workspace));
+  const rare = (['cancelled', 'expired'] as const).filter((place) =>
+    tasks.some(({ places }) => places[place] > 0),
+  );
   const rows = tasks.map(({ workspace, task, paused, places }) => [
     workspaces.size > 1 ? `${workspace}/${task}` : task,
     number(places.ready + places.parked),
@@ -73,10 +83,10 @@ export function taskTable({ tasks, pausedAll }: SystemSnapshot, { columns, paint
     number(places.running),
     number(places.completed),
     places.failed > 0 ? { text: countText(places.failed), style: 'red' as const } : number(0),
-    number(places.cancelled + places.expired),
+    ...rare.map((place) => number(places[place])),
     paused || pausedAll ? { text: 'paused', style: 'yellow' as const } : '',
   ]);
-  const heads = ['pending', 'scheduled', 'running', 'completed', 'failed', 'dropped'];
+  const heads = ['pending', 'scheduled', 'running', 'completed', 'failed', ...rare];
   return formatTable(
     [
       { title: 'Task', shrinkTo: 8 },
@@ -93,7 +103,7 @@ function number(count: number): Cell {
   return count === 0 ? { text: '0', style: 'dim' } : countText(count);
 }
 
-export function sourceTable({ sources }: SystemSnapshot, { columns, paint }: Layout): string[] {
+export function sourceTable({ sources, worker }: SystemSnapshot, { columns, paint }: Layout): string[] {
   return formatTable(
     [
       { title: 'Source', shrinkTo: 8 },
@@ -106,14 +116,23 @@ export function sourceTable({ sources }: SystemSnapshot, { columns, paint }: Lay
       source.name,
       number(source.records),
       source.rejected > 0 ? { text: countText(source.rejected), style: 'yellow' } : number(0),
-      source.lastPollMs === null
-        ? 'not by the last beat'
-        : `${durationText(source.lastPollMs)} before the last beat`,
-      source.problem === null ? '' : { text: `⚠️ ${source.problem}`, style: 'yellow' },
+      polledText(source, worker.beatAgeMs),
+      sourceRemark(source),
     ]),
     columns,
     paint,
   );
+}
+
+/** As of the last beat, said as of now. Of a worker that is gone, or has not beaten yet, nothing is known. */
+function polledText({ lastPollMs }: BeatSource, beatAgeMs: number | null): string {
+  if (lastPollMs === null || beatAgeMs === null) return '-';
+  return `${durationText(lastPollMs + beatAgeMs)} ago`;
+}
+
+function sourceRemark({ problem, waitingFiles = 0 }: BeatSource): Cell {
+  if (problem !== null) return { text: `⚠️ ${problem}`, style: 'yellow' };
+  return waitingFiles === 0 ? '' : writtenText(waitingFiles);
 }
 
 /** One line for each busy slot, the idle ones together. */
@@ -146,25 +165,32 @@ function progressText({ progress }: BeatSlot): string {
 }
 
 /** What waits, why, and the command that ends the wait where there is one. */
-export function waitingLines({ waiting, verdict }: SystemSnapshot): string[] {
-  return waiting.map(({ task, reason, jobs }) => {
-    const name = escapeText(task);
-    if (verdict !== 'running' && reason === 'slots')
-      return `${plural(jobs, 'job')} of ${name}: ${waitingText('worker')}`;
-    const remedy = reason === 'paused' ? `. Let it go on with: dogged resume ${name}` : '';
-    return `${plural(jobs, 'job')} of ${name}: ${escapeText(waitingText(reason))}${remedy}`;
+export function waitingLines(snapshot: SystemSnapshot, { remedy }: Pick<Layout, 'remedy'>): string[] {
+  return snapshot.waiting.map((line) => {
+    const jobs = `${plural(line.jobs, 'job')} of ${escapeText(line.task)}`;
+    if (snapshot.verdict !== 'running' && line.reason === 'slots') return `${jobs}: ${waitingText('worker')}`;
+    if (line.reason === 'paused') return `${jobs}: ${pauseText(line.task, snapshot, remedy)}`;
+    return `${jobs}: ${escapeText(waitingText(line.reason))}`;
   });
+}
+
+/** A resume by name does nothing while everything is paused, and neither brings back a task that was removed. */
+function pauseText(task: string, { pausedAll, tasks }: SystemSnapshot, remedy: Remedy): string {
+  if (pausedAll) return `everything is paused. Let it go on with: ${remedy('dogged resume')}`;
+  const isRemoved = tasks.length > 0 && !tasks.some((line) => line.task === task && line.paused);
+  if (isRemoved) return 'the worker runs no such task: its config has none of this name';
+  return `${waitingText('paused')}. Let it go on with: ${remedy('dogged resume')} ${escapeText(task)}`;
 }
 
 /** Dead letters, each with the command that shows all of it. */
 export function failureLines(
   failed: readonly JobSummary[],
   nowMs: number,
-  { columns, paint }: Layout,
+  { columns, paint, remedy }: Layout,
 ): string[] {
   return failed.map((job) => {
     const ago = job.endedAtMs === null ? '' : ` ${durationText(nowMs - job.endedAtMs)} ago`;
-    const command = `dogged job ${job.id}`;
+    const command = `${remedy('dogged job')} ${job.id}`;
     const text = escapeText(`${job.task} "${job.key}"${ago}: ${shownReason(job) ?? 'no reason was kept'}`);
     return `${truncateText(text, Math.max(20, columns - command.length - 2))}  ${paint(command, 'cyan')}`;
   });

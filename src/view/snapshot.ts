@@ -57,7 +57,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       monitor,
       queue: beat?.queue ?? NO_QUEUE,
       slots: works ? (beat?.slots ?? []) : [],
-      sources: beat?.sources ?? [],
+      sources: (beat?.sources ?? []).map((source) => ({ ...source, waitingFiles: waitingFilesOf(source) })),
       waiting: works ? (beat?.waiting ?? []) : [],
       outages: [],
       tasks: [],
@@ -88,7 +88,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     monitor,
     queue: queueOf(counts.total),
     slots,
-    sources: mergeSources(beat, counts),
+    sources: mergeSources(beat, counts, works),
     waiting,
     outages: [],
     tasks: counts.tasks,
@@ -165,7 +165,7 @@ function defined(slot: BeatSlot, names: readonly ('timeoutMs' | 'progress')[]): 
 }
 
 /** Records and rejects as the database counts them, now; last poll and problem as they were at the last beat. */
-function mergeSources(beat: Beat | null, counts: QueueCounts): BeatSource[] {
+function mergeSources(beat: Beat | null, counts: QueueCounts, works: boolean): BeatSource[] {
   const names = new Set([...(beat?.sources ?? []), ...counts.sources].map((source) => source.name));
   return [...names].map((name) => {
     const told = beat?.sources.find((source) => source.name === name);
@@ -176,8 +176,13 @@ function mergeSources(beat: Beat | null, counts: QueueCounts): BeatSource[] {
       rejected: counted.reduce((sum, source) => sum + source.rejected, 0),
       lastPollMs: told?.lastPollMs ?? null,
       problem: told?.problem ?? null,
+      waitingFiles: works ? waitingFilesOf(told) : 0,
     };
   });
+}
+
+function waitingFilesOf(source: BeatSource | undefined): number {
+  return source?.waitingFiles ?? 0;
 }
 
 /** Where no worker has told its limits, only a pause can be known. */

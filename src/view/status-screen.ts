@@ -22,7 +22,7 @@ export interface StatusExtras {
 
 /** `dogged status`: how things stand, on one screen. */
 export function statusScreen(snapshot: SystemSnapshot, extras: StatusExtras, layout: Layout): string[] {
-  const { paint } = layout;
+  const { paint, remedy } = layout;
   const { slots, monitor } = snapshot;
   const label = (text: string) => paint(text.padEnd(9), 'dim');
   const busy = slots.filter((slot) => slot.state === 'working').length;
@@ -33,13 +33,13 @@ export function statusScreen(snapshot: SystemSnapshot, extras: StatusExtras, lay
     `${label('Worker')}${workerText(snapshot)}`,
     `${label('Monitor')}${monitor.pid === null ? 'none' : `PID ${monitor.pid}`}`,
     `${label('State')}${escapeText(extras.stateFolder)}`,
-    `${label('Queue')}${queueText(snapshot)}${snapshot.pausedAll ? ' · everything is paused' : ''}`,
+    `${label('Queue')}${queueText(snapshot)}${snapshot.pausedAll ? ` · everything is paused: ${remedy('dogged resume')}` : ''}`,
   ];
   if (slots.length > 0) lines.push(`${label('Slots')}${busy} of ${slots.length} busy`);
   section(lines, '', taskTableIfAny(snapshot, layout));
   section(lines, '', busy > 0 ? slotLines(snapshot, layout) : []);
   section(lines, '', snapshot.sources.length > 0 ? sourceTable(snapshot, layout) : []);
-  section(lines, paint('What waits', 'bold'), waitingLines(snapshot));
+  section(lines, paint('What waits', 'bold'), waitingLines(snapshot, layout));
   section(lines, paint('What failed last', 'bold'), failureLines(extras.failed, snapshot.takenAtMs, layout));
   return lines;
 }

@@ -24,6 +24,14 @@ tasks:
 `;
 
 describe('dogged check', () => {
+  it('tells how many jobs of a task may really run at once: a module takes one for each of its workers', () => {
+    const folder = folderWith(
+      'tasks:\n  go: { module: ./handler.mjs, workers: 2, concurrency: 4 }\nsources: {}\n',
+    );
+    writeFileSync(join(folder, 'handler.mjs'), 'export default () => {};');
+    expect(check(folder).stdout).toContain('at most 2 at once');
+  });
+
   it('says what will be polled and what will run', () => {
     const folder = folderWith(GOOD);
     writeFileSync(join(folder, 'handler.mjs'), '');

@@ -17,6 +17,7 @@ interface Ran {
 export interface Bench {
   readonly folder: string;
   readonly stateFolder: string;
+  readonly configFile: string;
   run(...args: string[]): Promise<Ran>;
   /** A command that goes on while the test does: what it has written by now, and its end. */
   begin(...args: string[]): { readonly written: Omit<Ran, 'code'>; readonly ended: Promise<Ran> };
@@ -55,6 +56,7 @@ export function bench(config = CONFIG): Bench {
   return {
     folder,
     stateFolder,
+    configFile,
     run,
     begin,
     async json(...args) {

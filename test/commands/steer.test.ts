@@ -185,14 +185,23 @@ test('pause holds back a task or everything, resume lets it go on, and saying it
   const place = bench();
   const store = await owned(place);
   await admit(store, [{ key: 'a' }]);
-  expect((await place.run('pause', 'build')).stdout).toBe('build is paused\n');
-  expect(await place.run('pause', 'build')).toMatchObject({ code: 0, stdout: 'build is paused already\n' });
+  const line = (command: string, ...args: string[]) =>
+    place.run(command, ...args).then(({ stdout }) => stdout.replaceAll(` -c ${place.configFile}`, ''));
+  expect(await line('pause', 'build')).toBe('build is paused\nLet it go on with: dogged resume build\n');
+  expect(await line('pause', 'build')).toMatch(/^build is paused already\n/);
   expect((await turn(store)).claims).toEqual([]);
+  expect(await line('status')).toContain('paused. Let it go on with: dogged resume build\n');
   expect(await place.json('resume', 'build')).toEqual([{ task: 'build', paused: false, changed: true }]);
-  expect((await place.run('pause')).stdout).toBe('everything is paused\n');
+  expect(await line('pause')).toBe('everything is paused\nLet it go on with: dogged resume\n');
   expect((await turn(store)).claims).toEqual([]);
-  expect((await place.run('status')).stdout).toContain('everything is paused');
-  expect((await place.run('resume')).stdout).toBe('everything goes on\n');
+  expect(await line('status')).toContain(
+    '1 job of build: everything is paused. Let it go on with: dogged resume\n',
+  );
+  expect(await line('resume', 'build')).toBe(
+    'build is no longer paused by its name, but everything is. Let all go on with: dogged resume\n',
+  );
+  expect(await line('resume')).toBe('everything goes on\n');
+  expect(await line('resume')).toBe('everything goes on already\n');
   expect((await turn(store)).claims).toHaveLength(1);
   expect((await place.run('pause', 'biuld')).code).toBe(64);
 });

@@ -95,8 +95,8 @@ describe('retries', () => {
     );
     for (const { atMs, endedAtMs } of await rig.attempts(id)) expect(endedAtMs).toBeGreaterThanOrEqual(atMs);
     const logged = rig.logged();
-    expect(logged).toContain(`Retrying ${id} (attempt 2 of 3)`);
-    expect(logged).toContain(`Retrying ${id} (attempt 3 of 3)`);
+    expect(logged).toContain('(failed tries 1 of 3)');
+    expect(logged).toContain('(failed tries 2 of 3)');
     expect(logged).toContain(`Failed ${id} for good: exit 7: err 3`);
     expect((await rig.store.counts()).total).toMatchObject({ failed: 1, ready: 0, scheduled: 0 });
   });

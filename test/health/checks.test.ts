@@ -38,7 +38,7 @@ async function checkProcesses(stateFolder: string, clock: FakeClock): Promise<Ma
     settings: defaultSettings(stateFolder, '/srv/dogged.config.yaml'),
     clock,
     version: '0.1.0',
-    figuresOf: async () => ({ upMs: 11_520_000, rssBytes: 42_991_616, cpu: 0.43 }),
+    figuresOf: () => ({ upMs: 11_520_000, rssBytes: 42_991_616, cpu: 0.43 }),
   });
   const { checks: results } = await diagnose(checks, systemClock);
   return new Map(results.map((one) => [one.name, one]));
@@ -48,7 +48,10 @@ test('a pair that is well says so, with its figures', async () => {
   const { stateFolder, clock } = running();
   await clock.advance(7_000);
   const found = await checkProcesses(stateFolder, clock);
-  expect(found.get('worker')?.text).toBe(`PID: ${process.pid}, up 3h 12m, 41 MB, 0.4 % CPU`);
+  expect(found.get('worker')?.text).toBe(`PID: ${process.pid}, up 3h 12m, 41 MB, 0.4 % CPU since its start`);
+  expect(found.get('progress')?.text).toBe(
+    'polls 1 · commits 1 · claims 0 · completed 0 · failed 0, as of 7s ago',
+  );
   expect(found.get('processes')?.text).toBe('All processes running');
   expect(found.get('heartbeat')?.text).toBe('Status file fresh: 7s old');
   expect(found.get('deadlock')?.text).toBe('No deadlock detected: loop lag p99 1 ms, longest 2 ms');
@@ -135,6 +138,8 @@ const FACTS: QueueFacts = {
   queue: aBeat().queue,
   oldestDueMs: null,
   waiting: [],
+  pausedAll: false,
+  lastReasons: new Map(),
   sources: [],
 };
 
@@ -158,6 +163,31 @@ test('jobs that have been due for long are a warning with the reason why they wa
       remedy: 'dogged resume implement',
     },
   ]);
+  expect(await checkQueue({ queue, oldestDueMs: 360_000, waiting, pausedAll: true })).toMatchObject([
+    { remedy: 'dogged resume' },
+  ]);
+});
+
+test('a task whose program is missing is named with what its last try died of, however short it has waited', async () => {
+  const waiting = [{ task: 'implement', reason: 'breaker' as const, jobs: 2 }];
+  const lastReasons = new Map([['implement', 'spawn nosuch ENOENT']]);
+  expect(await checkQueue({ waiting, lastReasons })).toMatchObject([
+    {
+      name: 'task:implement',
+      status: 'warning',
+      text: 'its program or dependency is away, 2 jobs wait; the last try: spawn nosuch ENOENT',
+      remedy: 'dogged check',
+    },
+  ]);
+});
+
+test('a file that is being written is told, and is no fault', async () => {
+  const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null, waitingFiles: 1 };
+  const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
+  const checks = queueChecks(settings, async () => ({ ...FACTS, sources: [source] }));
+  expect((await diagnose(checks, systemClock)).checks).toContainEqual(
+    expect.objectContaining({ status: 'ok', text: '3 records, 0 rejected, 1 file is being written' }),
+  );
 });
 
 test('refused records, dead letters and a source in trouble are each named', async () => {
@@ -180,6 +210,7 @@ test('where the database cannot be read, what the last beat said is no pass', as
   const problems = ['database: it was locked by another process.'];
   expect(await checkQueue({ countedFrom: 'heartbeat', problems })).toMatchObject([
     { name: 'queue', status: 'unknown' },
+    { name: 'tasks', status: 'unknown' },
     { name: 'sources', status: 'unknown' },
     { name: 'dead-letters', status: 'unknown' },
     { name: 'database', status: 'critical', text: 'database: it was locked by another process' },
@@ -202,7 +233,7 @@ test('the config is judged as it is now, and one that the worker has not read ye
   expect(await check(async () => valid)).toMatchObject({ status: 'warning', remedy: 'dogged restart' });
   expect(await check(async () => ({ is: 'invalid', problems: ['3:5 no task "x"', 'more'] }))).toMatchObject({
     status: 'critical',
-    text: '2 problems: 3:5 no task "x"',
+    text: '2 problems, the first: “3:5 no task "x"”',
   });
   expect(await check(async () => ({ is: 'missing' }))).toMatchObject({ remedy: 'dogged init' });
 });

@@ -14,7 +14,7 @@ function line(
   more: Partial<TaskLine['places']> & { paused?: boolean } = {},
 ): TaskLine {
   const { paused = false, ...places } = more;
-  return { task, paused, places: { ready, parked: 0, running: 0, ...places } };
+  return { task, paused, places: { ready, parked: 0, scheduled: 0, running: 0, ...places } };
 }
 
 function explain(lines: readonly TaskLine[], more: Partial<WaitingInput> = {}) {
@@ -76,6 +76,14 @@ test('a task whose program is away waits for its breaker', () => {
     waiting: [{ task: 'wide', reason: 'breaker', jobs: 2 }],
     runnable: 0,
   });
+});
+
+test('between two tries of a task that is away, its retries still wait for the breaker', () => {
+  const retries = line('wide', 0, { scheduled: 3 });
+  expect(explain([retries], { unavailable: new Set(['wide']) }).waiting).toEqual([
+    { task: 'wide', reason: 'breaker', jobs: 3 },
+  ]);
+  expect(explain([retries]).waiting).toEqual([]);
 });
 
 test('a task that the config no longer has runs nothing, as if it were paused', () => {

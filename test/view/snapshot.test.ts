@@ -149,14 +149,26 @@ describe('counts', () => {
   test('of sources are completed by what the worker last said of them', async () => {
     workerRuns();
     const told = { name: 'ideas', records: 0, rejected: 0, lastPollMs: 1_200, problem: 'it is a folder' };
-    beats({ sources: [told, { ...told, name: 'qa', problem: null }] });
+    beats({
+      sources: [
+        { ...told, waitingFiles: 2 },
+        { ...told, name: 'qa', problem: null },
+      ],
+    });
     const store = await ownStore();
     await admit(store, [{ key: 'a' }, { key: 'b' }]);
     const snapshot = await lookWith(store);
     await store.close();
     expect(snapshot.sources).toEqual([
-      { name: 'ideas', records: 2, rejected: 0, lastPollMs: 1_200, problem: 'it is a folder' },
-      { name: 'qa', records: 0, rejected: 0, lastPollMs: 1_200, problem: null },
+      {
+        name: 'ideas',
+        records: 2,
+        rejected: 0,
+        lastPollMs: 1_200,
+        problem: 'it is a folder',
+        waitingFiles: 2,
+      },
+      { name: 'qa', records: 0, rejected: 0, lastPollMs: 1_200, problem: null, waitingFiles: 0 },
     ]);
   });
 });
