@@ -19,6 +19,7 @@ const HOME = '\x1b[H';
 const CLEAR_LINE_END = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
 const CLEAR_SCREEN = '\x1b[2J';
+const FOOT = ['', 'q quits'];
 
 export const queueCommand: CommandModule<QueueOptions> = {
   examples: [
@@ -31,12 +32,15 @@ export const queueCommand: CommandModule<QueueOptions> = {
   async run(call) {
     const { options, output } = call;
     if (output.interactive && options.once !== true && process.stdin.isTTY) return watch(call);
-    output.print((await look(call)).join('\n'));
+    output.print((await look(call, null)).join('\n'));
     return EXIT.ok;
   },
 };
 
-async function look({ options, output, clock }: CommandCall<QueueOptions>): Promise<string[]> {
+async function look(
+  { options, output, clock }: CommandCall<QueueOptions>,
+  rows: number | null,
+): Promise<string[]> {
   const { stateFolder } = await locateSystem(options);
   const none = { next: [] as readonly JobSummary[], failed: [] as readonly JobSummary[] };
   const { snapshot, extras } = await lookAtSystem(stateFolder, clock, none, async (store) => ({
@@ -44,7 +48,7 @@ async function look({ options, output, clock }: CommandCall<QueueOptions>): Prom
     failed: await store.list({ states: ['failed'], limit: LINE_SHOWN }),
   }));
   output.json(snapshotJson(snapshot));
-  return queueScreen(snapshot, extras, layoutFor(options, output));
+  return queueScreen(snapshot, extras, layoutFor(options, output), rows);
 }
 
 async function watch(call: CommandCall<QueueOptions>): Promise<number> {
@@ -58,8 +62,8 @@ async function watch(call: CommandCall<QueueOptions>): Promise<number> {
   output.draw(CLEAR_SCREEN);
   try {
     while (!quit.signal.aborted) {
-      const lines = await look(call);
-      output.draw(picture(lines, process.stdout.rows ?? lines.length + 2));
+      const rows = process.stdout.rows;
+      output.draw(picture(await look(call, rows ? Math.max(1, rows - FOOT.length) : null)));
       await pause(clock, REFRESH_MS, quit.signal);
     }
     return EXIT.ok;
@@ -69,8 +73,7 @@ async function watch(call: CommandCall<QueueOptions>): Promise<number> {
   }
 }
 
-/** What fits, with the way out in the last line. */
-function picture(lines: readonly string[], rows: number): string {
-  const shown = [...lines.slice(0, Math.max(0, rows - 2)), '', 'q quits'];
-  return HOME + shown.map((line) => line + CLEAR_LINE_END).join('\n') + CLEAR_BELOW;
+/** The way out stands in the last line. */
+function picture(lines: readonly string[]): string {
+  return HOME + [...lines, ...FOOT].map((line) => line + CLEAR_LINE_END).join('\n') + CLEAR_BELOW;
 }
