@@ -1,10 +1,10 @@
-import { decodeLogCursor, type LogCursor } from './cursor.js';
+import { decodeLogCursor, encodeLogCursor, type LogCursor } from './cursor.js';
 import type { LeafList } from './leaf-list.js';
 import { LogReading, type ReadingParts, type Slice } from './log-reading.js';
 import type { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
 import type { OpenFile } from './open-file.js';
-import type { Moment } from './stamp.js';
+import type { Moment, Stamp } from './stamp.js';
 import { PAUSE, type Step } from './step.js';
 
 /** How far a log has been read: the reading that goes on, and the steps by which the store follows it. */
@@ -79,6 +79,13 @@ export class LogProgress {
   cursor(reading: LogReading, file: OpenFile, at: Moment, reached: boolean): Step['cursors'] {
     const body = reading.cursor(file.stamp, at, reached, this.#wait.hasRejected);
     return [{ path: this.#parts.path, body }];
+  }
+
+  /** The cursor as it stands, for a file that is to be read again from its beginning when it is there again. */
+  distrusted(stamp: Stamp, at: Moment): Step['cursors'] {
+    const stored = this.#stored && encodeLogCursor({ ...this.#stored, reached: false, quarantined: true });
+    const body = this.#reading?.cursor(stamp, at, false, true) ?? stored;
+    return body === null ? [] : [{ path: this.#parts.path, body }];
   }
 
   /** A reading is adopted with its first slice: the rejects of the one before are closed in the same transaction. */

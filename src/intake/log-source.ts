@@ -10,7 +10,14 @@ import { findRotation, type Rotation } from './log-rotation.js';
 import { type LogScan, peekFormat, scanLog } from './log-scan.js';
 import { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
-import { NotReadable, type OpenFile, openFile, type ResolvedFile, resolveFile } from './open-file.js';
+import {
+  checkFolder,
+  NotReadable,
+  type OpenFile,
+  openFile,
+  type ResolvedFile,
+  resolveFile,
+} from './open-file.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
 import { gapReject, staleReject } from './stale.js';
 import {
@@ -49,6 +56,8 @@ export class LogReader implements SourceReader {
   #isRewritten = false;
   /** What was read last was moved away, and nothing has taken its place yet: it may still be written to. */
   #followsMoved = false;
+  /** It is gone for good, as far as anybody can tell, and its rejects were closed. */
+  #isDeleted = false;
   #trouble: PathTrouble | null = null;
 
   constructor(source: LogSource, judge: Judge, files: FileAccess, clock: Clock) {
@@ -68,6 +77,7 @@ export class LogReader implements SourceReader {
     this.#candidate = null;
     this.#isRewritten = false;
     this.#followsMoved = false;
+    this.#isDeleted = false;
     this.#sighting = null;
     if (stored?.reached) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
@@ -82,7 +92,9 @@ export class LogReader implements SourceReader {
       this.#trouble = null;
     } catch (error) {
       const text = error instanceof NotReadable ? error.message : describeTrouble(error);
-      this.#trouble = new PathTrouble(text, this.#trouble, this.#source.pollMs, this.#clock);
+      // To see whether something else stands there now costs nothing: with every poll.
+      const former = error instanceof NotReadable ? null : this.#trouble;
+      this.#trouble = new PathTrouble(text, former, this.#source.pollMs, this.#clock);
     }
   }
 
@@ -100,9 +112,12 @@ export class LogReader implements SourceReader {
     if (found === null) {
       // The records of a file that is gone stay known; when it comes back it is compared with them.
       this.#wait.end();
+      checkFolder(this.#files, dirname(this.#source.path));
+      yield* this.#closeRejects(at);
       yield* this.#readRotated(null, at);
       return;
     }
+    this.#isDeleted = false;
     if (!this.#isWorthOpening(stampOf(found.stats), at)) return;
     const file = openFile(this.#files, found.path);
     try {
@@ -113,6 +128,20 @@ export class LogReader implements SourceReader {
     } finally {
       this.#files.close(file.fd);
     }
+  }
+
+  /** Nobody can mend what was deleted. Should it come back after all, it is read anew, and so are its rejects. */
+  *#closeRejects(at: Moment): Generator<Step, void> {
+    const { path } = this.#source;
+    const last = this.#lastStamp;
+    if (this.#isDeleted || last === null) return;
+    // Another device: what is missing here is not gone, but unmounted.
+    if (this.#files.stat(dirname(path)).dev !== last.dev) return;
+    const { paths, gap } = yield* this.#findRotation(last, null);
+    if (paths.length > 0 || gap !== null) return;
+    this.#isDeleted = true;
+    this.#isRewritten = true;
+    yield { ...PAUSE, rereadPaths: [path], cursors: this.#progress.distrusted(last, at) };
   }
 
   /** null when there is no such file. */

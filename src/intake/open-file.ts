@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import type { FileAccess, PathName } from './file-access.js';
+import { folderMissing, isGone } from './path-trouble.js';
 import { type Stamp, stampOf } from './stamp.js';
 
 /** A path that is there, but is not ours to read; the text is for people. */
@@ -62,6 +63,16 @@ export function openFile(files: FileAccess, path: PathName): OpenFile {
     return { fd, stamp: stampOf(stats), sizeBytes: Number(stats.size) };
   } catch (error) {
     files.close(fd);
+    throw error;
+  }
+}
+
+/** Throws NotReadable, with what to do, when there is no such folder; throws the file system's error otherwise. */
+export function checkFolder(files: FileAccess, folder: PathName): void {
+  try {
+    files.stat(folder);
+  } catch (error) {
+    if (isGone(error)) throw new NotReadable(folderMissing(String(folder)), false);
     throw error;
   }
 }

@@ -75,6 +75,45 @@ describe('a log, when it is hostile:', () => {
     expect(await rig.keys()).toEqual(['1', '2', '3']);
   });
 
+  it('that is deleted closes its rejects; that comes back has them again, also after a restart', async () => {
+    const { rig, path } = await logRig();
+    const refused = async () => (await rig.store.rejects(null, 10)).map(({ line }) => line);
+    writeFileSync(path, `${line(1)}{"title":"no id"}\n${line(2)}`);
+    await rig.poll();
+    expect(await refused()).toEqual([2]);
+    renameSync(path, join(rig.state, 'kept'));
+    await rig.polls(1);
+    expect(await refused()).toEqual([]);
+    renameSync(join(rig.state, 'kept'), path);
+    await rig.polls(2);
+    expect(await refused()).toEqual([2]);
+
+    rig.restart();
+    renameSync(path, join(rig.state, 'kept'));
+    await rig.polls(1);
+    expect(await refused()).toEqual([]);
+    renameSync(join(rig.state, 'kept'), path);
+    rig.restart();
+    await rig.polls(2);
+    expect(await refused()).toEqual([2]);
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
+  it('whose folder is not there keeps its rejects, and says how to make the folder', async () => {
+    const rig = await createRig((folder) => logSource(join(folder, 'below', 'log.json')));
+    const folder = join(rig.folder, 'below');
+    await rig.poll();
+    expect(rig.poller.status().problem).toContain(`make it with mkdir -p ${folder}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'log.json'), '{"title":"no id"}\n');
+    await rig.polls(1);
+    expect(rig.poller.status().problem).toBeNull();
+    renameSync(folder, `${folder}.away`);
+    await rig.polls(2);
+    expect(rig.poller.status().problem).toContain('is not there');
+    expect(await rig.store.rejects(null, 10)).toHaveLength(1);
+  });
+
   it.skipIf(process.getuid?.() === 0)(
     'without permission is shown, tried again later and later, and read when it may be',
     async () => {
