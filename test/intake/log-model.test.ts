@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Audit } from '../../src/intake/audit.js';
 import { LeafList } from '../../src/intake/leaf-list.js';
 import { systemClock } from '../../src/platform/clock.js';
-import { countOf, type Layout, LogModel, layouts, type Operation, operations } from './log-model.js';
+import { findWrong, type Layout, LogModel, layouts, type Operation, operations } from './log-model.js';
 import { createRig, logSource } from './rig.js';
 
 const RUNS = Number(process.env['DOGGED_MODEL_RUNS'] ?? 30);
@@ -31,19 +31,8 @@ async function holds(layout: Layout, steps: readonly Operation[]): Promise<void>
     // A file that was emptied may fill again for a minute: that is not waited for.
     for (let n = 0; n < 50 && model.present.size > 0 && !(await rig.poll()); n += 1) await sleep(5);
 
-    const jobs = countOf((await rig.jobs()).map((job) => job.payload.bytes.toString()));
-    const wrong: string[] = [];
-    for (const [content, count] of jobs) {
-      const written = model.written.get(content) ?? 0;
-      if (count > written)
-        wrong.push(
-          `${written === 0 ? 'invented' : `admitted ${count} times, ${written} were written`}: ${content.slice(0, 200)}`,
-        );
-    }
-    for (const [content, count] of model.present) {
-      if ((jobs.get(content) ?? 0) < count) wrong.push(`lost: ${content.slice(0, 200)}`);
-    }
-    expect(wrong).toEqual([]);
+    const payloads = (await rig.jobs()).map((job) => job.payload.bytes.toString());
+    expect(findWrong(payloads, model)).toEqual([]);
     expect(rig.lines.filter((line) => line.includes('could not'))).toEqual([]);
   } finally {
     await rig.store.close();

@@ -105,6 +105,8 @@ export class LogModel {
   readonly #path: string;
   readonly #layout: Layout;
   readonly #look: () => Promise<void>;
+  /** Called after each change of the file. */
+  readonly #onWrite: () => void;
   #records: Content[] = [];
   #made = 0;
   /** Whether somebody has looked at the file since it was written. */
@@ -112,10 +114,16 @@ export class LogModel {
   /** How often each content was ever written by the program, however often it wrote it down again. */
   readonly written = new Map<Content, number>();
 
-  constructor(path: string, layout: Layout, look: () => Promise<void>) {
+  constructor(
+    path: string,
+    layout: Layout,
+    look: () => Promise<void>,
+    onWrite: () => void = () => undefined,
+  ) {
     this.#path = path;
     this.#layout = layout;
     this.#look = look;
+    this.#onWrite = onWrite;
   }
 
   /** What stands in the file when nobody writes. */
@@ -127,6 +135,7 @@ export class LogModel {
   begin(): void {
     this.#records = this.#fresh(20);
     writeFileSync(this.#path, this.#text(this.#records));
+    this.#onWrite();
   }
 
   async apply(operation: Operation): Promise<void> {
@@ -153,6 +162,7 @@ export class LogModel {
         return this.#write([], { how: 'truncate', tear: null });
       case 'touch':
         utimesSync(this.#path, 1, 1);
+        this.#onWrite();
         return;
       default:
     }
@@ -170,6 +180,7 @@ export class LogModel {
       case 'rename':
         writeFileSync(`${this.#path}.new`, text);
         renameSync(`${this.#path}.new`, this.#path);
+        this.#onWrite();
         return;
       case 'truncate':
         return this.#writeTorn('w', text, 0, writing.tear);
@@ -190,9 +201,11 @@ export class LogModel {
     try {
       const first = tearAt === null ? bytes.length : Math.floor(bytes.length * tearAt);
       writeSync(fd, bytes, 0, first, position);
+      this.#onWrite();
       if (tearAt !== null) await this.#look();
       writeSync(fd, bytes, first, bytes.length - first, position + first);
       ftruncateSync(fd, position + bytes.length);
+      this.#onWrite();
     } finally {
       closeSync(fd);
     }
@@ -231,7 +244,22 @@ export class LogModel {
   }
 }
 
-export function countOf(contents: Iterable<Content>): Map<Content, number> {
+/** What is wrong with the payloads of these jobs, in words; nothing is wrong when the list is empty. */
+export function findWrong(payloads: Iterable<Content>, model: LogModel): string[] {
+  const jobs = countOf(payloads);
+  const wrong: string[] = [];
+  for (const [content, count] of jobs) {
+    const written = model.written.get(content) ?? 0;
+    const what = written === 0 ? 'invented' : `admitted ${count} times, written ${written} times`;
+    if (count > written) wrong.push(`${what}: ${content.slice(0, 200)}`);
+  }
+  for (const [content, count] of model.present) {
+    if ((jobs.get(content) ?? 0) < count) wrong.push(`lost: ${content.slice(0, 200)}`);
+  }
+  return wrong;
+}
+
+function countOf(contents: Iterable<Content>): Map<Content, number> {
   const counts = new Map<Content, number>();
   for (const content of contents) counts.set(content, (counts.get(content) ?? 0) + 1);
   return counts;

@@ -94,7 +94,9 @@ export async function createRig(
   const folder = options.folder ?? tempFolder();
   const state = tempFolder();
   // Files are stamped by the kernel's clock, so the wall time that racy stamps are compared with is the real one.
-  const clock = new FakeClock(options.wallMs ?? realWallMs());
+  const fake =
+    options.clock instanceof FakeClock ? options.clock : new FakeClock(options.wallMs ?? realWallMs());
+  const clock = options.clock ?? fake;
   const store = await openStore(state, 'worker', clock);
   onTestFinished(() => store.close());
   const lines: string[] = [];
@@ -116,7 +118,7 @@ export async function createRig(
   const rig: Rig = {
     folder,
     state,
-    clock,
+    clock: fake,
     store,
     lines,
     get poller() {
@@ -125,7 +127,7 @@ export async function createRig(
     poll: () => poller.pollOnce(),
     async polls(times) {
       for (let n = 0; n < times; n += 1) {
-        await clock.advance(source.pollMs);
+        await fake.advance(source.pollMs);
         await poller.pollOnce();
       }
     },
