@@ -31,6 +31,7 @@ export const checkCommand: CommandModule = {
       ok: problems.length === 0,
       file,
       problems,
+      warnings: reading.warnings,
       stateFolder: config?.stateFolder ?? null,
       sources: sources.map(({ source, state }) => ({
         name: source.name,
@@ -49,6 +50,7 @@ export const checkCommand: CommandModule = {
     for (const problem of problems) output.print(escapeText(formatProblem(problem, file)));
     if (config !== null && problems.length === 0) {
       output.print(`${file} is good.`);
+      for (const warning of reading.warnings) output.print(escapeText(formatProblem(warning, file)));
       for (const { source, state } of sources) output.print(escapeText(describeSource(source, state)));
       for (const task of tasks) output.print(escapeText(describeTask(task)));
       output.print(`state   ${config.stateFolder}`);

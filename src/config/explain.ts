@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Config } from './config.js';
 import { type ConfigPath, nearestName } from './problem.js';
 import { knownKeys } from './schema-walk.js';
 
@@ -63,6 +64,22 @@ export function explainIssues(
     if (value === undefined) return { path, message: `is missing: it ${issue.message}`, fix: null };
     return { path, message: `${issue.message}${notThis(value)}`, fix: fixFor(value, issue.message) };
   });
+}
+
+/** What is no mistake, and yet can hardly be meant: the config stays valid. */
+export function explainIdle(config: Pick<Config, 'sources' | 'tasks'>): readonly Finding[] {
+  const { sources, tasks } = config;
+  const findings: Finding[] = [];
+  if (sources.length === 0) {
+    const task = tasks[0]?.name ?? 'implement';
+    const fix = `add a source, such as ideas: { log: ./ideas_log.json, key: title, task: ${task} }`;
+    findings.push({ path: ['sources'], message: 'are empty: nothing is polled', fix });
+  }
+  if (tasks.length === 0) {
+    const fix = 'add a task, such as implement: { run: [node, handlers/implement.mjs] }';
+    findings.push({ path: ['tasks'], message: 'are empty: nothing can be run', fix });
+  }
+  return findings;
 }
 
 function explainUnknownKey(path: ConfigPath, schema: z.core.$ZodType): Finding {

@@ -5,7 +5,7 @@ import { checkRequire } from './check-require.js';
 import type { Config } from './config.js';
 import { crossCheck } from './cross-check.js';
 import { applyEnvironment } from './environment.js';
-import { explainIssues, type Finding } from './explain.js';
+import { explainIdle, explainIssues, type Finding } from './explain.js';
 import { type ConfigDocument, formatProblem, type Problem, pathText } from './problem.js';
 import { readJson } from './read-json.js';
 import { readModule } from './read-module.js';
@@ -17,8 +17,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Either a config or at least one problem. */
 export type ConfigReading = { readonly file: string; place(finding: Finding): Problem } & (
-  | { readonly config: Config; readonly problems: readonly [] }
-  | { readonly config: null; readonly problems: readonly Problem[] }
+  | {
+      readonly config: Config;
+      readonly problems: readonly [];
+      /** What is no mistake, and yet can hardly be meant. */
+      readonly warnings: readonly Problem[];
+    }
+  | { readonly config: null; readonly problems: readonly Problem[]; readonly warnings: readonly [] }
 );
 
 /**
@@ -53,7 +58,7 @@ export async function readConfig(
     problems: misnamed,
   } = applyEnvironment(document.value, environment, configSchema);
   const place = (finding: Finding) => placed(finding, document, variables);
-  if (document.problems.length > 0) return { file, place, config: null, problems: document.problems };
+  if (!document.isWhole) return { file, place, config: null, problems: document.problems, warnings: [] };
 
   const parsed = configSchema.safeParse(value);
   const findings = [
@@ -61,11 +66,12 @@ export async function readConfig(
     ...crossCheck(value, dirname(file)),
     ...(await checkRequire(value)),
   ];
-  const problems = [...findings.map(place), ...misnamed].sort(byPosition);
+  const problems = [...document.problems, ...findings.map(place), ...misnamed].sort(byPosition);
   if (parsed.success && problems.length === 0) {
-    return { file, place, config: resolveConfig(parsed.data, file), problems: [] };
+    const config = resolveConfig(parsed.data, file);
+    return { file, place, config, problems: [], warnings: explainIdle(config).map(place) };
   }
-  return { file, place, config: null, problems };
+  return { file, place, config: null, problems, warnings: [] };
 }
 
 async function readDocument(file: string): Promise<ConfigDocument> {
@@ -98,7 +104,7 @@ async function readDocument(file: string): Promise<ConfigDocument> {
 
 function unreadable(message: string, fix: string | null): ConfigDocument {
   const problem: Problem = { position: null, variable: null, path: '', message, fix };
-  return { value: undefined, problems: [problem], locate: () => null };
+  return { value: undefined, problems: [problem], isWhole: false, locate: () => null };
 }
 
 /** A value that a variable set is that variable's problem, wherever the file stands. */

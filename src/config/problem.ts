@@ -24,8 +24,10 @@ export interface Problem {
 /** What a reader of one file format gives: the bare value, and a way back from a path to the text. */
 export interface ConfigDocument {
   readonly value: unknown;
-  /** Problems of the text itself; with any, `value` may be incomplete. */
+  /** Problems of the text itself. */
   readonly problems: readonly Problem[];
+  /** False when there are problems that leave nothing to validate: `value` is then incomplete. */
+  readonly isWhole: boolean;
   /** Where this path stands: its key, or its value for an item of a list; for a missing one, where it would belong. */
   locate(path: ConfigPath): Position | null;
 }

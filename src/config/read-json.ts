@@ -19,19 +19,22 @@ class JsonError extends Error {
 export function readJson(text: string): ConfigDocument {
   const offsets = new Map<string, number>();
   const problems: Problem[] = [];
-  const report = (offset: number, message: string) => {
-    problems.push({ position: positionAt(text, offset), variable: null, path: '', message, fix: null });
+  const report = (offset: number, message: string, fix: string | null = null) => {
+    problems.push({ position: positionAt(text, offset), variable: null, path: '', message, fix });
   };
   let value: unknown;
+  let isWhole = true;
   try {
     value = walk(text, offsets, report);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     report(error.offset, error.message);
+    isWhole = false;
   }
   return {
     value,
     problems,
+    isWhole,
     locate(path) {
       for (let length = path.length; length >= 0; length -= 1) {
         const offset = offsets.get(JSON.stringify(path.slice(0, length)));
@@ -54,7 +57,7 @@ interface Token {
 function walk(
   text: string,
   offsets: Map<string, number>,
-  report: (offset: number, message: string) => void,
+  report: (offset: number, message: string, fix: string) => void,
 ): unknown {
   let next = text.startsWith('\ufeff') ? 1 : 0;
 
@@ -109,10 +112,10 @@ function walk(
       const token = peek();
       if (token?.kind !== 'string') return fail('a key in double quotes');
       const key = JSON.parse(take(token).text) as string;
-      if (entries.has(key)) report(token.start, `has the key "${key}" twice`);
+      if (entries.has(key)) report(token.start, `has the key "${key}" twice`, 'keep one of the two');
       offsets.set(JSON.stringify([...path, key]), token.start);
       takeMark(':');
-      entries.set(key, readValue([...path, key]));
+      entries.set(key, merged(entries.get(key), readValue([...path, key])));
     } while (takeMark(',}') === ',');
     return Object.fromEntries(entries);
   };
@@ -131,6 +134,15 @@ function walk(
   const value = readValue([]);
   if (text.slice(next).trim() !== '') fail('the end of the file');
   return value;
+}
+
+/** Of a section that stands twice, both halves are checked: else one mistake would look like many. */
+function merged(former: unknown, value: unknown): unknown {
+  return isSection(former) && isSection(value) ? { ...former, ...value } : value;
+}
+
+function isSection(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function hintFor(text: string, at: number): string {

@@ -22,7 +22,7 @@ export async function readModule(file: string): Promise<ConfigDocument> {
     if (module.default === undefined) {
       return failed('has no default export', 'write: export default { sources: { … }, tasks: { … } }');
     }
-    return { value: module.default, problems: [], locate: () => null };
+    return { value: module.default, problems: [], isWhole: true, locate: () => null };
   } catch (error) {
     const { code, message } =
       error instanceof Error ? (error as NodeJS.ErrnoException) : { code: '', message: String(error) };
@@ -40,5 +40,5 @@ function stripsTypes(): boolean {
 
 function failed(message: string, fix: string | null): ConfigDocument {
   const problem: Problem = { position: null, variable: null, path: '', message, fix };
-  return { value: undefined, problems: [problem], locate: () => null };
+  return { value: undefined, problems: [problem], isWhole: false, locate: () => null };
 }

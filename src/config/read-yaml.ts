@@ -7,6 +7,7 @@ import {
   isScalar,
   isSeq,
   LineCounter,
+  type Pair,
   parseDocument,
   visit,
 } from 'yaml';
@@ -41,22 +42,48 @@ export function readYaml(text: string): ConfigDocument {
     },
   });
   let value: unknown;
-  if (problems.length === 0) {
+  let isWhole =
+    document.errors.every(({ code }) => code === 'DUPLICATE_KEY') &&
+    problems.length === document.errors.length;
+  if (isWhole) {
+    if (document.errors.length > 0) mergeDuplicates(document);
     try {
       value = document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (error) {
       if (!(error instanceof ReferenceError)) throw error;
       problems.push(problem(0, error.message, null));
+      isWhole = false;
     }
   }
   return {
     value: value ?? {},
     problems,
+    isWhole,
     locate(path) {
       const offset = offsetOf(document, path);
       return offset === null ? null : positionAt(offset);
     },
   };
+}
+
+/**
+ * Leaves each key once. Of a section that stands twice, both halves are checked: else one mistake would look like many.
+ * Of other values the last one counts.
+ */
+function mergeDuplicates(document: Document): void {
+  visit(document, {
+    Map(_, map) {
+      const kept = new Map<string, Pair>();
+      for (const pair of map.items) {
+        const name = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+        const former = kept.get(name);
+        if (former !== undefined && isMap(former.value) && isMap(pair.value)) {
+          former.value.items.push(...pair.value.items);
+        } else kept.set(name, pair);
+      }
+      map.items = [...kept.values()];
+    },
+  });
 }
 
 const FIXES: Readonly<Record<string, string>> = {

@@ -48,6 +48,17 @@ describe('dogged check', () => {
     `);
   });
 
+  it.each(['', 'sources: {}\n'])(
+    'warns that %j polls nothing and runs nothing, and calls it valid',
+    (config) => {
+      const { status, stdout } = check(folderWith(config));
+      expect(status).toBe(0);
+      expect(stdout).toContain('is good');
+      expect(stdout).toContain('sources are empty: nothing is polled');
+      expect(stdout).toContain('tasks are empty: nothing can be run');
+    },
+  );
+
   it('names every problem with its place, and exits with 78', () => {
     const folder = folderWith('slotts: 3\nsources:\n  ideas: { log: x, task: go }\n');
     const { status, stdout } = check(folder);
@@ -104,6 +115,7 @@ tasks:
           fix: null,
         },
       ],
+      warnings: [],
       stateFolder: join(folder, 'state'),
       sources: [
         {

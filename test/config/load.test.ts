@@ -295,6 +295,34 @@ describe('a config with mistakes', () => {
     expect(await problemsOf(text)).toEqual(expected);
   });
 
+  it.each([
+    [
+      'YAML',
+      'dogged.config.yaml',
+      'slotts: 1\nslots: 2\nsources:\n  a: { log: x, task: goo }\nslots: 0\ntasks:\n  go: { run: ["true"] }\nsources:\n  b: { log: y, task: stop }\ntasks:\n  stop: { run: ["true"] }\n',
+      [
+        '1:1 slotts is not a known setting — did you mean "slots"?',
+        '4:16 sources.a.task names no task: "goo" — did you mean "go"?',
+        '5:1  is not valid YAML: Map keys must be unique — keep one of the two',
+        '5:1 slots must be a whole number from 1 to 1024, not 0',
+        '8:1  is not valid YAML: Map keys must be unique — keep one of the two',
+        '10:1  is not valid YAML: Map keys must be unique — keep one of the two',
+      ],
+    ],
+    [
+      'JSON',
+      'dogged.config.json',
+      '{ "slotts": 1, "tasks": { "go": { "run": ["true"] } },\n  "sources": { "a": { "log": "x", "task": "goo" } },\n  "tasks": {} }',
+      [
+        '1:3 slotts is not a known setting — did you mean "slots"?',
+        '2:35 sources.a.task names no task: "goo" — did you mean "go"?',
+        '3:3  has the key "tasks" twice — keep one of the two',
+      ],
+    ],
+  ])('%s with a key twice hides no other problem', async (_, name, text, expected) => {
+    expect(await problemsOf(text, {}, name)).toEqual(expected);
+  });
+
   it('YAML whose aliases grow without end is refused in no time', async () => {
     const lines = Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`);
     const [problem] = await problemsOf(`a0: &a0 [x]\n${lines.join('\n')}`);
@@ -319,7 +347,7 @@ describe('a config with mistakes', () => {
     ],
     ['something after it', '{}\n{}', '2:1  is not JSON: the end of the file expected, but here is "{}"'],
     ['NaN', '{ "slots": NaN }', '1:12  is not JSON: a value expected, but here is "NaN }"'],
-    ['a key twice', '{ "slots": 4,\n  "slots": 5 }', '2:3  has the key "slots" twice'],
+    ['a key twice', '{ "slots": 4,\n  "slots": 5 }', '2:3  has the key "slots" twice — keep one of the two'],
     ['nothing in it', '', '1:1  is not JSON: a value expected, but here is the end of the file'],
     [
       'too many levels',
