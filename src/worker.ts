@@ -22,6 +22,8 @@ import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
 const FIRST_POLLS_MS = 1_000;
+/** A file that is waited for longer than this is named. */
+const WAIT_NOTICE_MS = 1_000;
 
 export interface WorkerOptions {
   readonly configFile: string;
@@ -117,7 +119,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   dispatcher.start();
   if (untilIdle) {
     report.setState('running');
-    await runUntilIdle(config, intake, dispatcher, shutdown);
+    await runUntilIdle(config, intake, dispatcher, shutdown, log);
   } else {
     intake.start();
     monitor.start();
@@ -163,13 +165,35 @@ async function runUntilIdle(
   intake: Intake,
   dispatcher: Dispatcher,
   shutdown: Shutdown,
+  log: Log,
 ): Promise<void> {
   const stepMs = Math.min(50, config.pollMs);
+  const sayWaits = createWaitNotice(intake, log);
   while (!shutdown.hasBegun()) {
     const settled = await intake.pollOnce();
     if (settled && dispatcher.drained()) return;
+    if (!settled) sayWaits();
     await pause(clock, stepMs);
   }
+}
+
+/** Names each file that is waited for: once, and only when a few more looks have not settled it. */
+function createWaitNotice(intake: Intake, log: Log): () => void {
+  const sinceMs = new Map<string, number>();
+  return () => {
+    const nowMs = clock.monotonicMs();
+    for (const { name, waitingPath } of intake.status()) {
+      if (waitingPath === null) continue;
+      const since = sinceMs.get(waitingPath) ?? nowMs;
+      sinceMs.set(waitingPath, since);
+      if (nowMs - since < WAIT_NOTICE_MS) continue;
+      sinceMs.set(waitingPath, Number.POSITIVE_INFINITY);
+      log.warn(
+        { source: name, path: waitingPath },
+        `waiting for ${waitingPath}: it is not whole, as if somebody were still writing it; it is rejected when it stays so (quarantineAfter)`,
+      );
+    }
+  };
 }
 
 /** An error that nobody caught leaves a state that nobody knows: say it and end; the monitor starts a fresh worker. */

@@ -27,6 +27,8 @@ interface Pending {
   readonly digest: string;
   /** Monotonic time since which the file has looked like this. */
   readonly sinceMs: number;
+  /** Empty, and left so: nothing is rejected, and nothing more is expected until it changes. */
+  readonly gaveUp: boolean;
 }
 
 /** One file of a directory source: what was read of it, under which stamp, and what it waits for. */
@@ -71,7 +73,7 @@ export class DirectoryFile {
   }
 
   get isWaiting(): boolean {
-    return this.#pending !== null;
+    return this.#pending !== null && !this.#pending.gaveUp;
   }
 
   get problem(): string | null {
@@ -127,7 +129,11 @@ export class DirectoryFile {
   }
 
   #isDue(at: Moment): boolean {
-    return this.#pending !== null && (this.#pending.why === 'settling' || this.#isStale(this.#pending, at));
+    return (
+      this.isWaiting &&
+      this.#pending !== null &&
+      (this.#pending.why === 'settling' || this.#isStale(this.#pending, at))
+    );
   }
 
   *#read(file: OpenFile, at: Moment): Generator<Step, void> {
@@ -242,11 +248,16 @@ export class DirectoryFile {
   #wait(why: Pending['why'], digest: string, file: OpenFile, at: Moment): void {
     const same = this.#pending !== null && sameStamp(this.#pending.stamp, file.stamp);
     const sinceMs = same && this.#pending !== null ? this.#pending.sinceMs : at.monotonicMs;
-    this.#pending = { why, stamp: file.stamp, digest, sinceMs };
+    const gaveUp = why === 'empty' && this.#isOver(sinceMs, at);
+    this.#pending = { why, stamp: file.stamp, digest, sinceMs, gaveUp };
   }
 
   #isStale(pending: Pending, at: Moment): boolean {
-    return at.monotonicMs - pending.sinceMs >= this.#parts.source.quarantineAfterMs;
+    return this.#isOver(pending.sinceMs, at);
+  }
+
+  #isOver(sinceMs: number, at: Moment): boolean {
+    return at.monotonicMs - sinceMs >= this.#parts.source.quarantineAfterMs;
   }
 
   /** `after`: only when the stamp under which everything was admitted can no longer hide another write. */

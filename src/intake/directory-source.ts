@@ -101,17 +101,21 @@ export class DirectoryReader implements SourceReader {
 
   status(): ReaderStatus {
     let waitingFiles = 0;
+    let waitingPath: string | null = null;
     let settled = true;
     let problem: string | null = null;
     for (const name of this.#hot.keys()) {
       const file = this.#files.get(name);
       if (file === undefined) continue;
-      if (file.isWaiting) waitingFiles += 1;
-      if (file.isWaiting) settled = false;
+      if (file.isWaiting) {
+        waitingFiles += 1;
+        waitingPath ??= file.path;
+        settled = false;
+      }
       problem ??= file.problem;
     }
     if (this.#trouble !== null) problem = this.#trouble.text;
-    return { problem, waitingFiles, settled };
+    return { problem, waitingFiles, waitingPath, settled };
   }
 
   /** New names become files; one that is no longer listed is looked at, since only ENOENT means gone. */

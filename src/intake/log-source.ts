@@ -103,6 +103,7 @@ export class LogReader implements SourceReader {
     return {
       problem: this.#trouble === null ? null : `${this.#source.path}: ${this.#trouble.text}`,
       waitingFiles: waits ? 1 : 0,
+      waitingPath: waits ? this.#source.path : null,
       settled: this.#trouble !== null || !waits,
     };
   }

@@ -28,6 +28,8 @@ export interface SourceStatus {
   readonly problem: string | null;
   /** Files that are being written, or that wait for a second look. */
   readonly waitingFiles: number;
+  /** One of them; null when there is none. */
+  readonly waitingPath: string | null;
 }
 
 /** Polls one source: on its own timer or on demand, never twice at once, and whatever goes wrong goes on. */
@@ -82,6 +84,7 @@ export class SourcePoller {
       lastPollMonotonicMs: this.#lastPollMonotonicMs,
       problem: this.#failure ?? reader?.problem ?? null,
       waitingFiles: reader?.waitingFiles ?? 0,
+      waitingPath: reader?.waitingPath ?? null,
     };
   }
 

@@ -37,6 +37,8 @@ export interface ReaderStatus {
   readonly problem: string | null;
   /** Files that are being written, or that wait for a second look. */
   readonly waitingFiles: number;
+  /** One of them; null when there is none. */
+  readonly waitingPath: string | null;
   /** Nothing is waited for that a later poll would read. */
   readonly settled: boolean;
 }

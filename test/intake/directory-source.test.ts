@@ -144,6 +144,23 @@ describe('a directory source', () => {
     ]);
   });
 
+  it('waits for an empty file, but not for ever, and takes it once it is written', async () => {
+    const { rig, write } = await folderRig();
+    write('a.json', '');
+    expect(await rig.poll()).toBe(false);
+    expect(rig.poller.status()).toMatchObject({
+      waitingFiles: 1,
+      waitingPath: join(rig.folder, 'a.json'),
+    });
+    await rig.polls(31);
+    expect(await rig.poll()).toBe(true);
+    expect(rig.poller.status()).toMatchObject({ waitingFiles: 0, waitingPath: null });
+    expect(await rig.store.rejects(null, 10)).toEqual([]);
+    write('a.json', { id: 1 });
+    await rig.polls(1);
+    expect(await rig.keys()).toEqual(['1']);
+  });
+
   it('names records without a key by their file, and by their place in its array', async () => {
     const { rig, write } = await folderRig({ key: null });
     write('a.json', { x: 1 });
