@@ -25,7 +25,7 @@ const MAY_IMPORT = {
     'platform',
   ],
   heartbeat: ['job', 'config/config', 'platform'],
-  health: ['heartbeat', 'view/duration-text', 'job', 'config/config', 'platform'],
+  health: ['heartbeat', 'job', 'config/config', 'platform'],
   upkeep: [
     'store/contract',
     'store/read-contract',

@@ -1,10 +1,13 @@
+import { existsSync } from 'node:fs';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { machineChecks } from '../health/check-machine.js';
 import { processChecks } from '../health/check-processes.js';
 import { queueChecks } from '../health/check-queue.js';
 import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
+import { openRecoveryLog, type RecoveryLine } from '../health/recovery-log.js';
 import { writeDesired } from '../heartbeat/desired.js';
+import { freshNonce } from '../heartbeat/nonce.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
@@ -55,7 +58,7 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     }
     const place = await locateSystem(options);
     if (options.monitor === true) return monitor(place, output);
-    if (options.recover === true) return recover(place, output, clock);
+    if (options.recover === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
 };
@@ -142,14 +145,40 @@ async function monitor({ configFile, stateFolder }: Place, output: Output): Prom
   return runMonitor({ stateFolder, configFile, echo: (message) => output.note(escapeText(message)) });
 }
 
-async function recover({ configFile, stateFolder }: Place, output: Output, clock: Clock): Promise<number> {
+async function recover(
+  { configFile, stateFolder }: Place,
+  remedy: Remedy,
+  output: Output,
+  clock: Clock,
+): Promise<number> {
   const settings = settingsIn(stateFolder, configFile);
-  const { need, why } = await recoverOnce({ stateFolder, settings, clock, say: output.note });
-  if (need === 'none') {
-    output.json({ result: 'nothing-to-do', why });
-    output.print(why);
+  const startedAtMs = clock.monotonicMs();
+  const found = await recoverOnce({ stateFolder, settings, clock, say: output.note });
+  if (found.need === 'none') {
+    output.json({ result: 'nothing-to-do', why: found.why });
+    output.print(remedy(found.why));
     return EXIT.ok;
   }
-  output.note(why);
-  return startFrom(configFile, output, clock);
+  output.note(found.why);
+  const told = {
+    recovery: freshNonce(),
+    cause: found.cause,
+    evidence: { seen: found.why, by: 'health --recover' },
+  };
+  const record = (outcome: RecoveryLine['outcome']) => {
+    const isOver = outcome === 'recovered' || outcome === 'failed';
+    const tookMs = isOver ? Math.round(clock.monotonicMs() - startedAtMs) : null;
+    openRecoveryLog(stateFolder, clock)({ ...told, action: 'starting monitor and worker', outcome, tookMs });
+  };
+  // Before the first start there is no folder, and nothing has been lost that could be recovered.
+  const isRecorded = existsSync(stateFolder);
+  if (isRecorded) record('begun');
+  try {
+    const exitCode = await startFrom(configFile, output, clock);
+    if (isRecorded) record('recovered');
+    return exitCode;
+  } catch (error) {
+    if (isRecorded) record('failed');
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { EXIT } from '../job/errors.js';
+import { DoggedError, EXIT } from '../job/errors.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
 import type { JobFilter, JobSummary, ReadStore } from '../store/read-contract.js';
 import { jobJson } from '../view/job-json.js';
@@ -32,16 +32,51 @@ export const jobsCommand: CommandModule<JobsOptions> = {
       .option('--limit <n>', 'at most so many, the newest first', wholeNumber(1), DEFAULT_LIMIT);
   },
   async run({ options, output, clock }) {
-    const { stateFolder } = await locateSystem(options);
+    const { configFile, stateFolder } = await locateSystem(options);
     await withReader(stateFolder, clock, async (store) => {
       const snapshot = composeSnapshot(stateFolder, await lookAtStore(store), clock.wallMs());
       const jobs = await store.list(filterOf(options));
+      if (jobs.length === 0) await refuseUnknownNames(options, configFile, snapshot);
       if (options.json === true) await printJson(jobs, snapshot, store, output);
       else printTable(jobs, snapshot, options, output);
     });
     return EXIT.ok;
   },
 };
+
+/** A name that is misspelt has no jobs either, and should not look like one that has none. */
+async function refuseUnknownNames(
+  { task, source }: JobsOptions,
+  configFile: string,
+  { tasks, sources }: SystemSnapshot,
+): Promise<void> {
+  if (task === undefined && source === undefined) return;
+  const { readConfig } = await import('../config/load.js');
+  // Without a config that can be read nobody knows which names there are.
+  const config = await readConfig(configFile).then(
+    (reading) => reading.config,
+    () => null,
+  );
+  if (config === null) return;
+  const refuse = (
+    what: string,
+    name: string | undefined,
+    inConfig: readonly string[],
+    inStore: readonly string[],
+  ) => {
+    if (name === undefined || inConfig.includes(name) || inStore.includes(name)) return;
+    const problem = `Neither the config nor the database knows a ${what} "${name}". The config has: ${inConfig.join(', ')}.`;
+    throw new DoggedError('USAGE', { problem, command: 'jobs' });
+  };
+  const names = (some: readonly { readonly name: string }[]) => some.map(({ name }) => name);
+  refuse(
+    'task',
+    task,
+    names(config.tasks),
+    tasks.map((line) => line.task),
+  );
+  refuse('source', source, names(config.sources), names(sources));
+}
 
 function filterOf({ state, task, source, workspace, limit }: JobsOptions): JobFilter {
   return {

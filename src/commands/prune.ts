@@ -1,5 +1,5 @@
 import { EXIT } from '../job/errors.js';
-import { plural } from '../view/duration-text.js';
+import { plural } from '../platform/duration-text.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { duration } from './option-values.js';
 import { locateSystem, withExisting } from './system.js';

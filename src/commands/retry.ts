@@ -1,7 +1,7 @@
 import { DoggedError, EXIT } from '../job/errors.js';
-import type { JobId } from '../job/job.js';
+import { type JobId, type JobState, stateOfPlace } from '../job/job.js';
+import { plural } from '../platform/duration-text.js';
 import type { RedriveAnswer, Store } from '../store/contract.js';
-import { plural } from '../view/duration-text.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { byWorkspace, groupByWorkspace, locateSystem, withExisting } from './system.js';
@@ -14,17 +14,25 @@ interface RetryOptions extends CommonOptions {
 interface Refusal {
   readonly id: JobId;
   readonly why: Exclude<RedriveAnswer, 'queued'>;
+  /** As it was when it was refused; null for an unknown job. */
+  readonly state: JobState | null;
 }
 
 /** As many as one command may change under one lock. */
 const BATCH = 1_000;
 
-const REASONS: Readonly<Record<Refusal['why'], string>> = {
-  unknown: 'there is no such job',
-  'not-ended': 'it waits or runs already',
-  'not-allowed':
-    'only a failed or cancelled job may run again, and only while no newer version of its record has a job',
-};
+function refusalText({ why, state }: Refusal): string {
+  switch (why) {
+    case 'unknown':
+      return 'there is no such job';
+    case 'not-ended':
+      return 'it waits or runs already';
+    case 'not-allowed':
+      return state === 'failed' || state === 'cancelled'
+        ? 'a newer version of its record has a job of its own, or its time is over'
+        : `it is ${state}; only failed and cancelled jobs can run again`;
+  }
+}
 
 export const retryCommand: CommandModule<RetryOptions> = {
   examples: ['dogged retry 17 18', 'dogged retry --state failed --task implement'],
@@ -55,7 +63,7 @@ export const retryCommand: CommandModule<RetryOptions> = {
     output.print(
       `${plural(queued, 'job')} queued again${refused.length > 0 ? `, ${refused.length} refused` : ''}`,
     );
-    for (const { id, why } of refused) output.note(`${escapeText(id)}: ${REASONS[why]}`);
+    for (const refusal of refused) output.note(`${escapeText(refusal.id)}: ${refusalText(refusal)}`);
     return refused.length > 0 ? EXIT.failed : EXIT.ok;
   },
 };
@@ -68,7 +76,10 @@ interface Redriven {
 async function redriveThese(store: Store, ids: readonly JobId[], nowMs: number): Promise<Redriven> {
   const { known, unknown } = await byWorkspace(store, ids);
   const { queued, refused } = await redrive(store, known, nowMs);
-  return { queued, refused: [...unknown.map((id) => ({ id, why: 'unknown' as const })), ...refused] };
+  return {
+    queued,
+    refused: [...unknown.map((id) => ({ id, why: 'unknown' as const, state: null })), ...refused],
+  };
 }
 
 /** In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. */
@@ -104,8 +115,13 @@ async function redrive(
   for (const [workspace, ids] of jobs) {
     const answers = await store.redrive(workspace, ids, nowMs);
     for (const [i, answer] of answers.entries()) {
-      if (answer === 'queued') queued += 1;
-      else refused.push({ id: ids[i] ?? '', why: answer });
+      if (answer === 'queued') {
+        queued += 1;
+        continue;
+      }
+      const id = ids[i] ?? '';
+      const job = await store.get(workspace, id);
+      refused.push({ id, why: answer, state: job === null ? null : stateOfPlace(job.place) });
     }
   }
   return { queued, refused };

@@ -2,7 +2,7 @@ import { type StopResult, stopPair } from '../health/stop-pair.js';
 import { readSettings } from '../heartbeat/settings.js';
 import { EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
-import { plural } from '../view/duration-text.js';
+import { plural } from '../platform/duration-text.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { duration } from './option-values.js';
@@ -63,6 +63,7 @@ export function tellStop({ workerPid, monitorPid, killed, cutOff }: StopResult, 
     output.print(`Stopped: worker PID ${workerPid}${killed ? ' (it had to be killed)' : ''}`);
   if (monitorPid !== null) output.print(`Stopped: health monitor PID ${monitorPid}`);
   if (cutOff.length === 0) return;
-  output.print(`${plural(cutOff.length, 'job')} cut off; they wait for the next start, uncharged:`);
+  const they = cutOff.length === 1 ? 'it waits' : 'they wait';
+  output.print(`${plural(cutOff.length, 'job')} cut off; ${they} for the next start, uncharged:`);
   for (const { id, task, key } of cutOff) output.print(`  ${id}  ${escapeText(task)}  ${escapeText(key)}`);
 }

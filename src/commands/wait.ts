@@ -1,8 +1,8 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { isTerminal, type JobId, stateOfPlace } from '../job/job.js';
 import { type Clock, pause } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import type { JobDetails, ReadStore } from '../store/read-contract.js';
-import { plural } from '../view/duration-text.js';
 import { escapeText } from '../view/escape.js';
 import { jobJson, shownReason } from '../view/job-json.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';

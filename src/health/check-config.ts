@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { stateFiles } from '../heartbeat/state-files.js';
-import { plural } from '../view/duration-text.js';
+import { plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
 /** What loading the config came to. Handed in: health loads no config. */

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { sizeText } from '../view/duration-text.js';
+import { sizeText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
 const MB = 1024 * 1024;

@@ -8,7 +8,7 @@ import type { StateFile } from '../heartbeat/read-state-file.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
-import { countText, durationText, plural, sizeText } from '../view/duration-text.js';
+import { countText, durationText, plural, sizeText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 import { type RecoveryLine, readRecoveries } from './recovery-log.js';
 import { type Phase, readTally } from './tally.js';

@@ -1,6 +1,6 @@
 import type { BeatQueue, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
-import { countText, durationText, plural, writtenText } from '../view/duration-text.js';
+import { countText, durationText, plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
 /** What the database says, or the last beat where that cannot be read. Handed in: health opens no store. */
@@ -96,7 +96,8 @@ function checkSource({
 }: BeatSource): CheckResult {
   const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
     result(`source:${name}`, `Source ${name}`, status, text, remedy);
-  const written = waitingFiles === 0 ? '' : `, ${writtenText(waitingFiles)}`;
+  const written =
+    waitingFiles === 0 ? '' : `, ${plural(waitingFiles, 'file is being written', 'files are being written')}`;
   const text = `${plural(records, 'record')}, ${countText(rejected)} rejected${written}`;
   if (problem !== null) return say('warning', `${text}; ${problem}`, 'dogged logs');
   if (rejected > 0) return say('warning', text, `dogged rejects --source ${name}`);

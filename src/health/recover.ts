@@ -10,7 +10,7 @@ export type RecoveryNeed =
   /** Both run and the worker moves, or somebody wants it stopped. */
   | { readonly need: 'none'; readonly why: string }
   /** Monitor or worker is not there: starting the pair mends it. */
-  | { readonly need: 'start'; readonly why: string };
+  | { readonly need: 'start'; readonly cause: 'died' | 'hung' | 'no-monitor'; readonly why: string };
 
 export interface RecoverOptions {
   readonly stateFolder: string;
@@ -31,7 +31,7 @@ export async function recoverOnce(options: RecoverOptions): Promise<RecoveryNeed
     return { need: 'none', why: 'It was stopped on request. To start it: dogged start' };
   }
   const worker = runningProcess(files.workerPid);
-  if (worker === null) return { need: 'start', why: 'The worker is not running.' };
+  if (worker === null) return { need: 'start', cause: 'died', why: 'The worker is not running.' };
   const standsAt = seqOf(settings, worker.nonce);
   if (ageOf(settings, clock) > settings.health.stuckMs) {
     say(
@@ -44,11 +44,11 @@ export async function recoverOnce(options: RecoverOptions): Promise<RecoveryNeed
       await endProcess(worker, { how: 'kill', graceMs: 0, clock });
       // A new request: nothing that came to nothing before holds the start back.
       writeDesired(stateFolder, 'running');
-      return { need: 'start', why: 'The stuck worker was ended.' };
+      return { need: 'start', cause: 'hung', why: 'The stuck worker was ended.' };
     }
   }
   if (runningProcess(files.monitorPid) === null)
-    return { need: 'start', why: 'The health monitor is not running.' };
+    return { need: 'start', cause: 'no-monitor', why: 'The health monitor is not running.' };
   return { need: 'none', why: 'Nothing to recover: both processes run and the worker moves.' };
 }
 

@@ -43,6 +43,8 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
   const { stateFolder, clock } = options;
   const files = stateFiles(stateFolder);
   if (!existsSync(stateFolder)) return NOTHING_RAN;
+  // It may end by itself as soon as it reads the wish, and is then found no more.
+  const firstMonitor = runningProcess(files.monitorPid);
   const request = recordWish(stateFolder);
   let workerPid: number | null = null;
   let monitorPid: number | null = null;
@@ -73,7 +75,12 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
     // this stop was asked for has the last word.
     const isOver = worker === null && !hadMonitor;
     const isOvertakenByStart = request !== null && isOvertaken(stateFolder, request);
-    if (isOver || isOvertakenByStart) return { workerPid, monitorPid, killed, cutOff };
+    if (!isOver && !isOvertakenByStart) continue;
+    if (firstMonitor !== null && isOver && (await isGone(firstMonitor, MONITOR_GRACE_MS, clock))) {
+      await isCollected(firstMonitor, COLLECTED_WITHIN_MS, clock);
+      monitorPid ??= firstMonitor.pid;
+    }
+    return { workerPid, monitorPid, killed, cutOff };
   }
 }
 

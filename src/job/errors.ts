@@ -1,3 +1,5 @@
+import { durationText } from '../platform/duration-text.js';
+
 /**
  * Exit codes, as sysexits has them where it has one.
  * @see docs/errors.md, which lists every code below (a test compares the two).
@@ -6,7 +8,7 @@ export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, busy: 75, co
 
 interface ErrorKind {
   readonly exitCode: number;
-  /** What the user is told; `{name}` is filled from the error's details. */
+  /** What the user is told; `{name}` is filled from the error's details, `{nameMs}` as a length of time. */
   readonly message: string;
   /** What to do about it. */
   readonly remedy: string;
@@ -36,7 +38,7 @@ export const ERRORS = {
   },
   STORE_BUSY: {
     exitCode: EXIT.busy,
-    message: 'The database {file} was locked by another process for {waitedMs} ms.',
+    message: 'The database {file} was locked by another process for {waitedMs}.',
     remedy: 'Try again; if it stays so, find the holder with: fuser -v {file}',
   },
   STORE_DAMAGED: {
@@ -102,22 +104,22 @@ export const ERRORS = {
   },
   APPEND_BUSY: {
     exitCode: EXIT.busy,
-    message: 'Nothing was appended to {file}: PID {pid} has been at it for more than {waitedMs} ms.',
+    message: 'Nothing was appended to {file}: PID {pid} has been at it for more than {waitedMs}.',
     remedy: 'Try again; if it stays so, look at that process.',
   },
   START_FAILED: {
     exitCode: EXIT.failed,
-    message: 'The worker gave no first beat within {waitedMs} ms. {detail}',
+    message: 'The worker gave no first beat within {waitedMs}. {detail}',
     remedy: 'Read why with: dogged logs',
   },
   STOP_FAILED: {
     exitCode: EXIT.failed,
-    message: 'The {role} with PID {pid} is still there after {waitedMs} ms.',
+    message: 'The {role} with PID {pid} is still there after {waitedMs}.',
     remedy: 'Look at it with: ps -o pid,stat,wchan,cmd -p {pid}',
   },
   TIMED_OUT: {
     exitCode: EXIT.failed,
-    message: '{what} did not come about within {waitedMs} ms. {detail}',
+    message: '{what} did not come about within {waitedMs}. {detail}',
     remedy: 'Look with: dogged status',
   },
 } as const satisfies Record<string, ErrorKind>;
@@ -145,5 +147,8 @@ export class DoggedError extends Error {
 }
 
 function fill(template: string, details: Readonly<Record<string, string | number>>): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole));
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = details[name] ?? whole;
+    return typeof value === 'number' && name.endsWith('Ms') ? durationText(value) : String(value);
+  });
 }

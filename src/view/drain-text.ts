@@ -1,4 +1,4 @@
-import { countText, durationText, plural } from './duration-text.js';
+import { countText, durationText, plural } from '../platform/duration-text.js';
 import type { SystemSnapshot } from './snapshot.js';
 
 /** What is left to do, as `drain` counts it. */

@@ -40,21 +40,26 @@ export interface ScreenPart {
   readonly total: number;
 }
 
-/** The parts one after the other in at most `rows` lines, and `… and N more` wherever entries are left out. */
+/**
+ * The parts one after the other in at most `rows` lines, and `… and N more` wherever entries are left out. Entries are
+ * worth more than the empty lines between the parts, so those go first; then the longest list is cut.
+ */
 export function fitParts(parts: readonly ScreenPart[], rows: number): string[] {
   const shown = parts.map(({ list }) => list.length);
+  const texts = () =>
+    parts.map((part, i) => partLines(part, shown[i] ?? 0)).filter((lines) => lines.length > 0);
+  const spaced = texts().flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]));
+  if (spaced.length <= rows) return spaced;
   for (;;) {
-    const texts = parts.map((part, i) => partLines(part, shown[i] ?? 0));
-    const height = texts.reduce((sum, lines) => sum + lines.length, 0);
+    const lines = texts().flat();
     const most = Math.max(...shown);
-    if (height <= rows || most <= 0) return texts.flat();
-    const longest = shown.lastIndexOf(most);
-    shown[longest] = most - 1;
+    if (lines.length <= rows || most <= 0) return lines;
+    shown[shown.lastIndexOf(most)] = most - 1;
   }
 }
 
 function partLines({ title, head, list, total }: ScreenPart, shown: number): string[] {
   if (head.length === 0 && list.length === 0) return [];
   const more = total > shown ? [`… and ${total - shown} more`] : [];
-  return ['', ...(title === '' ? [] : [title]), ...head, ...list.slice(0, shown).flat(), ...more];
+  return [...(title === '' ? [] : [title]), ...head, ...list.slice(0, shown).flat(), ...more];
 }

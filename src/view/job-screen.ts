@@ -1,8 +1,8 @@
 import { stateOfPlace } from '../job/job.js';
 import { isIntact } from '../job/snapshot.js';
 import { isoTime } from '../platform/clock.js';
+import { durationText, sizeText } from '../platform/duration-text.js';
 import type { HistoryEntry, JobDetails } from '../store/read-contract.js';
-import { durationText, sizeText } from './duration-text.js';
 import { escapeLines, escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
 import { stateStyle, tookText } from './jobs-table.js';

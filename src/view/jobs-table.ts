@@ -1,7 +1,7 @@
 import { type JobState, stateOfPlace } from '../job/job.js';
+import { durationText } from '../platform/duration-text.js';
 import type { JobSummary } from '../store/read-contract.js';
 import type { Style } from './colour.js';
-import { durationText } from './duration-text.js';
 import { shownReason } from './job-json.js';
 import type { Layout } from './screen-parts.js';
 import type { SystemSnapshot } from './snapshot.js';

@@ -62,7 +62,7 @@ export function queueScreen(
       total: Math.max(failures.length, snapshot.queue.failed),
     },
   ];
-  if (rows === null) return [...top, ...fitParts(parts, Number.POSITIVE_INFINITY)];
-  const lines = [...top, ...fitParts(parts, rows - top.length)];
+  if (rows === null) return [...top, '', ...fitParts(parts, Number.POSITIVE_INFINITY)];
+  const lines = [...top, '', ...fitParts(parts, rows - top.length - 1)];
   return lines.length <= rows ? lines : [...lines.slice(0, Math.max(0, rows - 1)), '…'];
 }

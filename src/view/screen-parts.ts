@@ -1,8 +1,8 @@
 import type { BeatSlot, BeatSource } from '../heartbeat/beat.js';
 import { stateOfPlace } from '../job/job.js';
+import { countText, durationText, plural, sizeText } from '../platform/duration-text.js';
 import type { JobSummary } from '../store/read-contract.js';
 import type { Paint } from './colour.js';
-import { countText, durationText, plural, sizeText, writtenText } from './duration-text.js';
 import { escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
 import type { Remedy } from './remedy.js';
@@ -132,7 +132,7 @@ function polledText({ lastPollMs }: BeatSource, beatAgeMs: number | null): strin
 
 function sourceRemark({ problem, waitingFiles = 0 }: BeatSource): Cell {
   if (problem !== null) return { text: `⚠️ ${problem}`, style: 'yellow' };
-  return waitingFiles === 0 ? '' : writtenText(waitingFiles);
+  return waitingFiles === 0 ? '' : plural(waitingFiles, 'file is being written', 'files are being written');
 }
 
 /** One line for each busy slot, the idle ones together. */

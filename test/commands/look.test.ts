@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/contract.js';
@@ -147,10 +147,26 @@ describe('jobs', () => {
     const keys = async (...args: string[]) => (await place.json('jobs', ...args)).map((job) => job.key);
     expect(await keys('--state', 'completed')).toEqual(['a']);
     expect(await keys('--task', 'slow')).toEqual(['b']);
-    expect(await keys('--source', 'nowhere')).toEqual([]);
+    expect(await keys('--source', 'ideas', '--state', 'failed')).toEqual([]);
     expect(await keys('--limit', '1')).toEqual(['c']);
     expect((await place.run('jobs', '--limit', '1')).stderr).toContain('there may be more: --limit N');
-    expect((await place.run('jobs', '--task', 'none')).stdout).toBe('No such jobs.\n');
+    expect((await place.run('jobs', '--task', 'slow', '--state', 'failed')).stdout).toBe('No such jobs.\n');
+  });
+
+  test('refuse a task or source that neither config nor database knows, where the config can tell', async () => {
+    const place = bench();
+    const store = await owned(place);
+    await admit(store, [{ key: 'a', task: 'of-old' }]);
+    expect(await place.run('jobs', '--task', 'slwo')).toMatchObject({
+      code: 64,
+      stdout: '',
+      stderr: expect.stringContaining('knows a task "slwo". The config has: build, slow.'),
+    });
+    expect((await place.run('jobs', '--source', 'idaes')).code).toBe(64);
+    // Of a task that was removed since there may be jobs, only none that failed.
+    expect((await place.run('jobs', '--task', 'of-old', '--state', 'failed')).code).toBe(0);
+    writeFileSync(place.configFile, 'sources: 7\n');
+    expect(await place.run('jobs', '--task', 'slwo')).toMatchObject({ code: 0, stdout: 'No such jobs.\n' });
   });
 
   test('refuse a state that does not exist', async () => {
@@ -293,5 +309,23 @@ describe('rejects', () => {
     );
     expect(await place.json('rejects', '--source', 'other')).toEqual([]);
     expect((await place.run('rejects', '--source', 'other')).stdout).toBe('No record is refused.\n');
+  });
+
+  test('that stand in one line differ by their byte and by what the worker kept of them', async () => {
+    const place = bench();
+    const store = await owned(place);
+    const at = (offset: number, digest: Buffer) =>
+      reject({ path: '/data/ideas.json', line: 1, offset, lengthBytes: 9, digest });
+    const [first, second] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    await admit(store, [], { rejects: [at(1, first), at(40, second)] });
+    mkdirSync(join(place.stateFolder, 'rejects'));
+    const copy = join(place.stateFolder, 'rejects', `ideas-${second.toString('hex', 0, 8)}.txt`);
+    writeFileSync(copy, `{"titel":\n  "\u202e${'x'.repeat(300)}"}`);
+    const { stdout } = await place.run('rejects');
+    expect(stdout).toContain('ideas: /data/ideas.json:1 at byte 1\n  schema:');
+    expect(stdout).toMatch(
+      /ideas: \/data\/ideas\.json:1 at byte 40\n {2}│ \{"titel": "\\u202ex+…\n {2}schema:/,
+    );
+    for (const line of stdout.split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(120);
   });
 });

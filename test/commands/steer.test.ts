@@ -116,6 +116,17 @@ describe('retry', () => {
     expect(await state(store, failed)).toBe('ready');
   });
 
+  test('of a completed job says that it is completed', async () => {
+    const place = bench();
+    const store = await owned(place);
+    await admit(store, [{ key: 'a' }]);
+    const { id, ...claim } = await claimOne(store);
+    await turn(store, { ends: [end({ id, ...claim })], freeSlots: 0 });
+    expect((await place.run('retry', id)).stderr).toBe(
+      `${id}: it is completed; only failed and cancelled jobs can run again\n`,
+    );
+  });
+
   test('--state failed takes all of them, in batches, and a second time finds none', async () => {
     const place = bench();
     const store = await owned(place);

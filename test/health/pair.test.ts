@@ -145,6 +145,27 @@ test('a frozen worker is stopped all the same, and stopping nothing is no failur
   expect(isRunning(worker)).toBe(false);
 }, 30_000);
 
+test('a stop names both that it ended, and what a recovery by hand did is written down', async () => {
+  const place = pair();
+  place.run('start');
+  const first = { worker: place.worker()?.pid, monitor: place.monitor()?.pid };
+  expect(place.json('stop')).toEqual([{ ...first, killed: false, cutOff: [] }]);
+
+  place.run('start');
+  const [worker, monitor] = [place.worker(), place.monitor()];
+  if (worker === null || monitor === null) throw new Error('the pair did not start');
+  signalProved(monitor, 'SIGKILL');
+  signalProved(worker, 'SIGKILL');
+  await until(() => place.worker() === null && place.monitor() === null);
+  expect(place.run('health', '--recover').status).toBe(0);
+  const byHand = readRecoveries(join(place.folder, 'state')).filter(({ evidence }) => 'by' in evidence);
+  expect(byHand).toMatchObject([
+    { cause: 'died', outcome: 'begun', tookMs: null },
+    { cause: 'died', outcome: 'recovered', tookMs: expect.any(Number) },
+  ]);
+  expect(byHand[0]?.recovery).toBe(byHand[1]?.recovery);
+}, 30_000);
+
 test('a monitor in the foreground leaves the worker behind, and both stop where nothing can be written down', async () => {
   const place = pair();
   const foreground = spawn(process.execPath, [builtCli(), 'health', '--monitor'], {

@@ -84,8 +84,9 @@ test('what is cut is counted, and the longest list is cut first', () => {
     { title: 'A', head: [], list: list('1', '2', '3', '4'), total: 9 },
     { title: 'B', head: [], list: list('x'), total: 1 },
   ];
-  expect(fitParts(parts, 99)).toEqual(['', 'A', '1', '2', '3', '4', '… and 5 more', '', 'B', 'x']);
-  expect(fitParts(parts, 8)).toEqual(['', 'A', '1', '2', '… and 7 more', '', 'B', 'x']);
+  expect(fitParts(parts, 99)).toEqual(['A', '1', '2', '3', '4', '… and 5 more', '', 'B', 'x']);
+  expect(fitParts(parts, 8)).toEqual(['A', '1', '2', '3', '4', '… and 5 more', 'B', 'x']);
+  expect(fitParts(parts, 7)).toEqual(['A', '1', '2', '3', '… and 6 more', 'B', 'x']);
 });
 
 test('a sentence is broken between words, and what is too long for a line is cut', () => {

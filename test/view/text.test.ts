@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { countText, durationText, plural, sizeText } from '../../src/platform/duration-text.js';
 import { painter, wantsColour } from '../../src/view/colour.js';
-import { countText, durationText, plural, sizeText } from '../../src/view/duration-text.js';
 import { progressBar } from '../../src/view/progress-bar.js';
 import { formatTable } from '../../src/view/table.js';
 import { padText, textWidth, truncateText } from '../../src/view/text-width.js';

@@ -38,11 +38,6 @@ export function countText(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** What is said of files that do not parse yet. */
-export function writtenText(files: number): string {
-  return `${plural(files, 'file is', 'files are')} being written`;
-}
-
 /** `1 job`, `2 jobs`. */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${countText(count)} ${count === 1 ? one : many}`;
