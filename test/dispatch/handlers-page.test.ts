@@ -41,7 +41,7 @@ test('each example on the handlers page does what the page says', async () => {
   for (const [task, payload, result] of results) {
     const job = await rig.until(await rig.add(task, payload), 'completed');
     expect(job.result === null ? null : JSON.parse(job.result), task).toEqual(result);
-    if (task === 'greet') expect(rig.read(`outputs/${job.key}.json`)).toBe('{"title":"hello"}\n');
+    if (task === 'greet') expect(rig.read(`outputs/${job.id}.json`)).toBe('{"title":"hello"}\n');
   }
 });
 
