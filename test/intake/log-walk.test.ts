@@ -175,6 +175,15 @@ describe('walking over a log', () => {
     expect(walked.values).toEqual(values);
   });
 
+  it('takes a bare number only once it is followed by a comma or the bracket', () => {
+    const walked = walkOver('[7, 1 ');
+    expect(walked.run()).toBe('open');
+    expect(walked.values).toEqual(['7']);
+    walked.set('[7, 12]');
+    expect(walked.run()).toBe('whole');
+    expect(walked.values).toEqual(['7', '12']);
+  });
+
   it('waits at NUL bytes, and passes over them once they are stale, without the record that follows', () => {
     const walked = walkOver(`{"id":1}\n\0\0\0{"id":2}\n{"id":3\0\0\n{"id":4}\n`);
     expect(walked.run()).toBe('nul');
