@@ -79,7 +79,7 @@ const BANS = [
   },
   {
     from: /^(health-monitor|health|heartbeat)/,
-    what: /^(commander|execa|zod|yaml|better-sqlite3|pidusage)(\/|$)/,
+    what: /^(commander|execa|zod|yaml|better-sqlite3)(\/|$)/,
     why: 'the monitor process must stay small',
     lazily: true,
   },

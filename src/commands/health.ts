@@ -174,7 +174,7 @@ async function recover(
   const isRecorded = existsSync(stateFolder);
   if (isRecorded) record('begun');
   try {
-    const exitCode = await startFrom(configFile, output, clock);
+    const exitCode = await startFrom(configFile, remedy, output, clock);
     if (isRecorded) record('recovered');
     return exitCode;
   } catch (error) {

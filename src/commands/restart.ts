@@ -1,3 +1,4 @@
+import { remedyFor } from '../view/remedy.js';
 import type { CommandModule } from './command.js';
 import { duration } from './option-values.js';
 import { startFrom } from './start.js';
@@ -16,6 +17,6 @@ export const restartCommand: CommandModule<StopOptions> = {
     const { loadConfig } = await import('../config/load.js');
     await loadConfig(configFile);
     tellStop(await stopIn(stateFolder, options.timeout, output, clock), output);
-    return startFrom(configFile, output, clock);
+    return startFrom(configFile, remedyFor(options.config), output, clock);
   },
 };

@@ -42,7 +42,7 @@ export async function setPaused(call: CommandCall<PauseOptions>, paused: boolean
     output.print(`${what} is paused${already}`);
     output.print(`Let it go on with: ${task === null ? resume : `${resume} ${what}`}`);
   } else if (pausedAll) {
-    output.print(`${what} is no longer paused by its name, but everything is. Let all go on with: ${resume}`);
+    output.print(`${what} is not paused by its name, but everything is. Let all go on with: ${resume}`);
   } else {
     output.print(`${what} goes on${already}`);
   }

@@ -4,6 +4,7 @@ import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { painter } from '../view/colour.js';
 import { formatLogLine } from '../view/log-lines.js';
+import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, Output } from './command.js';
 import { lastLines } from './log-files.js';
 import { locateSystem } from './system.js';
@@ -18,12 +19,17 @@ export const startCommand: CommandModule = {
     'Starts health monitor and worker in the background and waits for the first beat. Running already: says so.\nExit codes: 0 they run, 1 no beat within 10 s, 78 bad config.',
   async run({ options, output, clock }) {
     const { configFile } = await locateSystem(options);
-    return startFrom(configFile, output, clock);
+    return startFrom(configFile, remedyFor(options.config), output, clock);
   },
 };
 
 /** Validates before anything is touched: a config that is refused stops no worker that runs. */
-export async function startFrom(configFile: string, output: Output, clock: Clock): Promise<number> {
+export async function startFrom(
+  configFile: string,
+  remedy: Remedy,
+  output: Output,
+  clock: Clock,
+): Promise<number> {
   const { loadConfig } = await import('../config/load.js');
   const { stateFolder, heartbeat } = await loadConfig(configFile);
   const result = await startPair({
@@ -35,7 +41,7 @@ export async function startFrom(configFile: string, output: Output, clock: Clock
   });
   if (!result.started) {
     const tail = tailOf(stateFiles(stateFolder).workerLog);
-    const detail = [result.why ?? '', ...tail, STILL_TRYING].join('\n').trim();
+    const detail = [result.why ?? '', ...tail, remedy(STILL_TRYING)].join('\n').trim();
     throw new DoggedError('START_FAILED', { waitedMs: result.waitedMs, detail });
   }
   const { workerPid, monitorPid, wasRunning } = result;

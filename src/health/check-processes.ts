@@ -13,7 +13,7 @@ import { type Check, type CheckResult, result } from './check.js';
 import { type RecoveryLine, readRecoveries } from './recovery-log.js';
 import { type Phase, readTally } from './tally.js';
 
-export interface ProcessFigures {
+interface ProcessFigures {
   readonly upMs: number;
   readonly rssBytes: number;
   /** Percent of one core, as a mean since it started. */

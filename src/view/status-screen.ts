@@ -49,7 +49,7 @@ function taskTableIfAny(snapshot: SystemSnapshot, layout: Layout): string[] {
 }
 
 /** Appends a part with an empty line before it, or nothing where there is nothing to say. */
-export function section(lines: string[], title: string, part: readonly string[]): void {
+function section(lines: string[], title: string, part: readonly string[]): void {
   if (part.length === 0) return;
   lines.push('', ...(title === '' ? [] : [title]), ...part);
 }

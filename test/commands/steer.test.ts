@@ -209,7 +209,7 @@ test('pause holds back a task or everything, resume lets it go on, and saying it
     '1 job of build: everything is paused. Let it go on with: dogged resume\n',
   );
   expect(await line('resume', 'build')).toBe(
-    'build is no longer paused by its name, but everything is. Let all go on with: dogged resume\n',
+    'build is not paused by its name, but everything is. Let all go on with: dogged resume\n',
   );
   expect(await line('resume')).toBe('everything goes on\n');
   expect(await line('resume')).toBe('everything goes on already\n');
