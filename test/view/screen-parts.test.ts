@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { painter } from '../../src/view/colour.js';
+import { remedyFor } from '../../src/view/remedy.js';
+import { sourceTable, waitingLines } from '../../src/view/screen-parts.js';
+import { composeSnapshot, type SystemSnapshot } from '../../src/view/snapshot.js';
+import { tempFolder } from '../support/temp-folder.js';
+
+const layout = { columns: 120, paint: painter(false), remedy: remedyFor(undefined) };
+const nothing = composeSnapshot(tempFolder(), { status: 'missing' }, 1_000_000);
+const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 1_000, problem: null, waitingFiles: 1 };
+
+function polledBy(beatAgeMs: number | null): string | undefined {
+  const snapshot: SystemSnapshot = {
+    ...nothing,
+    worker: { ...nothing.worker, beatAgeMs },
+    sources: [source],
+  };
+  return sourceTable(snapshot, layout)[1];
+}
+
+test('how long ago a source was polled is said as of now, and not at all of a worker that is gone', () => {
+  expect(polledBy(12_000)).toBe('ideas         3         0  13s ago  1 file is being written');
+  expect(polledBy(null)).toMatch(/ 0 {2}- /);
+});
+
+test('a task that the config no longer has is not to be resumed', () => {
+  const snapshot: SystemSnapshot = {
+    ...nothing,
+    tasks: [
+      {
+        workspace: 'default',
+        task: 'gone',
+        paused: false,
+        places: {
+          scheduled: 0,
+          ready: 1,
+          parked: 0,
+          running: 0,
+          completed: 0,
+          failed: 0,
+          cancelled: 0,
+          expired: 0,
+        },
+      },
+    ],
+    waiting: [{ task: 'gone', reason: 'paused', jobs: 1 }],
+  };
+  expect(waitingLines(snapshot, layout)).toEqual([
+    '1 job of gone: the worker runs no such task: its config has none of this name',
+  ]);
+});
