@@ -5,7 +5,7 @@ import { errorCode } from './path-trouble.js';
 import { type Stamp, sameInode, stampOf } from './stamp.js';
 
 /** Folder beside the files of a source into which `after: archive` moves them. */
-export const ARCHIVE_FOLDER = 'archived';
+const ARCHIVE_FOLDER = 'archived';
 
 /**
  * Does with a file what `after` says, once every record of it is admitted. `stamp` is the one under which it was read: a

@@ -17,7 +17,7 @@ import type { RacyRule } from './stamp.js';
 export type PathName = string | Buffer;
 
 /** The names of a folder, one by one: listing 100,000 of them at once would hold the loop for 40 ms. */
-export interface FolderNames {
+interface FolderNames {
   /** null when there are no more. */
   next(): Buffer | null;
   close(): void;

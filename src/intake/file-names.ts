@@ -23,7 +23,7 @@ export function pathOf(folder: string, { text, bytes }: FileName): PathName {
  * What editors, copy programs and network file systems leave beside a file while it is written: never a record. `4913`
  * is vim's test whether it may write in a folder.
  */
-export function isTemporaryName(name: string): boolean {
+function isTemporaryName(name: string): boolean {
   return (
     name.startsWith('.') ||
     name.endsWith('~') ||

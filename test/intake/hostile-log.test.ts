@@ -147,7 +147,7 @@ describe('a log, when it is hostile:', () => {
     const { rig, path } = await logRig();
     writeFileSync(path, Buffer.from('\ufeff{"id":1}\n', 'utf16le'));
     await rig.polls(35);
-    const [first] = (await rig.store.rejects(null, 10)).reverse();
+    const [first] = [...(await rig.store.rejects(null, 10))].reverse();
     expect(first).toMatchObject({ reason: 'utf8', detail: 'it is UTF-16, and must be UTF-8' });
   });
 

@@ -12,7 +12,7 @@ import { RejectCopies } from '../../src/intake/reject-copies.js';
 import { SourcePoller } from '../../src/intake/source-poller.js';
 import type { Clock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
-import type { Store } from '../../src/store/contract.js';
+import type { IntakeStore, Store } from '../../src/store/contract.js';
 import { openStore } from '../../src/store/open.js';
 import type { JobSummary } from '../../src/store/read-contract.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -44,7 +44,7 @@ export function directorySource(path: string, changes: Partial<DirectorySource> 
   return { ...BASE, ...own, path, ...changes };
 }
 
-export function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
+function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
   return {
     name,
     runner: { kind: 'command', argv: ['true'], shell: false },
@@ -75,7 +75,7 @@ export interface Rig {
   keys(): Promise<string[]>;
   payloads(): Promise<unknown[]>;
   /** What was logged at info and above. */
-  readonly lines: readonly string[];
+  readonly lines: string[];
 }
 
 export interface RigOptions {
@@ -84,6 +84,8 @@ export interface RigOptions {
   readonly tasks?: readonly TaskConfig[];
   readonly clock?: Clock;
   readonly wallMs?: number;
+  /** Puts faults between the source and its store. */
+  readonly wrapStore?: (store: Store) => IntakeStore;
 }
 
 /** A real store in a fresh folder and one source that is polled by hand, under a clock that stands still. */
@@ -107,7 +109,7 @@ export async function createRig(
   const source = makeSource(folder);
   const parts = {
     tasks: options.tasks ?? [task()],
-    store,
+    store: options.wrapStore?.(store) ?? store,
     clock,
     log,
     copies: new RejectCopies(state, log),
