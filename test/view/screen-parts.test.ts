@@ -6,13 +6,13 @@ import { composeSnapshot, type SystemSnapshot } from '../../src/view/snapshot.js
 import { tempFolder } from '../support/temp-folder.js';
 
 const layout = { columns: 120, paint: painter(false), remedy: remedyFor(undefined) };
-const nothing = composeSnapshot(tempFolder(), { status: 'missing' }, 1_000_000);
+const nothing = () => composeSnapshot(tempFolder(), { status: 'missing' }, 1_000_000);
 const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 1_000, problem: null, waitingFiles: 1 };
 
 function polledBy(beatAgeMs: number | null): string | undefined {
   const snapshot: SystemSnapshot = {
-    ...nothing,
-    worker: { ...nothing.worker, beatAgeMs },
+    ...nothing(),
+    worker: { ...nothing().worker, beatAgeMs },
     sources: [source],
   };
   return sourceTable(snapshot, layout)[1];
@@ -25,7 +25,7 @@ test('how long ago a source was polled is said as of now, and not at all of a wo
 
 test('a task that the config no longer has is not to be resumed', () => {
   const snapshot: SystemSnapshot = {
-    ...nothing,
+    ...nothing(),
     tasks: [
       {
         workspace: 'default',
