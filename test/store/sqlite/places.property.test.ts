@@ -1,12 +1,15 @@
-import type { Database } from 'better-sqlite3';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { PLACES } from '../../../src/job/job.js';
 import type { Next } from '../../../src/job/outcome.js';
+import { systemClock } from '../../../src/platform/clock.js';
 import type { Claim, Store } from '../../../src/store/contract.js';
+import { openStore } from '../../../src/store/open.js';
 import { admit, end, type RecordSpec, retryAt, someOwner, T0, turn } from '../../conformance/given.js';
-import { tempFolder } from '../../support/temp-folder.js';
-import { open, rawDatabase } from './given.js';
 
 /** More by hand: DOGGED_MODEL_RUNS=2000 npx vitest run test/store/sqlite/places */
 const RUNS = Number(process.env['DOGGED_MODEL_RUNS'] ?? 30);
@@ -76,9 +79,10 @@ interface World {
   readonly folder: string;
   store: Store;
   nowMs: number;
-  limit: number | null;
   running: Claim[];
 }
+
+const openWorker = (folder: string) => openStore(folder, 'worker', systemClock);
 
 const configure = (store: Store, limit: number | null) =>
   store.configureTasks(
@@ -113,7 +117,6 @@ async function take(world: World, step: Step): Promise<void> {
       return;
     case 'limit':
       await configure(store, step.limit);
-      world.limit = step.limit;
       return;
     case 'prune':
       await store.prune(nowMs, step.limit);
@@ -122,9 +125,11 @@ async function take(world: World, step: Step): Promise<void> {
       await store.setPaused('default', 'build', step.paused, nowMs);
       return;
     case 'new owner': {
-      if (step.clean)
+      if (step.clean) {
         await store.releaseOwnership((await store.takeOwnership(someOwner, nowMs)).epoch, nowMs);
-      world.store = await open(world.folder, 'worker');
+      }
+      await store.close();
+      world.store = await openWorker(world.folder);
       await world.store.takeOwnership(someOwner, nowMs);
       const orphans = await world.store.orphans();
       expect(orphans.map(({ claim }) => claim.id)).toEqual(
@@ -208,15 +213,20 @@ it(
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-        const folder = tempFolder();
-        const store = await open(folder, 'worker');
-        await store.takeOwnership(someOwner, T0);
-        await configure(store, 2);
-        const world: World = { folder, store, nowMs: T0, limit: 2, running: [] };
-        const db = rawDatabase(folder, { readonly: true });
-        for (const step of steps) {
-          await take(world, step);
-          expect(findBreaches(db)).toEqual({});
+        const folder = mkdtempSync(join(tmpdir(), 'dogged-places-'));
+        const world: World = { folder, store: await openWorker(folder), nowMs: T0, running: [] };
+        const db = new SqliteDatabase(join(folder, 'dogged.db'), { readonly: true });
+        try {
+          await world.store.takeOwnership(someOwner, T0);
+          await configure(world.store, 2);
+          for (const step of steps) {
+            await take(world, step);
+            expect(findBreaches(db)).toEqual({});
+          }
+        } finally {
+          db.close();
+          await world.store.close();
+          rmSync(folder, { recursive: true });
         }
       }),
       { numRuns: RUNS },
