@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -90,6 +90,23 @@ describe('an audit', () => {
       }),
       { numRuns: 12 },
     );
+  });
+
+  it('finds a change in a part of a joined block that it had passed before the change', () => {
+    const bytes = content(300 * LEAF_BYTES);
+    const print = printOf(bytes);
+    const first = print.blockAt(0);
+    expect(first?.leaves).toBeGreaterThan(1);
+    const { fd, path } = fileOf(bytes);
+    const audit = new Audit(0, 0);
+    audit.demand(print);
+    // The first leaf of the first block, and no more: that is all that the budget of no time allows.
+    for (const _ of audit.run(systemFiles, fd, print, 0));
+    expect(audit.position).toBe(1);
+    const out = openSync(path, 'r+');
+    writeSync(out, Buffer.of(bytes.readUInt8(7) ^ 1), 0, 1, 7);
+    closeSync(out);
+    expect(auditAll(audit, fd, print)).toBe('changed');
   });
 
   it('keeps to about 8 MiB a second, and demands during a round do not start it over', () => {

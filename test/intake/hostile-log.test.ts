@@ -310,6 +310,16 @@ describe('a log, when it is hostile:', () => {
     expect(await rig.keys()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
   });
 
+  it('replaced by another document is not read on in its middle, where a part may look like a record', async () => {
+    const { rig, path } = await logRig();
+    writeFileSync(path, '[{"id":1}]');
+    await rig.poll();
+    writeFileSync(`${path}.tmp`, '[[{"a":1},{"id":99}],{"id":2}]');
+    renameSync(`${path}.tmp`, path);
+    await rig.poll();
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
   it('copies of a record without a key are as many jobs as stand there, never more', async () => {
     const { rig, path } = await logRig({ key: null });
     writeFileSync(path, '{"x":1}\n{"x":1}\n{"x":2}\n');
