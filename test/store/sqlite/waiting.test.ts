@@ -34,7 +34,7 @@ describe('while another process holds the write lock', () => {
     const release = holdWriteLock(folder);
     await expect(store.admit(batch([{ key: 'a' }]))).rejects.toMatchObject({
       code: 'STORE_BUSY',
-      message: expect.stringMatching(new RegExp(`${folder}.* 30000 ms`)),
+      message: expect.stringMatching(new RegExp(`${folder}.* for 30s`)),
     });
     release();
     expect((await admit(store, [{ key: 'a' }]))[0]?.result).toBe('queued');
