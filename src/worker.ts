@@ -15,7 +15,7 @@ import { createIntake, type Intake } from './intake/intake.js';
 import { systemClock as clock, pause } from './platform/clock.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
-import type { Store } from './store/contract.js';
+import type { Store } from './store/engine.js';
 import { acquireStateLock, openStore } from './store/open.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';

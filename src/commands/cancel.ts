@@ -1,6 +1,7 @@
 import { EXIT } from '../job/errors.js';
 import { type JobId, stateOfPlace } from '../job/job.js';
-import type { CancelAnswer, Store } from '../store/contract.js';
+import type { CancelAnswer } from '../store/contract.js';
+import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule } from './command.js';
 import { byWorkspace, locateSystem, withExisting } from './system.js';

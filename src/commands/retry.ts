@@ -1,7 +1,8 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { type JobId, type JobState, stateOfPlace } from '../job/job.js';
 import { plural } from '../platform/duration-text.js';
-import type { RedriveAnswer, Store } from '../store/contract.js';
+import type { RedriveAnswer } from '../store/contract.js';
+import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { byWorkspace, groupByWorkspace, locateSystem, withExisting } from './system.js';

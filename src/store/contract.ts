@@ -1,22 +1,14 @@
 import type { JobId, JobState } from '../job/job.js';
 import type { AttemptReport, Next } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
-import type { ReadStore } from './read-contract.js';
 
 /*
  * One contract in four parts, so that each caller sees only its own: intake admits, dispatch claims and ends,
  * upkeep mends and obeys people, and views read (`read-contract.ts`). Every engine passes the same conformance core.
  *
  * Promised everywhere: idempotent by key, atomic per call, fenced by token. What only some engines can do is
- * declared in `Capabilities`. Times are wall-clock milliseconds unless a name says otherwise.
+ * declared in `Capabilities` (`engine.ts`). Times are wall-clock milliseconds unless a name says otherwise.
  */
-
-export interface Capabilities {
-  /** Claims follow the rank across all tasks. */
-  readonly globalOrder: boolean;
-  /** All claims of one call are taken in one transaction. */
-  readonly atomicBatchClaim: boolean;
-}
 
 // ------------------------------------------------------------------------------------------------- intake
 
@@ -258,11 +250,4 @@ export interface UpkeepStore {
   setPaused(workspace: string, task: string | null, paused: boolean, nowMs: number): Promise<boolean>;
   /** Removes up to `limit` ended jobs older than this; the ledger keeps what it knows. Returns how many went. */
   prune(endedBeforeMs: number, limit: number): Promise<number>;
-}
-
-// ------------------------------------------------------------------------------------------------- engine
-
-export interface Store extends IntakeStore, ClaimStore, UpkeepStore, ReadStore {
-  readonly capabilities: Capabilities;
-  close(): Promise<void>;
 }

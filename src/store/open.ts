@@ -1,12 +1,5 @@
 import type { Clock } from '../platform/clock.js';
-import type { Store } from './contract.js';
-
-/**
- * - `worker`: the one process that owns the state folder; waits at most 50 ms for a lock, then tries again later.
- * - `command`: a short writer; waits up to 5 s for a lock, and takes none for more than 1,000 rows.
- * - `read`: never writes, never waits for writers.
- */
-export type StoreUse = 'worker' | 'command' | 'read';
+import type { Store, StoreUse } from './engine.js';
 
 /**
  * Opens the store of a state folder. `worker` and `command` create and migrate it; `read` throws STORE_MISSING when

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { runCommandLine } from '../../src/commands/command-line.js';
 import { systemClock } from '../../src/platform/clock.js';
-import type { Store } from '../../src/store/contract.js';
-import { openStore, type StoreUse } from '../../src/store/open.js';
+import type { Store, StoreUse } from '../../src/store/engine.js';
+import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 interface Ran {

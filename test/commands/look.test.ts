@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Store } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import { textWidth } from '../../src/view/text-width.js';
 import { admit, claimOne, end, reject, retryAt, T0, turn } from '../conformance/given.js';
 import { type Bench, bench } from './in-process.js';

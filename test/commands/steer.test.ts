@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Store } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import { admit, claimOne, end, retryAt, turn } from '../conformance/given.js';
 import { until } from '../support/until.js';
 import { type Bench, bench } from './in-process.js';

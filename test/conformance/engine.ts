@@ -1,5 +1,4 @@
-import type { Capabilities, Store } from '../../src/store/contract.js';
-import type { StoreUse } from '../../src/store/open.js';
+import type { Capabilities, Store, StoreUse } from '../../src/store/engine.js';
 
 /** What the conformance suite must know of an engine: how to get at a fresh store of it, and what it does not claim to do. */
 export interface Engine {

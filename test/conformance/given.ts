@@ -9,10 +9,10 @@ import type {
   Owner,
   RejectedRecord,
   Scope,
-  Store,
   Turn,
   TurnResult,
 } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import type { FreshStore } from './engine.js';
 
 /** The instant at which every story of the suite begins. */

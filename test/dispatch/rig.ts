@@ -12,7 +12,8 @@ import { compactJson, ledgerHash, takeSnapshot } from '../../src/job/snapshot.js
 import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
-import type { AdmissionRecord, Ownership, Store } from '../../src/store/contract.js';
+import type { AdmissionRecord, Ownership } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
 import type { HistoryEntry, JobDetails } from '../../src/store/read-contract.js';
 import { builtCli } from '../support/built-program.js';

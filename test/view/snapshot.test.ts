@@ -9,7 +9,7 @@ import { defaultSettings, type Settings } from '../../src/heartbeat/settings.js'
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { identifyProcess } from '../../src/platform/process-identity.js';
-import type { Store } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../../src/view/snapshot.js';
 import { admit, claimOne, end, ownedStore, T0, turn } from '../conformance/given.js';

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { DoggedError, type ErrorCode } from '../../job/errors.js';
 import { type Clock, pause } from '../../platform/clock.js';
-import type { StoreUse } from '../open.js';
+import type { StoreUse } from '../engine.js';
 import { openDatabase } from './driver.js';
 import { refuseUnsafeLibrary, setPragmas } from './pragmas.js';
 

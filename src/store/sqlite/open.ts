@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import type { Store } from '../contract.js';
-import type { StoreUse } from '../open.js';
+import type { Store, StoreUse } from '../engine.js';
 import { type Connection, connect } from './connection.js';
 import { MIGRATIONS, migrate, refuseNewerSchema, schemaVersion } from './migrations/migrate.js';
 import { acquireStateLock } from './state-lock.js';

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
-import type { StoreUse } from '../open.js';
+import type { StoreUse } from '../engine.js';
 
 /** Older ones can lose committed pages when a WAL is reset while another process checkpoints. */
 const OLDEST_SAFE_SQLITE = '3.51.3';

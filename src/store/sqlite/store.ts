@@ -5,7 +5,6 @@ import type {
   AdmissionBatch,
   AdmissionReport,
   CancelAnswer,
-  Capabilities,
   CursorRecord,
   End,
   Orphan,
@@ -13,12 +12,11 @@ import type {
   Ownership,
   RedriveAnswer,
   Scope,
-  Store,
   TaskSettings,
   Turn,
   TurnResult,
 } from '../contract.js';
-import type { StoreUse } from '../open.js';
+import type { Capabilities, Store, StoreUse } from '../engine.js';
 import type { JobDetails, JobFilter, JobSummary, QueueCounts, StoredReject } from '../read-contract.js';
 import { Admission } from './admit.js';
 import { Dispatch } from './claim.js';

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
-import type { Store } from '../../../src/store/contract.js';
-import { openStore, type StoreUse } from '../../../src/store/open.js';
+import type { Store, StoreUse } from '../../../src/store/engine.js';
+import { openStore } from '../../../src/store/open.js';
 import { ownedStore } from '../../conformance/given.js';
 import { tempFolder } from '../../support/temp-folder.js';
 

@@ -7,7 +7,8 @@ import { expect, it } from 'vitest';
 import { PLACES } from '../../../src/job/job.js';
 import type { Next } from '../../../src/job/outcome.js';
 import { systemClock } from '../../../src/platform/clock.js';
-import type { Claim, Store } from '../../../src/store/contract.js';
+import type { Claim } from '../../../src/store/contract.js';
+import type { Store } from '../../../src/store/engine.js';
 import { openStore } from '../../../src/store/open.js';
 import { admit, end, type RecordSpec, retryAt, someOwner, T0, turn } from '../../conformance/given.js';
 

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { JOB_STATES } from '../../../src/job/job.js';
 import { systemClock } from '../../../src/platform/clock.js';
-import type { Store } from '../../../src/store/contract.js';
+import type { Store } from '../../../src/store/engine.js';
 import { connect } from '../../../src/store/sqlite/connection.js';
 import { migrate } from '../../../src/store/sqlite/migrations/migrate.js';
 import { SqliteStore } from '../../../src/store/sqlite/store.js';

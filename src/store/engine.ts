@@ -1,0 +1,22 @@
+import type { ClaimStore, IntakeStore, UpkeepStore } from './contract.js';
+import type { ReadStore } from './read-contract.js';
+
+/**
+ * - `worker`: the one process that owns the state folder; waits at most 50 ms for a lock, then tries again later.
+ * - `command`: a short writer; waits up to 5 s for a lock, and takes none for more than 1,000 rows.
+ * - `read`: never writes, never waits for writers.
+ */
+export type StoreUse = 'worker' | 'command' | 'read';
+
+export interface Capabilities {
+  /** Claims follow the rank across all tasks. */
+  readonly globalOrder: boolean;
+  /** All claims of one call are taken in one transaction. */
+  readonly atomicBatchClaim: boolean;
+}
+
+/** All four parts of the contract. Only composition roots and commands hold one; everybody else is handed a part. */
+export interface Store extends IntakeStore, ClaimStore, UpkeepStore, ReadStore {
+  readonly capabilities: Capabilities;
+  close(): Promise<void>;
+}
