@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { builtCli } from './built-program.js';
 import { until } from './until.js';
 
-export interface Ran {
+interface Ran {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
