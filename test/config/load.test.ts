@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadConfig, readConfig } from '../../src/config/load.js';
 import { DoggedError } from '../../src/job/errors.js';
+import { builtCli } from '../support/built-program.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const fixtures = fileURLToPath(new URL('../fixtures/configs', import.meta.url));
@@ -375,15 +377,21 @@ describe('a config with mistakes', () => {
       'dogged.config.mjs',
       /has no default export — write: export default/,
     ],
-    [
-      'needs the package where it is not installed',
-      'import { defineConfig } from "dogged";',
-      'dogged.config.mjs',
-      /cannot be run: .*without defineConfig/,
-    ],
     ['has a strange ending', 'slots: 4', 'dogged.config.toml', /has the ending ".toml" — use .yaml/],
   ])('a module or file that %s', async (_, text, name, expected) => {
     expect(await problemsOf(text, {}, name)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it('a module that needs the package where it is not installed is told of the ways without it', () => {
+    const folder = tempFolder();
+    writeFileSync(join(folder, 'dogged.config.mjs'), 'import { defineConfig } from "dogged";\n');
+    // In a process of its own: the test runner would resolve the package to this checkout.
+    const { status, stdout, stderr } = spawnSync(process.execPath, [builtCli(), 'check'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stdout + stderr).toMatch(/cannot be run: .*without defineConfig/);
+    expect(status).toBe(78);
   });
 
   it('TypeScript is run where Node can, and else the error names the ways out', async () => {
