@@ -9,6 +9,12 @@ const brokenFiles = report.testResults.filter(
   (file) => file.status === 'failed' && file.assertionResults.length === 0,
 );
 for (const file of brokenFiles) console.log(`could not run: ${file.name}\n${file.message}`);
+for (const file of report.testResults) {
+  for (const { status, fullName } of file.assertionResults) {
+    if (status === 'pending' || status === 'skipped' || status === 'todo')
+      console.log(`skipped: ${fullName}`);
+  }
+}
 const failed = report.numFailedTests + brokenFiles.length;
 const skipped = report.numPendingTests + report.numTodoTests;
 console.log(`${report.numPassedTests} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);

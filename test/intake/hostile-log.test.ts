@@ -115,7 +115,7 @@ describe('a log, when it is hostile:', () => {
   });
 
   it.skipIf(process.getuid?.() === 0)(
-    'without permission is shown, tried again later and later, and read when it may be',
+    'without permission is shown, tried again later and later, and read when it may be (skipped for root, who may read everything)',
     async () => {
       const { rig, path } = await logRig();
       writeFileSync(path, line(1), { mode: 0o000 });
