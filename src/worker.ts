@@ -19,6 +19,7 @@ import type { Store } from './store/engine.js';
 import { acquireStateLock, openStore } from './store/open.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
+import { createSourceNews } from './upkeep/source-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
 const FIRST_POLLS_MS = 1_000;
@@ -87,8 +88,10 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
     onUnwanted: () => shutdown.begin('the pair was stopped'),
   });
   let loopTurns = 0;
+  const news = createSourceNews({ sources: intake.status, clock, onNews: () => void beat.beatNow() });
   const lag = createLagMeter(clock, () => {
     loopTurns += 1;
+    news.look();
   });
   const report = createWorkerReport({
     config,

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { createSourceNews } from '../../src/upkeep/source-news.js';
+import { FakeClock } from '../support/fake-clock.js';
+
+function stand() {
+  const clock = new FakeClock();
+  const ideas = { name: 'ideas', problem: null as string | null, waitingFiles: 0 };
+  let told = 0;
+  const onNews = () => {
+    told += 1;
+  };
+  const news = createSourceNews({ sources: () => [ideas], clock, onNews });
+  return { clock, ideas, news, told: () => told };
+}
+
+test('a file that is being written, and its end, are told at once; what stays the same is not', async () => {
+  const { clock, ideas, news, told } = stand();
+  news.look();
+  expect(told()).toBe(0);
+  ideas.waitingFiles = 1;
+  news.look();
+  news.look();
+  expect(told()).toBe(1);
+  await clock.advance(6_000);
+  ideas.waitingFiles = 0;
+  news.look();
+  expect(told()).toBe(2);
+});
+
+test('a source that changes its mind all the time is told of every five seconds, and its last state is not missed', async () => {
+  const { clock, ideas, news, told } = stand();
+  for (let n = 0; n < 20; n += 1) {
+    ideas.problem = n % 2 === 0 ? 'gone' : null;
+    news.look();
+    await clock.advance(500);
+  }
+  expect(told()).toBeLessThanOrEqual(3);
+  const before = told();
+  ideas.problem = 'unreadable';
+  await clock.advance(5_000);
+  news.look();
+  expect(told()).toBe(before + 1);
+});
