@@ -74,7 +74,7 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
       pendingWarnMs: 300_000,
       restarts: { limit: 10, withinMs: 600_000, backoff: { minMs: 1_000, maxMs: 300_000 } },
     },
-    logs: { level: 'info', sizeBytes: 10_000_000, keep: 5 },
+    logs: { level: 'info', sizeBytes: 10 * 1024 * 1024, keep: 5 },
     shutdownGraceMs: 30_000,
     slots: 4,
     tasks: [],
