@@ -44,7 +44,8 @@ export const ERRORS = {
   STORE_DAMAGED: {
     exitCode: EXIT.failed,
     message: 'The database {file} is damaged: {detail}',
-    remedy: 'Stop dogged, keep a copy of the file, and put back the newest one from the backups folder.',
+    remedy:
+      'Stop dogged, keep a copy of the file, and put back a backup of yours (state/backups holds only those made before an upgrade).',
   },
   STORE_TOO_NEW: {
     exitCode: EXIT.config,
