@@ -2,13 +2,14 @@ import type { Config, SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
+import type { ReadStore } from '../store/read-contract.js';
 import { systemFiles } from './file-access.js';
 import { RejectCopies } from './reject-copies.js';
 import { SourcePoller, type SourceStatus } from './source-poller.js';
 
 export interface IntakeParts {
   readonly config: Config;
-  readonly store: IntakeStore;
+  readonly store: IntakeStore & Pick<ReadStore, 'account'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Called when a commit brought jobs. */

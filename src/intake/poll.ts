@@ -2,7 +2,9 @@ import { relative } from 'node:path';
 import type { SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import type { ReadStore } from '../store/read-contract.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
+import { ChangeHold } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';
 import type { SourceReader, Step } from './step.js';
 import { StepBatch } from './step-batch.js';
@@ -12,6 +14,7 @@ export interface PollParts {
   readonly source: SourceConfig;
   readonly reader: SourceReader;
   readonly door: AdmissionDoor;
+  readonly store: Pick<ReadStore, 'account'>;
   readonly copies: RejectCopies;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,15 +38,22 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   if (!door.isInStep) reader.restore(await door.cursors());
   const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
   const batch = new StepBatch();
-  const flush = () => batch.isEmpty || admitStep(batch.take(), parts, cycle, tally, paths);
+  const hold = new ChangeHold(source, parts.store, door.scope);
+  const admit = (step: Step) => admitStep(step, parts, cycle, tally, paths);
+  const flush = async () => batch.isEmpty || admit(await hold.sift(batch.take(), door.knows));
+  let isWhole = true;
   try {
     for (const step of steps) {
-      if (!batch.accepts(step) && !(await flush())) break;
+      if (!batch.accepts(step) && !(await flush())) isWhole = false;
+      if (!isWhole) break;
       batch.add(step);
       await turnOfLoop();
-      if (parts.isStopping()) break;
+      if (parts.isStopping()) isWhole = false;
     }
     await flush();
+    // A poll that broke off drops what it held; the cursors have not moved past it.
+    if (isWhole) for (const step of hold.release()) if (!(await admit(step))) break;
+    tally.addOutdated(hold.outdated);
   } catch (error) {
     door.isInStep = false;
     throw error;

@@ -3,6 +3,7 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
+import type { ReadStore } from '../store/read-contract.js';
 import { AdmissionDoor } from './admit.js';
 import { DirectoryReader } from './directory-source.js';
 import type { FileAccess } from './file-access.js';
@@ -13,7 +14,7 @@ import type { RejectCopies } from './reject-copies.js';
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
-  readonly store: IntakeStore;
+  readonly store: IntakeStore & Pick<ReadStore, 'account'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly copies: RejectCopies;
@@ -115,7 +116,7 @@ export class SourcePoller {
   }
 
   async #prepare(): Promise<PollParts> {
-    const { files, clock, tasks, copies, log, onQueued } = this.#parts;
+    const { files, clock, tasks, copies, log, onQueued, store } = this.#parts;
     const source = this.#source;
     const judge = await createJudge(source, tasks);
     const reader =
@@ -123,7 +124,7 @@ export class SourcePoller {
         ? new LogReader(source, judge, files, clock)
         : new DirectoryReader(source, judge, files, clock);
     const isStopping = () => this.#stopping;
-    return { source, reader, door: this.#door, copies, clock, log, onQueued, isStopping };
+    return { source, reader, door: this.#door, store, copies, clock, log, onQueued, isStopping };
   }
 
   /** Said once for each new cause: a source that stays broken does not fill the log. */

@@ -16,6 +16,12 @@ export class PollTally {
     this.#seen += answers.length + rejects.length;
   }
 
+  /** Records that a later one of the same document replaced before they were admitted. */
+  addOutdated(count: number): void {
+    if (count > 0) this.#results.set('older-ignored', this.of('older-ignored') + count);
+    this.#seen += count;
+  }
+
   get seen(): number {
     return this.#seen;
   }

@@ -6,7 +6,6 @@ import { createIntake } from '../../src/intake/intake.js';
 import { DoggedError } from '../../src/job/errors.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
-import type { IntakeStore } from '../../src/store/contract.js';
 import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { until } from '../support/until.js';
@@ -19,8 +18,9 @@ describe('a poll', () => {
   it('whose admission fails goes on from what was committed', async () => {
     let left = -1;
     const rig = await createRig((folder) => logSource(join(folder, 'log.ndjson')), {
-      wrapStore: (store): IntakeStore => ({
+      wrapStore: (store) => ({
         cursors: (scope) => store.cursors(scope),
+        account: (scope, records) => store.account(scope, records),
         admit(batch) {
           left -= 1;
           if (left === 0) throw new DoggedError('STORE_BUSY', { file: 'dogged.db', waitedMs: 50 });

@@ -15,7 +15,7 @@ import { createLog } from '../../src/platform/log.js';
 import type { IntakeStore } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
-import type { JobSummary } from '../../src/store/read-contract.js';
+import type { JobSummary, ReadStore } from '../../src/store/read-contract.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 
@@ -86,7 +86,7 @@ export interface RigOptions {
   readonly clock?: Clock;
   readonly wallMs?: number;
   /** Puts faults between the source and its store. */
-  readonly wrapStore?: (store: Store) => IntakeStore;
+  readonly wrapStore?: (store: Store) => IntakeStore & Pick<ReadStore, 'account'>;
 }
 
 /** A real store in a fresh folder and one source that is polled by hand, under a clock that stands still. */
