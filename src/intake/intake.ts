@@ -24,7 +24,7 @@ export interface Intake {
   /** Polls every source now. True when nothing is waited for: no half-written file, no second look. */
   pollOnce(): Promise<boolean>;
   status(): readonly SourceStatus[];
-  /** Finished polls of all sources. */
+  /** Finished polls of all sources, and steps of long ones. */
   readonly polls: number;
 }
 

@@ -19,6 +19,8 @@ export interface PollParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly onQueued: () => void;
+  /** Called after each slice: the poll goes on. */
+  readonly onSlice: () => void;
   /** Asked between two steps: true ends the poll early; what was read so far is admitted. */
   readonly isStopping: () => boolean;
 }
@@ -48,6 +50,7 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
       if (!isWhole) break;
       batch.add(step);
       await turnOfLoop();
+      parts.onSlice();
       if (parts.isStopping()) isWhole = false;
     }
     await flush();

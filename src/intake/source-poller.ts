@@ -11,6 +11,7 @@ import { createJudge } from './judge.js';
 import { LogReader } from './log-source.js';
 import { type PollParts, pollSource } from './poll.js';
 import type { RejectCopies } from './reject-copies.js';
+import type { ReadingProgress } from './step.js';
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
@@ -31,7 +32,12 @@ export interface SourceStatus {
   readonly waitingFiles: number;
   /** One of them; null when there is none. */
   readonly waitingPath: string | null;
+  /** A backlog that is being read just now. */
+  readonly reading: ReadingProgress | null;
 }
+
+/** A poll that reads a large backlog counts as often as this, or its worker would be taken for one that hangs. */
+const LONG_POLL_COUNTS_EVERY_MS = 10_000;
 
 /** Polls one source: on its own timer or on demand, never twice at once, and whatever goes wrong goes on. */
 export class SourcePoller {
@@ -47,6 +53,7 @@ export class SourcePoller {
   /** What the last poll threw, for people. */
   #failure: string | null = null;
   #polls = 0;
+  #countedAtMs = 0;
 
   constructor(source: SourceConfig, parts: PollerParts) {
     this.#source = source;
@@ -55,6 +62,7 @@ export class SourcePoller {
     this.#door = new AdmissionDoor(parts.store, scope);
   }
 
+  /** Polls that were finished, and steps of long ones. */
   get polls(): number {
     return this.#polls;
   }
@@ -86,6 +94,7 @@ export class SourcePoller {
       problem: this.#failure ?? reader?.problem ?? null,
       waitingFiles: reader?.waitingFiles ?? 0,
       waitingPath: reader?.waitingPath ?? null,
+      reading: reader?.reading ?? null,
     };
   }
 
@@ -104,6 +113,7 @@ export class SourcePoller {
   }
 
   async #pollGuarded(thorough: boolean): Promise<void> {
+    this.#countedAtMs = this.#parts.clock.monotonicMs();
     try {
       this.#poll ??= await this.#prepare();
       await pollSource(this.#poll, thorough);
@@ -123,8 +133,25 @@ export class SourcePoller {
       source.kind === 'log'
         ? new LogReader(source, judge, files, clock)
         : new DirectoryReader(source, judge, files, clock);
-    const isStopping = () => this.#stopping;
-    return { source, reader, door: this.#door, store, copies, clock, log, onQueued, isStopping };
+    return {
+      source,
+      reader,
+      door: this.#door,
+      store,
+      copies,
+      clock,
+      log,
+      onQueued,
+      onSlice: () => this.#countLongPoll(),
+      isStopping: () => this.#stopping,
+    };
+  }
+
+  #countLongPoll(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - this.#countedAtMs < LONG_POLL_COUNTS_EVERY_MS) return;
+    this.#countedAtMs = nowMs;
+    this.#polls += 1;
   }
 
   /** Said once for each new cause: a source that stays broken does not fill the log. */
