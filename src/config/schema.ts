@@ -250,6 +250,9 @@ export const configSchema = z.strictObject(
     keep: duration('1s', '3650d')
       .prefault('30d')
       .describe('Ended jobs are pruned after this. Their keys stay known for ever.'),
+    reconcile: duration('1s', '1d')
+      .prefault('5m')
+      .describe('How often the worker holds sources that changed against the ledger as a whole.'),
     shutdownGrace: duration('0s', '1d')
       .prefault('30s')
       .describe('How long running jobs may go on at a stop; what is cut off runs again, uncharged.'),

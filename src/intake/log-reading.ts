@@ -158,8 +158,8 @@ export class LogReading implements LogSink {
   }
 
   value(found: FoundValue, standsAlone: boolean): boolean {
-    const { judge, clock } = this.#parts;
-    const judged = judge({ ...found, fallbackKey: null }, this.generation, clock.wallMs());
+    const { judge, clock, path } = this.#parts;
+    const judged = judge({ ...found, path, fallbackKey: null }, this.generation, clock.wallMs());
     if (!isRefusal(judged)) {
       this.#records.push(judged);
       return true;

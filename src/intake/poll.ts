@@ -9,6 +9,7 @@ import type { RejectCopies } from './reject-copies.js';
 import type { SourceReader, Step } from './step.js';
 import { StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
+import { turnOfLoop } from './turn-of-loop.js';
 
 export interface PollParts {
   readonly source: SourceConfig;
@@ -105,10 +106,4 @@ function placeName(source: SourceConfig, paths: Set<string>): string {
   if (source.kind === 'log' || only === undefined) return source.path;
   if (paths.size === 1) return only;
   return `${source.path} (${paths.size} files, among them ${relative(source.path, only)})`;
-}
-
-function turnOfLoop(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

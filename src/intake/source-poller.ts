@@ -1,21 +1,25 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
-import type { Clock } from '../platform/clock.js';
+import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
 import type { ReadStore } from '../store/read-contract.js';
 import { AdmissionDoor } from './admit.js';
-import { DirectoryReader } from './directory-source.js';
 import type { FileAccess } from './file-access.js';
 import { createJudge } from './judge.js';
-import { LogReader } from './log-source.js';
 import { type PollParts, pollSource } from './poll.js';
+import { type ReconcileParts, type Reconciliation, reconcileSource } from './reconcile.js';
 import type { RejectCopies } from './reject-copies.js';
+import { createReader } from './source-reader.js';
+import { isSmall } from './source-size.js';
 import type { ReadingProgress } from './step.js';
+
+/** What a source asks the store beside its admissions. */
+export type PolledReads = Pick<ReadStore, 'account' | 'knowsRejects'>;
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
-  readonly store: IntakeStore & Pick<ReadStore, 'account'>;
+  readonly store: IntakeStore & PolledReads;
   readonly clock: Clock;
   readonly log: Log;
   readonly copies: RejectCopies;
@@ -36,6 +40,16 @@ export interface SourceStatus {
   readonly reading: ReadingProgress | null;
 }
 
+/** Between two looks at a file that is being written. */
+const LOOK_AGAIN_MS = 250;
+const MOST_LOOKS = 4;
+
+/** What a reconciliation came to, and how many records the polls before it queued. */
+export interface SourceReconciliation extends Reconciliation {
+  readonly name: string;
+  readonly polled: number;
+}
+
 /** A poll that reads a large backlog counts as often as this, or its worker would be taken for one that hangs. */
 const LONG_POLL_COUNTS_EVERY_MS = 10_000;
 
@@ -54,6 +68,8 @@ export class SourcePoller {
   #failure: string | null = null;
   #polls = 0;
   #countedAtMs = 0;
+  /** Records were read since they were last held against the ledger. */
+  #hasMoved = true;
 
   constructor(source: SourceConfig, parts: PollerParts) {
     this.#source = source;
@@ -86,6 +102,55 @@ export class SourcePoller {
     return this.#failure === null && (this.#poll?.reader.status().settled ?? false);
   }
 
+  /**
+   * Polls until everything is taken that can be, then holds all that stands in the files against the ledger and closes what
+   * is open. Nothing else polls this source meanwhile. `moved` passes over a source that has not changed since the last
+   * time, and one too large to be read whole every few minutes: null. Throws what the store throws.
+   */
+  async reconcile(
+    which: 'all' | 'moved',
+    onProgress: ReconcileParts['onProgress'],
+  ): Promise<SourceReconciliation | null> {
+    if (which === 'moved' && (!this.#hasMoved || !isSmall(this.#source, this.#parts.files))) return null;
+    while (this.#running !== null) await this.#running;
+    const work = this.#reconcile(onProgress);
+    this.#running = work
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        this.#running = null;
+      });
+    return work;
+  }
+
+  async #reconcile(onProgress: ReconcileParts['onProgress']): Promise<SourceReconciliation> {
+    const { tasks, store, clock, files, onQueued } = this.#parts;
+    let polled = 0;
+    for (let look = 1; look <= MOST_LOOKS && !this.#stopping; look += 1) {
+      polled += await this.#pollGuarded(true);
+      if (this.#poll?.reader.status().settled) break;
+      await pause(clock, LOOK_AGAIN_MS);
+    }
+    this.#hasMoved = false;
+    const reconciliation = await reconcileSource({
+      source: this.#source,
+      tasks,
+      store,
+      clock,
+      files,
+      lookAgainMs: LOOK_AGAIN_MS,
+      onQueued,
+      onProgress: (reading) => {
+        this.#countLongPoll();
+        onProgress(reading);
+      },
+      isStopping: () => this.#stopping,
+    });
+    return { ...reconciliation, name: this.#source.name, polled };
+  }
+
   status(): SourceStatus {
     const reader = this.#poll?.reader.status();
     return {
@@ -106,33 +171,37 @@ export class SourcePoller {
 
   /** One poll; whoever calls while it runs waits for the same one. Never rejects. */
   #run(thorough: boolean): Promise<void> {
-    this.#running ??= this.#pollGuarded(thorough).finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#pollGuarded(thorough)
+      .then(() => undefined)
+      .finally(() => {
+        this.#running = null;
+      });
     return this.#running;
   }
 
-  async #pollGuarded(thorough: boolean): Promise<void> {
+  /** How many records it queued. */
+  async #pollGuarded(thorough: boolean): Promise<number> {
     this.#countedAtMs = this.#parts.clock.monotonicMs();
+    let queued = 0;
     try {
       this.#poll ??= await this.#prepare();
-      await pollSource(this.#poll, thorough);
+      const tally = await pollSource(this.#poll, thorough);
+      queued = tally.queued;
+      if (tally.seen > 0) this.#hasMoved = true;
       this.#failure = null;
     } catch (error) {
       this.#fail(error);
     }
     this.#polls += 1;
     this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
+    return queued;
   }
 
   async #prepare(): Promise<PollParts> {
     const { files, clock, tasks, copies, log, onQueued, store } = this.#parts;
     const source = this.#source;
     const judge = await createJudge(source, tasks);
-    const reader =
-      source.kind === 'log'
-        ? new LogReader(source, judge, files, clock)
-        : new DirectoryReader(source, judge, files, clock);
+    const reader = createReader(source, judge, files, clock);
     return {
       source,
       reader,

@@ -80,7 +80,6 @@ describe('a key that stands several times in a document whose changes run again'
     const { rig, rewrite } = await eventLog({
       wrapStore: (store) => ({
         cursors: (scope) => store.cursors(scope),
-        account: (scope, records) => store.account(scope, records),
         async admit(batch: AdmissionBatch) {
           // What was held comes last, with the cursor.
           if (failing && batch.cursors.length > 0) {

@@ -20,7 +20,6 @@ describe('a poll', () => {
     const rig = await createRig((folder) => logSource(join(folder, 'log.ndjson')), {
       wrapStore: (store) => ({
         cursors: (scope) => store.cursors(scope),
-        account: (scope, records) => store.account(scope, records),
         admit(batch) {
           left -= 1;
           if (left === 0) throw new DoggedError('STORE_BUSY', { file: 'dogged.db', waitedMs: 50 });

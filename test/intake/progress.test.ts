@@ -13,7 +13,6 @@ async function watched(
   const rig: Rig = await createRig(makeSource, {
     wrapStore: (store) => ({
       cursors: (scope) => store.cursors(scope),
-      account: (scope, records) => store.account(scope, records),
       admit(batch) {
         onAdmit(rig);
         return store.admit(batch);
