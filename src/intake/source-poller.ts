@@ -70,6 +70,8 @@ export class SourcePoller {
   #countedAtMs = 0;
   /** Records were read since they were last held against the ledger. */
   #hasMoved = true;
+  /** Who waits for a reconciliation hears how its polls go on, too. */
+  #onProgress: ReconcileParts['onProgress'] | null = null;
 
   constructor(source: SourceConfig, parts: PollerParts) {
     this.#source = source;
@@ -128,11 +130,13 @@ export class SourcePoller {
   async #reconcile(onProgress: ReconcileParts['onProgress']): Promise<SourceReconciliation> {
     const { tasks, store, clock, files, onQueued } = this.#parts;
     let polled = 0;
+    this.#onProgress = onProgress;
     for (let look = 1; look <= MOST_LOOKS && !this.#stopping; look += 1) {
       polled += await this.#pollGuarded(true);
       if (this.#poll?.reader.status().settled) break;
       await pause(clock, LOOK_AGAIN_MS);
     }
+    this.#onProgress = null;
     this.#hasMoved = false;
     const reconciliation = await reconcileSource({
       source: this.#source,
@@ -211,7 +215,10 @@ export class SourcePoller {
       clock,
       log,
       onQueued,
-      onSlice: () => this.#countLongPoll(),
+      onSlice: () => {
+        this.#countLongPoll();
+        this.#onProgress?.(reader.status().reading);
+      },
       isStopping: () => this.#stopping,
     };
   }
