@@ -15,33 +15,30 @@ import type { Step } from './step.js';
  */
 export class AdmissionDoor {
   readonly #store: IntakeStore;
-  readonly scope: Scope;
+  readonly #scope: Scope;
   readonly #epochs = new Map<string, number>();
   /** False until the cursors are read, and again after a step that may or may not have been written. */
   isInStep = false;
 
   constructor(store: IntakeStore, scope: Scope) {
     this.#store = store;
-    this.scope = scope;
+    this.#scope = scope;
   }
 
   async cursors(): Promise<readonly CursorRecord[]> {
-    const cursors = await this.#store.cursors(this.scope);
+    const cursors = await this.#store.cursors(this.#scope);
     this.#epochs.clear();
     for (const { path, epoch } of cursors) this.#epochs.set(path, epoch);
     this.isInStep = true;
     return cursors;
   }
 
-  /** Whether the store has a cursor for a path: something of it was read before. */
-  readonly knows = (path: string): boolean => this.#epochs.has(path);
-
   /** Throws what the store throws (STORE_BUSY …): nothing was written then, and the step is to be read again. */
   async admit(step: Step, cycle: string, nowMs: number): Promise<AdmissionReport> {
     failpoint('intake.after-read');
     this.isInStep = false;
     const report = await this.#store.admit({
-      scope: this.scope,
+      scope: this.#scope,
       cycle,
       records: step.records,
       rejects: step.rejects.map(({ copy: _, ...reject }) => reject),

@@ -1,93 +1,95 @@
-import type { SourceConfig } from '../config/config.js';
-import type { AdmissionRecord, Scope } from '../store/contract.js';
-import type { ReadStore } from '../store/read-contract.js';
-import { SLICE_RECORDS, type Step } from './step.js';
+import type { AdmissionAnswer, AdmissionRecord } from '../store/contract.js';
+import { PAUSE, SLICE_RECORDS, type Step } from './step.js';
 
-/** Beyond this the oldest changes are let go early: some may then run once more than they need, none is lost. */
+/** More than this is not kept in memory: what was held so far is then made first. */
 const MOST_HELD_BYTES = 32 * 1024 * 1024;
 
+interface HeldChange {
+  readonly record: AdmissionRecord;
+  /** How many older versions of it this poll has met before. */
+  readonly repeated: number;
+}
+
+/** What the records of one step came to. */
+export interface Settled {
+  readonly answers: readonly Pick<AdmissionAnswer, 'result' | 'repeats'>[];
+  readonly repeated: number;
+}
+
 /**
- * Holds changed records back while a document is read again from its beginning. A key may stand in it more than once, as
- * in a log of events; the ledger knows its last version, so each earlier one looks like a change and, under `onChange:
- * rerun`, would run again with every rewrite of the file, and the last one after it. What counts is how the key stands at
- * the end of the reading. Until then the cursors wait, too: a reading that is broken off begins anew.
+ * Of a key that stands more than once in what one poll reads, the last version counts: else a file that is read anew would
+ * run each record again that was ever changed in it. So a change is held until the poll has read on to its end, and every
+ * cursor behind it with it: after a crash both are read again.
  */
 export class ChangeHold {
-  readonly #isNeeded: boolean;
-  readonly #store: Pick<ReadStore, 'account'>;
-  readonly #scope: Scope;
-  readonly #records = new Map<string, AdmissionRecord>();
+  readonly #held = new Map<string, HeldChange>();
   readonly #cursors = new Map<string, Step['cursors'][number]>();
   #heldBytes = 0;
-  #isHolding = false;
-  #outdated = 0;
 
-  constructor(source: SourceConfig, store: Pick<ReadStore, 'account'>, scope: Scope) {
-    // A version field tells which is older, and without a key a change is another record.
-    this.#isNeeded = source.onChange === 'rerun' && source.key !== null && source.version === null;
-    this.#store = store;
-    this.#scope = scope;
+  get isEmpty(): boolean {
+    return this.#held.size + this.#cursors.size === 0;
   }
 
-  /** Records of this poll that a later one of the same document replaced. */
-  get outdated(): number {
-    return this.#outdated;
+  get isFull(): boolean {
+    return this.#heldBytes > MOST_HELD_BYTES;
   }
 
-  /** What of a step can be admitted now. `isKnown`: whether the store has a cursor for a path. */
-  async sift(step: Step, isKnown: (path: string) => boolean): Promise<Step> {
-    if (!this.#isNeeded) return step;
-    this.#isHolding ||= step.rereadPaths.some(isKnown);
-    if (!this.#isHolding) return step;
-    const accounts = await this.#store.account(this.#scope, step.records);
-    const released: AdmissionRecord[] = [];
-    for (const [i, record] of step.records.entries()) {
-      const account = accounts[i];
-      const isChange =
-        account !== undefined &&
-        account.state !== null &&
-        (account.wouldBe === 'queued' || account.wouldBe === 'superseded');
-      if (account?.state !== null) this.#drop(record.key);
-      if (isChange) this.#hold(record);
-      else released.push(record);
-    }
+  /** The step as it may be admitted now: it asks what has changed, and changes nothing of that. */
+  asking(step: Step): Step {
+    if (this.isEmpty && !step.records.some(canWait)) return step;
+    const cursors = this.#held.size === 0 ? this.#takeCursors() : [];
     for (const cursor of step.cursors) this.#cursors.set(cursor.path, cursor);
-    if (this.#heldBytes > MOST_HELD_BYTES) released.push(...this.#takeRecords());
-    return { ...step, records: released, cursors: [] };
+    const records = step.records.map((record) =>
+      canWait(record) ? { ...record, onChange: 'ignore' as const } : record,
+    );
+    return { ...step, records, cursors };
   }
 
-  /** What was held, once everything is read: the cursors move with the last of it. */
-  release(): readonly Step[] {
-    const records = this.#takeRecords();
+  /** Takes the answers to `asking(step)`: what has changed is held, and counts once it is known what became of it. */
+  answered(step: Step, answers: readonly AdmissionAnswer[]): Settled {
+    const settled: Settled['answers'][number][] = [];
+    for (const [n, answer] of answers.entries()) {
+      const record = step.records[n];
+      const former = record && this.#held.get(record.key);
+      if (former !== undefined) settled.push({ result: 'older-ignored' });
+      if (record !== undefined && canWait(record) && answer.result === 'changed-ignored') {
+        this.#held.set(record.key, { record, repeated: former === undefined ? 0 : former.repeated + 1 });
+        this.#heldBytes += record.payload.bytes.length;
+        continue;
+      }
+      if (former !== undefined) this.#held.delete(record?.key ?? '');
+      settled.push(answer);
+    }
+    return { answers: settled, repeated: countRepeated(settled) };
+  }
+
+  /** What has waited, to be admitted as it is. The cursors come with the last step. */
+  *rest(): Generator<Step & { readonly repeated: number }, void> {
+    const held = [...this.#held.values()];
+    this.#held.clear();
+    this.#heldBytes = 0;
+    for (let from = 0; from < held.length; from += SLICE_RECORDS) {
+      const slice = held.slice(from, from + SLICE_RECORDS);
+      const isLast = from + SLICE_RECORDS >= held.length;
+      const repeated = slice.reduce((sum, change) => sum + change.repeated, 0);
+      const records = slice.map(({ record }) => record);
+      yield { ...PAUSE, records, cursors: isLast ? this.#takeCursors() : [], repeated };
+    }
+    if (this.#cursors.size > 0) yield { ...PAUSE, cursors: this.#takeCursors(), repeated: 0 };
+  }
+
+  #takeCursors(): Step['cursors'] {
     const cursors = [...this.#cursors.values()];
     this.#cursors.clear();
-    if (records.length + cursors.length === 0) return [];
-    const steps: Step[] = [];
-    for (let from = 0; from === 0 || from < records.length; from += SLICE_RECORDS) {
-      const isLast = from + SLICE_RECORDS >= records.length;
-      const part = records.slice(from, from + SLICE_RECORDS);
-      steps.push({ records: part, rejects: [], rereadPaths: [], cursors: isLast ? cursors : [] });
-    }
-    return steps;
+    return cursors;
   }
+}
 
-  #hold(record: AdmissionRecord): void {
-    this.#records.set(record.key, record);
-    this.#heldBytes += record.payload.bytes.length;
-  }
+/** A version field tells by itself which version is the newer; copies of unkeyed records never change. */
+function canWait({ onChange, version, occurrenceIn }: AdmissionRecord): boolean {
+  return onChange === 'rerun' && version.order === null && occurrenceIn === null;
+}
 
-  #drop(key: string): void {
-    const held = this.#records.get(key);
-    if (held === undefined) return;
-    this.#records.delete(key);
-    this.#heldBytes -= held.payload.bytes.length;
-    this.#outdated += 1;
-  }
-
-  #takeRecords(): AdmissionRecord[] {
-    const records = [...this.#records.values()];
-    this.#records.clear();
-    this.#heldBytes = 0;
-    return records;
-  }
+export function countRepeated(answers: Settled['answers']): number {
+  return answers.filter(({ repeats }) => repeats).length;
 }

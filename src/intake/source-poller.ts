@@ -202,7 +202,7 @@ export class SourcePoller {
   }
 
   async #prepare(): Promise<PollParts> {
-    const { files, clock, tasks, copies, log, onQueued, store } = this.#parts;
+    const { files, clock, tasks, copies, log, onQueued } = this.#parts;
     const source = this.#source;
     const judge = await createJudge(source, tasks);
     const reader = createReader(source, judge, files, clock);
@@ -210,7 +210,6 @@ export class SourcePoller {
       source,
       reader,
       door: this.#door,
-      store,
       copies,
       clock,
       log,

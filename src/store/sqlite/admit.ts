@@ -122,25 +122,26 @@ export class Admission {
     const known = this.#learnOrRecall(scopeId, keyHash, record.version);
     if (known === null) {
       admitted.new += 1;
-      return answer('queued', this.#door.open(scopeId, record, batch, null));
+      return answer('queued', this.#door.open(scopeId, record, batch, null), false);
     }
 
     const job = this.#door.find(known.jobId);
     const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
+    const repeats = job?.cycle === batch.cycle;
     switch (verdict) {
       case 'queued': {
         const opened = this.#door.open(scopeId, record, batch, job);
         this.#relearn.run(record.version.hash, record.version.order, opened.id, scopeId, keyHash);
-        return answer(verdict, opened);
+        return answer(verdict, opened, repeats);
       }
       case 'superseded': {
         if (job === undefined) throw new Error('only a pending job can be superseded');
         const replaced = this.#door.replace(job, record, batch);
         this.#relearn.run(record.version.hash, record.version.order, job.id, scopeId, keyHash);
-        return answer(verdict, replaced);
+        return answer(verdict, replaced, repeats);
       }
       default:
-        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job);
+        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
     }
   }
 
@@ -163,8 +164,13 @@ export class Admission {
   }
 }
 
-function answer(result: AdmissionResult, job: Pick<KnownJob, 'id' | 'place'>): AdmissionAnswer {
-  return { result, id: String(job.id), state: stateOfPlace(job.place) };
+function answer(
+  result: AdmissionResult,
+  job: Pick<KnownJob, 'id' | 'place'>,
+  repeats: boolean,
+): AdmissionAnswer {
+  const found = { result, id: String(job.id), state: stateOfPlace(job.place) };
+  return repeats ? { ...found, repeats } : found;
 }
 
 function settledAnswer(result: AdmissionResult, known: KnownRecord): AdmissionAnswer {
