@@ -5,7 +5,7 @@ import type { Log } from '../platform/log.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
 import type { RejectCopies } from './reject-copies.js';
 import type { SourceReader, Step } from './step.js';
-import { StepBatch } from './step-batch.js';
+import { rowsOf, StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
 
 export interface PollParts {
@@ -35,7 +35,14 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   if (!door.isInStep) reader.restore(await door.cursors());
   const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
   const batch = new StepBatch();
-  const flush = () => batch.isEmpty || admitStep(batch.take(), parts, cycle, tally, paths);
+  const flush = async () => {
+    if (batch.isEmpty) return true;
+    const step = batch.take();
+    const startMs = clock.monotonicMs();
+    const isCommitted = await admitStep(step, parts, cycle, tally, paths);
+    batch.tune(rowsOf(step), clock.monotonicMs() - startMs);
+    return isCommitted;
+  };
   try {
     for (const step of steps) {
       if (!batch.accepts(step) && !(await flush())) break;
