@@ -159,7 +159,8 @@ export class LogReading implements LogSink {
 
   value(found: FoundValue, standsAlone: boolean): boolean {
     const { judge, clock } = this.#parts;
-    const judged = judge({ ...found, fallbackKey: null }, this.generation, clock.wallMs());
+    const { bytes, isAscii, scanned } = found;
+    const judged = judge({ bytes, isAscii, scanned, fallbackKey: null }, this.generation, clock.wallMs());
     if (!isRefusal(judged)) {
       this.#records.push(judged);
       return true;
