@@ -159,7 +159,9 @@ export class LogReading implements LogSink {
 
   value(found: FoundValue, standsAlone: boolean): boolean {
     const { judge, clock, path } = this.#parts;
-    const judged = judge({ ...found, path, fallbackKey: null }, this.generation, clock.wallMs());
+    const { bytes, isAscii, scanned, offset, line } = found;
+    const raw = { bytes, isAscii, scanned, path, offset, line, fallbackKey: null };
+    const judged = judge(raw, this.generation, clock.wallMs());
     if (!isRefusal(judged)) {
       this.#records.push(judged);
       return true;

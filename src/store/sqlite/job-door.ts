@@ -71,7 +71,9 @@ export class JobDoor {
     const { names, permits, tally } = this.#core;
     const queue = names.queue(batch.scope.workspace, record.task);
     const afterJob = former ? this.#stillRunning(former) : null;
-    const place = afterJob === null ? permits.seat({ queueId: queue.id, ...record }, batch.nowMs) : 'parked';
+    // Not the record spread out: this is done for each of 100,000 records.
+    const seeker = { queueId: queue.id, group: record.group, runAtMs: record.runAtMs };
+    const place = afterJob === null ? permits.seat(seeker, batch.nowMs) : 'parked';
     const id = this.nextId();
     this.#nextId = id + 1;
     this.#insert.run(

@@ -18,6 +18,8 @@ export const KIND_CODES: Readonly<Record<Scope['kind'], number>> = { source: 0, 
 export class Names {
   readonly #queues = new Map<number, Queue>();
   readonly #queuesByName = new Map<string, Queue>();
+  /** Jobs come in runs of one task: for most of them even the look-up by name is spared. */
+  #lastQueue: Queue | null = null;
   readonly #scopes = new Map<number, Scope>();
   readonly #scopesByName = new Map<string, number>();
 
@@ -49,15 +51,21 @@ export class Names {
   forget(): void {
     this.#queues.clear();
     this.#queuesByName.clear();
+    this.#lastQueue = null;
     this.#scopes.clear();
     this.#scopesByName.clear();
   }
 
   /** The queue of a task in a workspace, made if there is none yet. */
   queue(workspace: string, task: string): Queue {
+    const last = this.#lastQueue;
+    if (last !== null && last.task === task && last.workspace === workspace) return last;
     const name = `${workspace}/${task}`;
-    const known = this.#queuesByName.get(name);
-    if (known !== undefined) return known;
+    this.#lastQueue = this.#queuesByName.get(name) ?? this.#readQueue(name, workspace, task);
+    return this.#lastQueue;
+  }
+
+  #readQueue(name: string, workspace: string, task: string): Queue {
     let queue = this.#selectQueue.get(workspace, task);
     if (queue === undefined) {
       this.#insertQueue.run(workspace, task);
