@@ -110,7 +110,7 @@ const sourceSchema = z.strictObject(
     network: flag
       .prefault(false)
       .describe(
-        'Set it for NFS, SMB and other mounts whose time stamps are coarse: they are then trusted less.',
+        'Set it for NFS, SMB and other mounts: they are read in a thread of their own, and their time stamps are trusted less.',
       ),
   },
   'must be a source such as { log: ./ideas.json, task: implement }',

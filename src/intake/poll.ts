@@ -6,14 +6,14 @@ import type { AdmissionAnswer } from '../store/contract.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
 import { ChangeHold, countRepeated } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';
-import type { SourceReader, Step } from './step.js';
+import type { PolledReader, Step } from './step.js';
 import { rowsOf, StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
 import { turnOfLoop } from './turn-of-loop.js';
 
 export interface PollParts {
   readonly source: SourceConfig;
-  readonly reader: SourceReader;
+  readonly reader: PolledReader;
   readonly door: AdmissionDoor;
   readonly copies: RejectCopies;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   };
   try {
     let isInStep = true;
-    for (const step of steps) {
+    for await (const step of steps) {
       isInStep = batch.accepts(step) || (await flush());
       if (!isInStep) break;
       batch.add(step);

@@ -13,6 +13,7 @@ import type { RejectCopies } from './reject-copies.js';
 import { createReader } from './source-reader.js';
 import { isSmall } from './source-size.js';
 import type { ReadingProgress } from './step.js';
+import { ThreadedReader } from './threaded-reader.js';
 
 /** What a source asks the store beside its admissions. */
 export type PolledReads = Pick<ReadStore, 'account' | 'knowsRejects'>;
@@ -94,6 +95,7 @@ export class SourcePoller {
     this.#timed = false;
     this.#stopping = true;
     this.#cancelTimer();
+    this.#poll?.reader.close?.();
     await this.#running;
   }
 
@@ -113,7 +115,9 @@ export class SourcePoller {
     which: 'all' | 'moved',
     onProgress: ReconcileParts['onProgress'],
   ): Promise<SourceReconciliation | null> {
-    if (which === 'moved' && (!this.#hasMoved || !isSmall(this.#source, this.#parts.files))) return null;
+    // A mount is never touched from the loop: it may not answer.
+    const isPassedOver = this.#source.network || !this.#hasMoved || !isSmall(this.#source, this.#parts.files);
+    if (which === 'moved' && isPassedOver) return null;
     while (this.#running !== null) await this.#running;
     const work = this.#reconcile(onProgress);
     this.#running = work
@@ -194,7 +198,8 @@ export class SourcePoller {
       if (tally.seen > 0) this.#hasMoved = true;
       this.#failure = null;
     } catch (error) {
-      this.#fail(error);
+      // A stop may end a poll that waits for a mount.
+      if (!this.#stopping) this.#fail(error);
     }
     this.#polls += 1;
     this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
@@ -204,8 +209,9 @@ export class SourcePoller {
   async #prepare(): Promise<PollParts> {
     const { files, clock, tasks, copies, log, onQueued } = this.#parts;
     const source = this.#source;
-    const judge = await createJudge(source, tasks);
-    const reader = createReader(source, judge, files, clock);
+    const reader = source.network
+      ? new ThreadedReader(source, tasks, clock)
+      : createReader(source, await createJudge(source, tasks), files, clock);
     return {
       source,
       reader,

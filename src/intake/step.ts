@@ -75,6 +75,13 @@ export interface SourceReader {
   status(): ReaderStatus;
 }
 
+/** A reader as a poll uses it: one that works in a thread of its own hands its steps over when they come. */
+export interface PolledReader extends Pick<SourceReader, 'restore' | 'status'> {
+  poll(at: Moment, thorough: boolean): Iterable<Step> | AsyncIterable<Step>;
+  /** Ends a poll that waits for an answer which may never come. */
+  close?(): void;
+}
+
 /** The loop is held for about this long by one slice: far below what a person or a heartbeat notices. */
 const SLICE_MS = 4;
 /** One transaction of this many rows takes about as long as reading them. */
