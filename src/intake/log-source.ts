@@ -5,7 +5,7 @@ import type { CursorRecord } from '../store/contract.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
 import { LogProgress } from './log-progress.js';
-import type { ReadingParts } from './log-reading.js';
+import type { LogReading, ReadingParts } from './log-reading.js';
 import { findRotation, type Rotation } from './log-rotation.js';
 import { type LogScan, peekFormat, scanLog } from './log-scan.js';
 import { LogWait } from './log-wait.js';
@@ -159,7 +159,7 @@ export class LogReader implements SourceReader {
   #isWorthOpening(stamp: Stamp, at: Moment): boolean {
     if (this.#sighting === null || !sameStamp(this.#sighting.stamp, stamp)) return true;
     if (this.#sighting.racy || this.#isRewritten || this.#followsMoved) return true;
-    if (this.#progress.reading?.audit.isDue) return true;
+    if (this.#progress.isAuditDue) return true;
     return this.#wait.why === 'settling' || this.#wait.isStale(at);
   }
 
@@ -169,8 +169,8 @@ export class LogReader implements SourceReader {
       return;
     }
     this.#followsMoved = false;
-    const reading =
-      this.#isRewritten || (yield* this.#isNextGeneration(file)) ? null : this.#progress.fitting(file);
+    const isOther = this.#isRewritten || (yield* this.#isNextGeneration(file));
+    const reading = isOther ? null : this.#progress.fitting(file);
     if (reading === null) {
       yield* this.#startOver(file, at);
     } else {
@@ -232,13 +232,13 @@ export class LogReader implements SourceReader {
    */
   *#readRotated(present: OpenFile | null, at: Moment): Generator<Step, boolean> {
     const last = this.#lastStamp;
-    if (last === null || this.#progress.isAtStart) return false;
+    if (last === null) return false;
     const rotation = yield* this.#findRotation(last, present);
     if (rotation.gap !== null) yield { ...PAUSE, rejects: [gapReject(rotation.gap, last)] };
     for (const [n, path] of rotation.paths.entries()) {
       const file = openFile(this.#files, path);
       try {
-        const reading = n === 0 ? this.#progress.fitting(file) : this.#progress.next();
+        const reading = n === 0 ? yield* this.#firstOf(rotation, file) : this.#progress.next();
         if (reading === null) return false;
         yield* this.#progress.drain(reading, file, at, null);
         const isOver = present !== null || n < rotation.paths.length - 1;
@@ -254,6 +254,15 @@ export class LogReader implements SourceReader {
     return true;
   }
 
+  /** Nobody looks at a rotated file again: what was consumed of it must be unchanged as a whole to be gone on with. */
+  *#firstOf(rotation: Rotation, file: OpenFile): Generator<Step, LogReading | null> {
+    if (!rotation.goesOn) return this.#progress.fresh();
+    const reading = this.#progress.fitting(file);
+    if (reading === null) return null;
+    const audit = reading.audit.runWhole(this.#files, file.fd, reading.print);
+    return (yield* pausing(audit)) === 'same' ? reading : this.#progress.fresh();
+  }
+
   *#findRotation(last: Stamp, present: OpenFile | null): Generator<Step, Rotation> {
     const stamps = { last, present: present?.stamp ?? null };
     const fits = (path: string, isSameInode: boolean) =>
@@ -265,10 +274,14 @@ export class LogReader implements SourceReader {
     return yield* pausing(findRotation(this.#files, this.#source.path, stamps, fits));
   }
 
-  /** Without keys a new file may well begin like the old one: then it is the old one's being there that tells. */
+  /**
+   * A new file that may well begin like the old one: without keys, or where nothing of the old one was taken, so that
+   * every file begins like it. Then it is the old one's being there that tells.
+   */
   *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
     const last = this.#lastStamp;
-    if (this.#source.key !== null || last === null || sameInode(last, file.stamp)) return false;
+    if (last === null || sameInode(last, file.stamp)) return false;
+    if (this.#source.key !== null && !this.#progress.isEmpty) return false;
     return (yield* this.#findRotation(last, file)).isContinued;
   }
 
