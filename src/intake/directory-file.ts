@@ -58,8 +58,14 @@ export class DirectoryFile {
     this.#digest = cursor.digest;
     this.#whole = cursor.whole;
     this.#lastStamp = cursor.stamp;
-    const then = { wallMs: cursor.observedAtMs, monotonicMs: this.#parts.clock.monotonicMs() };
-    this.#sighting = sight(null, cursor.stamp, then, this.#parts.racyRule());
+    const { clock, racyRule } = this.#parts;
+    const then = { wallMs: cursor.observedAtMs, monotonicMs: clock.monotonicMs() };
+    if (cursor.observedAtMs <= clock.wallMs()) this.#sighting = sight(null, cursor.stamp, then, racyRule());
+  }
+
+  /** Its stamp proves nothing any more: the content is compared at the next look. */
+  doubt(): void {
+    this.#sighting = null;
   }
 
   /** Something about it may change soon, or a second look is due. */

@@ -7,7 +7,7 @@ import { createNameFilter, type FileName } from './file-names.js';
 import { FolderListing } from './folder-listing.js';
 import type { Judge } from './judge.js';
 import { describeTrouble, folderMissing, isGone, PathTrouble } from './path-trouble.js';
-import type { Moment, RacyRule } from './stamp.js';
+import { ClockWatch, type Moment, type RacyRule } from './stamp.js';
 import {
   isPause,
   PAUSE,
@@ -50,6 +50,7 @@ export class DirectoryReader implements SourceReader {
   readonly #hot = new Map<string, number>();
   #cold: Iterator<DirectoryFile> | null = null;
   #lastPollMs: number | null = null;
+  readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
 
   constructor(source: DirectorySource, judge: Judge, files: FileAccess, clock: Clock) {
@@ -83,6 +84,10 @@ export class DirectoryReader implements SourceReader {
   }
 
   *poll(at: Moment, thorough: boolean): Generator<Step, void> {
+    if (this.#clockWatch.wasSetBack(at)) {
+      this.#listing.forget();
+      for (const file of this.#files.values()) file.doubt();
+    }
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
       const names = yield* pausing(this.#listing.list(at));

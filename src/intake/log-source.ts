@@ -21,6 +21,7 @@ import {
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
 import { gapReject, staleReject } from './stale.js';
 import {
+  ClockWatch,
   type Moment,
   type RacyRule,
   type Sighting,
@@ -58,6 +59,7 @@ export class LogReader implements SourceReader {
   #followsMoved = false;
   /** It is gone for good, as far as anybody can tell, and its rejects were closed. */
   #isDeleted = false;
+  readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
 
   constructor(source: LogSource, judge: Judge, files: FileAccess, clock: Clock) {
@@ -79,13 +81,14 @@ export class LogReader implements SourceReader {
     this.#followsMoved = false;
     this.#isDeleted = false;
     this.#sighting = null;
-    if (stored?.reached) {
+    if (stored?.reached && stored.observedAtMs <= this.#clock.wallMs()) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
       this.#sighting = sight(null, stored.stamp, then, this.#racyRule());
     }
   }
 
   *poll(at: Moment): Generator<Step, void> {
+    if (this.#clockWatch.wasSetBack(at)) this.#sighting = null;
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
       yield* this.#look(at);
