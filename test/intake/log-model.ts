@@ -124,6 +124,8 @@ export class LogModel implements WriterModel<Operation> {
   /** What was rotated away since: read or not, it must come through. */
   readonly #rotated: Content[] = [];
   #generations = 0;
+  /** Its mtime says that it was written long ago: rotated before anybody looks, it cannot be told from an old generation. */
+  #isBackdated = false;
   #made = 0;
   /** Whether somebody has looked at the file since it was written. */
   #seen = false;
@@ -144,6 +146,7 @@ export class LogModel implements WriterModel<Operation> {
   seen(): void {
     this.#seen = true;
     this.#known = 'whole';
+    this.#isBackdated = false;
   }
 
   forget(): void {
@@ -197,6 +200,7 @@ export class LogModel implements WriterModel<Operation> {
         return this.#rotate(operation.append);
       case 'touch':
         utimesSync(this.#path, 1, 1);
+        this.#isBackdated = true;
         this.#onWrite(this.#path);
         return;
       default:
@@ -208,7 +212,7 @@ export class LogModel implements WriterModel<Operation> {
       renameSync(`${this.#path}.${n}`, `${this.#path}.${n + 1}`);
     this.#generations += 1;
     renameSync(this.#path, `${this.#path}.1`);
-    if (this.#known !== 'never') this.#rotated.push(...this.#records);
+    if (this.#known !== 'never' && !this.#isBackdated) this.#rotated.push(...this.#records);
     this.#records = this.#fresh(count);
     this.#seen = false;
     writeFileSync(this.#path, this.#text(this.#records));
