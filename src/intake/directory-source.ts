@@ -1,6 +1,7 @@
 import type { DirectorySource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
+import { returnAside } from './after-admission.js';
 import { DirectoryFile } from './directory-file.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import { createNameFilter, type FileName } from './file-names.js';
@@ -90,6 +91,8 @@ export class DirectoryReader implements SourceReader {
     }
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
+      if (this.#lastPollMs === null && this.#parts.source.after !== 'keep')
+        returnAside(this.#parts.source.path);
       const names = yield* pausing(this.#listing.list(at));
       if (names !== null) this.#compare(names);
       this.#trouble = null;

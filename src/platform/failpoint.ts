@@ -20,8 +20,12 @@ export function failpoint(name: FailpointName): void {
 /** Every fail point, so that a test can visit each of them. */
 export const FAILPOINTS = [
   'intake.after-read',
+  'admit.after-insert',
   'admit.before-commit',
   'admit.after-commit',
+  'after.before-rename',
+  'after.after-rename',
+  'after.before-end',
   'turn.before-commit',
   'turn.after-commit',
   'run.before-spawn',
