@@ -10,13 +10,15 @@ export interface Rotation {
   readonly paths: readonly string[];
   /** The first of them goes on where the log was left; else none of them was ever looked at. */
   readonly goesOn: boolean;
+  /** They were copied away, and the log itself emptied or begun anew. */
+  readonly areCopies: boolean;
   /** The present file follows on the last of them: it holds none of their records over again. */
   readonly isContinued: boolean;
   /** What shows that something was rotated out of reach, deleted or packed: what it held past the cursor may be lost. */
   readonly gap: string | null;
 }
 
-const NOT_ROTATED: Rotation = { paths: [], goesOn: false, isContinued: false, gap: null };
+const NOT_ROTATED: Rotation = { paths: [], goesOn: false, areCopies: false, isContinued: false, gap: null };
 
 const NAMES_A_SLICE = 2_000;
 /** What `logrotate` and its kin append: a number or a date, and perhaps the suffix of a packed file. */
@@ -50,16 +52,17 @@ export function* findRotation(
     return {
       paths: pathsOf([moved, ...later]),
       goesOn: true,
+      areCopies: false,
       // A name such as `log.bak` may be a copy that the program keeps while it writes all its records again.
       isContinued: moved.mark !== null,
       gap: later.find((sibling) => sibling.isPacked)?.path ?? null,
     };
   }
-  if (present === null) return NOT_ROTATED;
   const isCopy = ({ path, stamp, isPacked }: Sibling) =>
     !isPacked && stamp.mtimeNs > last.mtimeNs && fits(path, false);
   const copies = rotated.slice(lastIndex(rotated, isCopy));
-  if (copies.length > 0) return { paths: pathsOf(copies), goesOn: true, isContinued: false, gap: null };
+  if (copies.length > 0) return { ...NOT_ROTATED, paths: pathsOf(copies), goesOn: true, areCopies: true };
+  if (present === null) return NOT_ROTATED;
   // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since.
   const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.mtimeNs;
   const unseen = rotated.slice(firstIndex(rotated, isUnseen));

@@ -238,8 +238,11 @@ export class LogReader implements SourceReader {
     if (last === null) return false;
     const rotation = yield* this.#findRotation(last, present);
     if (rotation.gap !== null) yield { ...PAUSE, rejects: [gapReject(rotation.gap, last)] };
+    const isCopied = rotation.areCopies && present === null;
     for (const [n, path] of rotation.paths.entries()) {
-      const file = openFile(this.#files, path);
+      const opened = openFile(this.#files, path);
+      // While nothing follows it, a copy is read for the log that was emptied: what is written there next is the log's.
+      const file = isCopied ? { ...opened, stamp: last } : opened;
       try {
         const reading = n === 0 ? yield* this.#firstOf(rotation, file) : this.#progress.next();
         if (reading === null) return false;
@@ -251,7 +254,7 @@ export class LogReader implements SourceReader {
         this.#files.close(file.fd);
       }
     }
-    this.#followsMoved = present === null && rotation.paths.length > 0;
+    this.#followsMoved = present === null && !isCopied && rotation.paths.length > 0;
     if (present === null || !rotation.isContinued) return false;
     this.#settle(yield* this.#progress.drain(this.#progress.next(), present, at, null), present, at);
     return true;

@@ -107,6 +107,22 @@ describe('a log that is rotated', () => {
     expect(await rig.keys()).toEqual(['1', '2', '3']);
   });
 
+  it('by copy and truncate is read to the end of the copy though the log stays empty, and counts on nothing', async () => {
+    const { rig, path, append } = await rotatingRig({ key: null });
+    append('{"x":1}\n');
+    await rig.poll();
+    append('{"x":2}\n');
+    copyFileSync(path, `${path}.1`);
+    truncateSync(path);
+    await rig.poll();
+    expect(await rig.payloads()).toEqual([{ x: 1 }, { x: 2 }]);
+    // A program that keeps a copy while it writes all its records again.
+    rig.restart();
+    append('{"x":1}\n{"x":2}\n{"x":3}\n');
+    await rig.polls(3);
+    expect(await rig.payloads()).toEqual([{ x: 1 }, { x: 2 }, { x: 3 }]);
+  });
+
   it('to names with dates, and with its suffix kept, is found as well', async () => {
     for (const names of [
       ['log.json-20260101', 'log.json-20260102'],
