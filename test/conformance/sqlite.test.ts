@@ -3,6 +3,7 @@ import { systemClock } from '../../src/platform/clock.js';
 import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { conformsInAdmission } from './admission.js';
+import { conformsInBreakers } from './breakers.js';
 import { conformsInClaims } from './claims.js';
 import type { Engine } from './engine.js';
 import { conformsInUpkeep } from './upkeep.js';
@@ -25,5 +26,6 @@ const sqlite: Engine = {
 describe('the SQLite engine conforms', () => {
   describe('in admission', () => conformsInAdmission(sqlite));
   describe('in claims and ends', () => conformsInClaims(sqlite));
+  describe('in breakers and outages', () => conformsInBreakers(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

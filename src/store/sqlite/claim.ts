@@ -1,7 +1,8 @@
 import type { Statement } from 'better-sqlite3';
 import { PLACES, placeFromCode } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
-import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
+import type { Claim, Turn, TurnResult } from '../contract.js';
+import type { Breakers } from './breakers.js';
 import type { Core } from './core.js';
 import type { Ending } from './end.js';
 import { byRank, type InLine, Lines } from './line.js';
@@ -58,6 +59,7 @@ type ClaimRow = readonly [
 export class Dispatch {
   readonly #core: Core;
   readonly #ending: Ending;
+  readonly #breakers: Breakers;
   readonly #epoch: Statement<[], number>;
   readonly #pausedAll: Statement<[], number>;
   readonly #queues: Statement<[], RunnableQueue>;
@@ -72,10 +74,11 @@ export class Dispatch {
   readonly #take: Statement<[number, number, number, number, number]>;
   readonly #cancelling: Statement<[number], number>;
 
-  constructor(core: Core, ending: Ending) {
+  constructor(core: Core, ending: Ending, breakers: Breakers) {
     const { db } = core;
     this.#core = core;
     this.#ending = ending;
+    this.#breakers = breakers;
     this.#lines = new Lines(db);
     this.#epoch = db.prepare<[], number>('SELECT epoch FROM meta').pluck();
     this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
@@ -140,6 +143,7 @@ export class Dispatch {
       return { ends: turn.ends.map(() => 'lost'), claims: [], nextDueAtMs: null, cancelRequests: [] };
     }
     const ends = turn.ends.map((end) => this.#ending.record(end, turn.nowMs));
+    for (const move of turn.breakers ?? []) this.#breakers.move(move, turn.nowMs);
     const expired = this.#expireLate(turn.nowMs);
     this.#promoteDue(turn.nowMs);
     // More are too late than one turn expires: none of those may be claimed, so claims wait for the next turn.
@@ -207,11 +211,11 @@ export class Dispatch {
 
   /** The best jobs that may run now: one seek per queue, merged by rank. Reads no more rows than slots per queue. */
   #candidates({ freeSlots, eligible }: Pick<Turn, 'freeSlots' | 'eligible'>): Candidate[] {
-    const rooms = new Map(eligible.filter(({ room }) => room > 0).map(({ task, room }) => [task, room]));
+    const rooms = new Map(eligible.filter(({ room }) => room > 0).map((task) => [task.task, { ...task }]));
     if (freeSlots <= 0 || rooms.size === 0 || this.#pausedAll.get() === 1) return [];
     const fronts: Candidate[] = [];
     for (const { id: queueId, task } of this.#queues.all()) {
-      const room = rooms.get(task) ?? 0;
+      const room = rooms.get(task)?.room ?? 0;
       if (room === 0) continue;
       for (const job of this.#lines.front(queueId, Math.min(room, freeSlots))) fronts.push({ ...job, task });
     }
@@ -227,14 +231,19 @@ export class Dispatch {
 function takeWithinRoom(
   line: readonly Candidate[],
   freeSlots: number,
-  rooms: Map<EligibleTask['task'], EligibleTask['room']>,
+  rooms: ReadonlyMap<string, { room: number; readonly trialOf?: string }>,
 ): Candidate[] {
   const taken: Candidate[] = [];
+  const tried = new Set<string>();
   for (const candidate of line) {
     if (taken.length === freeSlots) break;
-    const room = rooms.get(candidate.task) ?? 0;
-    if (room === 0) continue;
-    rooms.set(candidate.task, room - 1);
+    const task = rooms.get(candidate.task);
+    if (task === undefined || task.room === 0) continue;
+    if (task.trialOf !== undefined) {
+      if (tried.has(task.trialOf)) continue;
+      tried.add(task.trialOf);
+    }
+    task.room -= 1;
     taken.push(candidate);
   }
   return taken;
