@@ -85,6 +85,7 @@ async function runLocked(
     epoch,
     storeId,
     nonce: self.nonce,
+    breakers: await store.breakers(),
     onFatal: shutdown.abort,
   });
   const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
@@ -227,5 +228,6 @@ function taskSettingsOf(config: Config) {
     task: task.name,
     groupLimit: task.group?.limit ?? null,
     maxAttempts: task.retry.attempts,
+    breaker: task.breaker.dependency,
   }));
 }

@@ -27,13 +27,13 @@ async function owned(engine: Engine): Promise<{ store: Store; again: () => Promi
   };
 }
 
-const opened: BreakerMove = {
+const opened = {
   dependency: MODEL,
   to: 'opened',
   sinceMs: T0 - 20,
   retryAtMs: T0 + 30_000,
   cause: 'exit 69: refused',
-};
+} as const satisfies BreakerMove;
 const closed: BreakerMove = { dependency: MODEL, to: 'closed', evidence: 'job 1 completed', triedJobs: 1 };
 const cost = (job: string, attempt = 1): BreakerMove => ({ dependency: MODEL, to: 'cost', job, attempt });
 const move = (store: Store, ...breakers: BreakerMove[]) => turn(store, { breakers, freeSlots: 0 });
