@@ -90,6 +90,11 @@ export const ERRORS = {
     message: 'There is no job {id}.',
     remedy: 'List them with: dogged jobs',
   },
+  OUTAGE_UNKNOWN: {
+    exitCode: EXIT.failed,
+    message: 'There is no outage {id}.',
+    remedy: 'List them with: dogged outages',
+  },
   TASK_UNKNOWN: {
     exitCode: EXIT.usage,
     message: 'The config has no task "{task}". It has: {known}.',
