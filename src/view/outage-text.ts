@@ -41,7 +41,7 @@ export function outageParagraph(outage: Outage, nowMs: number, { paint, remedy }
   return `${lines.join('\n')}\n`;
 }
 
-export function waitText(held: number): string {
+function waitText(held: number): string {
   return held === 0 ? 'no job waits' : plural(held, 'job waits', 'jobs wait');
 }
 
