@@ -198,8 +198,9 @@ export function conformsInBreakers(engine: Engine): void {
       const { store } = await owned(engine);
       await admit(store, [{ key: 'a' }, { key: 'b' }, { key: 'c' }]);
       await move(store, opened);
-      const claim = await claimOne(store);
-      await turn(store, { ends: [end(claim)], breakers: [closed], freeSlots: 9, nowMs: T0 + 5 });
+      const [trial, straggler] = [await claimOne(store), await claimOne(store)];
+      const ends = [end(trial), end(straggler, retryAt(T0 + 1_000))];
+      await turn(store, { ends, breakers: [closed], freeSlots: 9, nowMs: T0 + 5 });
       expect(await store.outages(1)).toMatchObject([{ held: 3 }]);
     });
   });

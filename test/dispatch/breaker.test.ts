@@ -45,6 +45,27 @@ function linesOf(folder: string, name: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
 }
 
+test('while all is well nothing about a breaker is stored, whatever jobs end in', async () => {
+  const turns: Turn[] = [];
+  const script = 'case $(cat) in *bad*) exit 65;; *) true;; esac';
+  const rig = await createRig({
+    tasks: [commandTask('well', ['sh', '-c', script])],
+    wrapStore: (store) => ({
+      ...storePart(store),
+      turn: (turn: Turn) => {
+        turns.push(turn);
+        return store.turn(turn);
+      },
+    }),
+  });
+  rig.dispatcher.start();
+  const [bad, good] = [await rig.add('well', { is: 'bad' }), await rig.add('well')];
+  await rig.until(bad, 'failed');
+  await rig.until(good, 'completed');
+  expect(turns.length).toBeGreaterThan(1);
+  expect(turns.filter(({ breakers }) => breakers !== undefined)).toEqual([]);
+});
+
 describe('a program that is missing', () => {
   test('opens its breaker; 50 jobs wait and lose no attempt, other tasks go on', async () => {
     const tasks = [commandTask('lost', ['./lost'], ONE_TRY), commandTask('fine', ['true'])];
@@ -101,7 +122,7 @@ describe('half-open', () => {
   const TRIED = [
     'sh',
     '-c',
-    'echo "$DOGGED_JOB_ID" >> tried; [ -e up ] || exit 69; while ! [ -e go ]; do sleep 0.01; done; exit $(cat go)',
+    'echo "$DOGGED_JOB_ID" >> tried; [ -e up ] || exit 69; echo x >> held; while ! [ -e go ]; do sleep 0.01; done; exit $(cat go)',
   ];
 
   test('exactly one job goes through, though four slots are free; the others follow when it is done', async () => {
@@ -111,7 +132,7 @@ describe('half-open', () => {
     rig.dispatcher.start();
     await ongoing(rig);
     rig.write('up', '');
-    await until(async () => (await rig.store.counts()).total.running === 1);
+    await until(() => linesOf(rig.folder, 'held').length > 0);
     const { turns, claims } = rig.dispatcher.counters;
     // However often it is asked, and whatever comes: it stays at one.
     await until(async () => {
@@ -205,8 +226,7 @@ describe('half-open', () => {
 describe('a shared dependency', () => {
   test('holds back all tasks that name it, lets one job of all of them through, and lets all go together', async () => {
     const shared = breaker('model', { after: 3, cooldownMs: 150 });
-    const script =
-      'echo "$DOGGED_TASK" >> tried; [ -e up ] || exit 69; while ! [ -e go ]; do sleep 0.01; done';
+    const script = '[ -e up ] || exit 69; echo x >> held; while ! [ -e go ]; do sleep 0.01; done';
     const tasks = [
       commandTask('a', ['sh', '-c', script], shared),
       commandTask('b', ['sh', '-c', script], shared),
@@ -220,7 +240,7 @@ describe('a shared dependency', () => {
     rig.write('up', '');
     const second = await addMany(rig, 'b', 4);
     await rig.until(await rig.add('free'), 'completed');
-    await until(async () => (await rig.store.counts()).total.running === 1);
+    await until(() => linesOf(rig.folder, 'held').length > 0);
     const { turns } = rig.dispatcher.counters;
     await until(() => {
       rig.dispatcher.nudge();
@@ -467,6 +487,32 @@ describe('a database that refuses the turn in which a breaker moves', () => {
     expect(refusals).toBe(6);
     expect(await outages(rig)).toHaveLength(1);
   });
+});
+
+test('a database that refuses the turn in which a probe has answered gets the answer again', async () => {
+  let refusals = 0;
+  const probe = { argv: ['sh', '-c', 'echo x >> probes; test -e up'], task: 'try', env: {} };
+  const task = commandTask('try', ['sh', '-c', '[ -e up ] || exit 69'], {
+    ...breaker('try', { after: 1, cooldownMs: 200, probe }),
+  });
+  const rig = await createRig({
+    tasks: [task],
+    wrapStore: (store) => ({
+      ...storePart(store),
+      turn: async (turn: Turn) => {
+        const isClosing = turn.breakers?.some(({ to }) => to === 'closed');
+        if (isClosing && refusals++ < 2) throw new Error('no');
+        return store.turn(turn);
+      },
+    }),
+  });
+  const id = await rig.add('try');
+  rig.dispatcher.start();
+  await ongoing(rig);
+  rig.write('up', '');
+  await rig.until(id, 'completed');
+  expect(refusals).toBe(3);
+  expect(await outages(rig)).toMatchObject([{ evidence: 'probe exit 0' }]);
 });
 
 describe('what an outage costs', () => {
