@@ -234,7 +234,10 @@ export function announceMoves(log: Log, moves: readonly BreakerMove[]): void {
     } else if (move.to === 'reopened') {
       log.debug({ dependency, failure: move.failure }, `${dependency} is still away: ${move.failure}`);
     } else if (move.to === 'closed') {
-      log.info({ dependency, evidence: move.evidence }, `${dependency} is back: ${move.evidence}`);
+      log.info(
+        { dependency, evidence: move.evidence },
+        `The outage of ${dependency} is over: ${move.evidence}`,
+      );
     }
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { BreakerConfig, TaskConfig } from '../../src/config/config.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { readProcessStat } from '../../src/platform/process-identity.js';
@@ -9,7 +9,7 @@ import { openStore } from '../../src/store/open.js';
 import type { Outage } from '../../src/store/read-contract.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { until } from '../support/until.js';
-import { admitJob, commandTask, createRig, fixtureTask, type Rig, storePart } from './rig.js';
+import { admitJob, commandTask, createRig, FIXTURES, fixtureTask, type Rig, storePart } from './rig.js';
 import { startWorkerProcess } from './worker-process.js';
 
 const HOUR_MS = 3_600_000;
@@ -102,7 +102,7 @@ describe('a program that is missing', () => {
     expect(outage).toMatchObject({ id, held: 50, evidence: expect.stringMatching(/^job \d+ completed$/) });
     expect(await rig.store.breakers()).toEqual([]);
     expect(rig.logged()).toContain('late is away, its jobs wait');
-    expect(rig.logged()).toContain('late is back: job');
+    expect(rig.logged()).toContain('The outage of late is over: job');
   });
 
   test('does not keep a job backing off for longer than the breaker is open', async () => {
@@ -114,6 +114,41 @@ describe('a program that is missing', () => {
     await ongoing(rig);
     rig.write('late', '#!/bin/sh\nexit 0\n');
     expect(await rig.until(id, 'completed')).toMatchObject({ charged: 0 });
+  });
+});
+
+describe('other ways to be away', () => {
+  const service = (argv: readonly string[]): Partial<TaskConfig> => ({
+    runner: { kind: 'service', argv, workers: 1 },
+    ...ONE_TRY,
+    ...breaker('away', { after: 3 }),
+  });
+
+  test.each<[what: string, task: Partial<TaskConfig>, cause: string]>([
+    ['a service that answers so', service([join(FIXTURES, 'service.mjs')]), 'as asked'],
+    ['a service that cannot be started', service(['./gone']), 'ENOENT'],
+    [
+      'a program that may not be executed',
+      { ...commandTask('away', ['./locked']), ...breaker('away', { after: 3 }) },
+      'EACCES',
+    ],
+    [
+      'a command that a shell does not find',
+      { ...commandTask('away', ['sh', '-c', 'no-such-command']), ...breaker('away', { after: 3 }) },
+      'exit 127 (the program was not found)',
+    ],
+  ])('%s opens the breaker, too, and charges nobody', async (_, task, cause) => {
+    const rig = await createRig({ tasks: [commandTask('away', [], task)], slots: 1 });
+    rig.write('locked', '#!/bin/sh\n', 0o644);
+    const ids: string[] = [];
+    for (let n = 0; n < 6; n += 1)
+      ids.push(await rig.add('away', { do: 'fail', more: { unavailable: true } }));
+    rig.dispatcher.start();
+    expect(await ongoing(rig)).toMatchObject({ dependency: 'away', cause: expect.stringContaining(cause) });
+    await until(() => rig.dispatcher.drained());
+    const jobs = await Promise.all(ids.map((id) => rig.job(id)));
+    expect(jobs.map(({ charged }) => charged)).toEqual(Array(6).fill(0));
+    expect(rig.dispatcher.counters.claims).toBe(3);
   });
 });
 
@@ -155,15 +190,22 @@ describe('half-open', () => {
     await ongoing(rig);
     rig.write('go', '1');
     rig.write('up', '');
-    await until(async () => (await outages(rig))[0]?.trial?.lastFailure?.includes('exit 1'));
+    const trial = await until(
+      async () => (await outages(rig))[0]?.trial?.lastFailure?.match(/^job (\d+): exit 1$/)?.[1],
+    );
     const jobs = await Promise.all(ids.map((id) => rig.job(id)));
-    expect(jobs.reduce((sum, { charged }) => sum + charged, 0)).toBeGreaterThanOrEqual(1);
-    const charged = jobs.filter((job) => job.charged > 0).map(({ id }) => id);
-    const trial = (await outages(rig))[0]?.trial?.lastFailure?.match(/job (\d+)/)?.[1];
-    expect(charged).toContain(trial);
-    for (const { id } of jobs) {
-      const failed = (await rig.attempts(id)).filter(({ outcome }) => outcome === 'failed');
-      expect((await rig.job(id)).charged).toBe(failed.length);
+    expect(jobs.filter(({ charged }) => charged > 0).map(({ id }) => id)).toContain(trial);
+    const spans = jobs.flatMap(({ charged, history }) => {
+      const failed = history.flatMap((entry) =>
+        entry.kind === 'attempt' && entry.outcome === 'failed' ? [entry] : [],
+      );
+      expect(charged).toBe(failed.length);
+      return failed.map(({ atMs, endedAtMs }) => [atMs, endedAtMs ?? 0] as const);
+    });
+    // One after the other, each after a cool-down of its own.
+    spans.sort(([a], [b]) => a - b);
+    for (const [i, [startedMs]] of spans.entries()) {
+      if (i > 0) expect(startedMs - (spans[i - 1]?.[1] ?? 0)).toBeGreaterThanOrEqual(190);
     }
     expect(await outages(rig)).toHaveLength(1);
   });
@@ -259,6 +301,9 @@ describe('a probe', () => {
 
   test('is run in place of a job: until it answers no job is tried, and its exit 0 ends the outage', async () => {
     process.env['SECRET'] = 'of the worker alone';
+    onTestFinished(() => {
+      delete process.env['SECRET'];
+    });
     const probe = { argv: ['sh', '-c', PROBE], task: 'try', env: { COLOUR: 'red' } };
     const task = commandTask('try', ['sh', '-c', 'echo x >> tried; [ -e up ] || exit 69'], {
       ...breaker('model', { after: 2, cooldownMs: 100, probe }),
@@ -268,7 +313,6 @@ describe('a probe', () => {
     rig.dispatcher.start();
     await ongoing(rig);
     await until(() => linesOf(rig.folder, 'probes').length >= 3);
-    delete process.env['SECRET'];
     expect(linesOf(rig.folder, 'tried')).toHaveLength(2);
     expect(linesOf(rig.folder, 'probes')[0]).toMatch(/^try red 0 \d+$/);
     expect((await outages(rig))[0]?.trial?.lastFailure).toBe('probe exit 1: no luck');
