@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3';
 import { PLACES, placeFromCode } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
-import type { Claim, Turn, TurnResult } from '../contract.js';
+import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
 import type { Breakers } from './breakers.js';
 import type { Core } from './core.js';
 import type { Ending } from './end.js';
@@ -211,16 +211,16 @@ export class Dispatch {
 
   /** The best jobs that may run now: one seek per queue, merged by rank. Reads no more rows than slots per queue. */
   #candidates({ freeSlots, eligible }: Pick<Turn, 'freeSlots' | 'eligible'>): Candidate[] {
-    const rooms = new Map(eligible.filter(({ room }) => room > 0).map((task) => [task.task, { ...task }]));
+    const rooms = new Map(eligible.filter(({ room }) => room > 0).map(({ task, room }) => [task, room]));
     if (freeSlots <= 0 || rooms.size === 0 || this.#pausedAll.get() === 1) return [];
     const fronts: Candidate[] = [];
     for (const { id: queueId, task } of this.#queues.all()) {
-      const room = rooms.get(task)?.room ?? 0;
+      const room = rooms.get(task) ?? 0;
       if (room === 0) continue;
       for (const job of this.#lines.front(queueId, Math.min(room, freeSlots))) fronts.push({ ...job, task });
     }
     fronts.sort(byRank);
-    return takeWithinRoom(fronts, freeSlots, rooms);
+    return takeWithinRoom(fronts, freeSlots, rooms, eligible);
   }
 
   #cancelRequests(epoch: number): string[] {
@@ -231,20 +231,20 @@ export class Dispatch {
 function takeWithinRoom(
   line: readonly Candidate[],
   freeSlots: number,
-  rooms: ReadonlyMap<string, { room: number; readonly trialOf?: string }>,
+  rooms: Map<EligibleTask['task'], EligibleTask['room']>,
+  eligible: readonly EligibleTask[],
 ): Candidate[] {
   const taken: Candidate[] = [];
-  const tried = new Set<string>();
   for (const candidate of line) {
     if (taken.length === freeSlots) break;
-    const task = rooms.get(candidate.task);
-    if (task === undefined || task.room === 0) continue;
-    if (task.trialOf !== undefined) {
-      if (tried.has(task.trialOf)) continue;
-      tried.add(task.trialOf);
-    }
-    task.room -= 1;
+    const room = rooms.get(candidate.task) ?? 0;
+    if (room === 0) continue;
+    rooms.set(candidate.task, room - 1);
     taken.push(candidate);
+    const trial = eligible.find(({ task }) => task === candidate.task)?.trialOf;
+    if (trial === undefined) continue;
+    // That was it, for all tasks that share this breaker.
+    for (const { task, trialOf } of eligible) if (trialOf === trial) rooms.set(task, 0);
   }
   return taken;
 }
