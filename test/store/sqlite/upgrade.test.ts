@@ -4,13 +4,14 @@ import { fileURLToPath } from 'node:url';
 import SqliteDatabase from 'better-sqlite3';
 import { describe, expect, it, test } from 'vitest';
 import { DoggedError } from '../../../src/job/errors.js';
-import { systemClock } from '../../../src/platform/clock.js';
+import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import type { Upgrade } from '../../../src/store/engine.js';
 import { openStore } from '../../../src/store/open.js';
 import { MIGRATIONS } from '../../../src/store/sqlite/migrations/migrate.js';
 import { end, someOwner } from '../../conformance/given.js';
 import { workplace } from '../../support/dogged.js';
 import { tempFolder } from '../../support/temp-folder.js';
+import { until } from '../../support/until.js';
 import { open, rawDatabase } from './given.js';
 
 const DATABASES = fileURLToPath(new URL('../../fixtures/databases', import.meta.url));
@@ -28,12 +29,15 @@ function tablesOf(db: SqliteDatabase.Database): unknown {
     .all();
 }
 
-test('every schema but the present one has a database that was written with it', () => {
-  const kept = readdirSync(DATABASES).filter((name) => name.endsWith('.db'));
-  expect(kept.sort()).toEqual(MIGRATIONS.slice(1).map((_, index) => `schema-${index + 1}.db`));
+/** The schemas of which a database is kept: those with which somebody may have worked. */
+const KEPT = readdirSync(DATABASES).flatMap((name) => /^schema-(\d+)\.db$/.exec(name)?.[1] ?? []);
+
+test('there is a database of an earlier schema, and none of the present one', () => {
+  expect(KEPT).toContain('1');
+  for (const schema of KEPT) expect(Number(schema)).toBeLessThan(MIGRATIONS.length);
 });
 
-describe.each(MIGRATIONS.slice(1).map((_, index) => index + 1))('a database of schema %i', (schema) => {
+describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
   it('is brought up to date by a worker, which is told where the old one is kept', async () => {
     const folder = oldState(schema);
     const upgrades: Upgrade[] = [];
@@ -119,9 +123,17 @@ describe('without a backup nothing is changed', () => {
     const folder = oldState(1);
     const locker = rawDatabase(folder);
     locker.exec('BEGIN IMMEDIATE');
-    const opening = open(folder, 'worker');
+    let tries = 0;
+    const clock: Clock = {
+      ...systemClock,
+      after: (...args) => {
+        tries += 1;
+        return systemClock.after(...args);
+      },
+    };
+    const opening = open(folder, 'worker', clock);
     const backups = () => (existsSync(join(folder, 'backups')) ? readdirSync(join(folder, 'backups')) : []);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => tries >= 4);
     expect(backups()).toHaveLength(1);
     locker.exec('ROLLBACK');
     await opening;
