@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { coarseStamps } from './faulty-files.js';
 import { type Place, placeFor } from './hostile-place.js';
 import type { RigOptions } from './rig.js';
 
@@ -80,6 +82,27 @@ describe.each(['log', 'directory'] as const)('a %s meets:', (kind) => {
         rig.clock.jumpWall(id % 2 === 0 ? -7_200_000 : 3_600_000);
         writeFileSync(path, text({ id }));
       }));
+  });
+
+  it('clock set back, so that a time stamp comes again: the change behind it is seen, also after a restart', async () => {
+    for (const restarts of [false, true]) {
+      const clock = new FakeClock();
+      const { files, written } = coarseStamps(clock, 1_000);
+      const { rig, path, text } = await placeFor(kind, {}, { clock, files });
+      writeFileSync(path, text({ id: 101 }));
+      written(path);
+      clock.jumpWall(3_600_000);
+      await rig.poll();
+      clock.jumpWall(-3_600_000);
+      if (restarts) rig.restart();
+      writeFileSync(path, text({ id: 102 }));
+      written(path);
+      for (let n = 0; n < 3; n += 1) {
+        await clock.advance(2_000);
+        await rig.poll();
+      }
+      expect(await rig.keys()).toEqual(['101', '102']);
+    }
   });
 
   describe('a write while it is being read', () => {
