@@ -30,7 +30,7 @@ export function afterAdmission(path: string, stamp: Stamp, after: 'archive' | 'd
   if (!isSameFile(path, stamp)) return false;
   const folder = dirname(path);
   const aside = join(folder, ASIDE_FOLDER, parse(path).base);
-  mkdirSync(dirname(aside), { recursive: true });
+  makeFolder(dirname(aside));
   failpoint('after.before-rename');
   renameSync(path, aside);
   failpoint('after.after-rename');
@@ -55,19 +55,18 @@ export function afterAdmission(path: string, stamp: Stamp, after: 'archive' | 'd
  */
 export function returnAside(folder: string): void {
   const aside = join(folder, ASIDE_FOLDER);
-  for (const name of namesIn(aside)) renameSync(join(aside, name), reserveName(folder, join(folder, name)));
-  try {
-    rmdirSync(aside);
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
+  const names = namesIn(aside);
+  if (names === null) return;
+  for (const name of names) renameSync(join(aside, name), reserveName(folder, join(folder, name)));
+  rmdirSync(aside);
 }
 
-function namesIn(folder: string): string[] {
+/** null when there is no such folder. */
+function namesIn(folder: string): string[] | null {
   try {
     return readdirSync(folder);
   } catch (error) {
-    if (isGone(error)) return [];
+    if (isGone(error)) return null;
     throw error;
   }
 }
@@ -77,9 +76,18 @@ function isSameFile(path: string, stamp: Stamp): boolean {
   return sameInode(now, stamp) && now.size === stamp.size && now.mtimeNs === stamp.mtimeNs;
 }
 
+/** Not recursive: on a read-only mount Node would then say ENOENT, as if the file were gone. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
 /** A rename replaces what is there, so the name is first taken by an empty file of our own. */
 function reserveName(folder: string, path: string): string {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const { name, ext } = parse(path);
   for (let n = 0; ; n += 1) {
     const candidate = join(folder, n === 0 ? `${name}${ext}` : `${name}.${n}${ext}`);

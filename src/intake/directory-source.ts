@@ -7,7 +7,7 @@ import { type FileAccess, racyRuleOf } from './file-access.js';
 import { createNameFilter, type FileName } from './file-names.js';
 import { FolderListing } from './folder-listing.js';
 import type { Judge } from './judge.js';
-import { describeTrouble, folderMissing, isGone, PathTrouble } from './path-trouble.js';
+import { describeTrouble, errorCode, folderMissing, isGone, PathTrouble } from './path-trouble.js';
 import { ClockWatch, type Moment, type RacyRule } from './stamp.js';
 import {
   isPause,
@@ -56,6 +56,8 @@ export class DirectoryReader implements SourceReader {
   #lastPollMs: number | null = null;
   readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
+  /** Whether what a former worker had set aside is back, or why not. */
+  #returned: boolean | string = false;
 
   constructor(source: DirectorySource, judge: Judge, files: FileAccess, clock: Clock) {
     const racyRule = () => racyRuleOf(files, source.path, source.network);
@@ -77,6 +79,7 @@ export class DirectoryReader implements SourceReader {
     this.#listing.forget();
     this.#cold = null;
     this.#lastPollMs = null;
+    this.#returned = false;
     for (const { path, body } of cursors) {
       if (!path.startsWith(prefix)) continue;
       const text = path.slice(prefix.length);
@@ -94,8 +97,7 @@ export class DirectoryReader implements SourceReader {
     }
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
-      if (this.#lastPollMs === null && this.#parts.source.after !== 'keep')
-        returnAside(this.#parts.source.path);
+      this.#returnAside();
       const names = yield* pausing(this.#listing.list(at));
       if (names !== null) this.#compare(names);
       this.#trouble = null;
@@ -108,6 +110,18 @@ export class DirectoryReader implements SourceReader {
       return;
     }
     yield* gathered(this.#visit(at, thorough), this.#budget);
+  }
+
+  /** The rest of the folder is read in any case. */
+  #returnAside(): void {
+    const { path, after } = this.#parts.source;
+    if (this.#returned === true || after === 'keep') return;
+    try {
+      returnAside(path);
+      this.#returned = true;
+    } catch (error) {
+      this.#returned = `${path}: what was set aside cannot be put back (${errorCode(error)})`;
+    }
   }
 
   status(): ReaderStatus {
@@ -125,6 +139,7 @@ export class DirectoryReader implements SourceReader {
       }
       problem ??= file.problem;
     }
+    if (typeof this.#returned === 'string') problem ??= this.#returned;
     if (this.#trouble !== null) problem = this.#trouble.text;
     const { done, total } = this.#visited;
     const reading = progressOf('files', { from: 0, done, total });

@@ -79,6 +79,8 @@ describe.each(['log', 'directory'] as const)('a %s meets:', (kind) => {
       };
       await rig.poll();
       expect([await rig.keys(), reads]).toEqual([[], 0]);
+      // An empty file would be waited for.
+      expect(rig.poller.status().waitingFiles).toBe(0);
       rmSync(path);
       writeFileSync(path, text({ id: 2 }));
       await rig.polls(2);
