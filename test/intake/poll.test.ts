@@ -19,7 +19,7 @@ describe('a poll', () => {
     let running = 0;
     let most = 0;
     const rig = await createRig((folder) => logSource(join(folder, 'log.ndjson')), {
-      wrapStore: (store): IntakeStore => ({
+      wrapStore: (store) => ({
         cursors: (scope) => store.cursors(scope),
         async admit(batch) {
           running += 1;
