@@ -8,16 +8,30 @@ const INTERPRETERS = /^(?:node|python3?|ruby|perl|php|lua|sh|bash|dash|zsh)$/;
 
 /** Whether the programs, modules and scripts of the tasks are there: as of now, so only `check` asks, never the worker. */
 export function checkPrograms(config: Config): readonly Finding[] {
-  return config.tasks.flatMap((task) => checkTask(task, config.folder));
+  return config.tasks.flatMap((task) => [
+    ...checkTask(task, config.folder),
+    ...checkCommand(['tasks', task.name, 'verify'], task.verify ?? [], task, config.folder),
+  ]);
 }
 
-function checkTask({ name, runner, env }: TaskConfig, folder: string): readonly Finding[] {
+function checkTask(task: TaskConfig, folder: string): readonly Finding[] {
+  const { name, runner } = task;
   if (runner.kind === 'module') {
     return existsSync(runner.path) ? [] : [missing(['tasks', name, 'module'], runner.path)];
   }
   if (runner.kind === 'command' && runner.shell) return [];
   const path = ['tasks', name, runner.kind === 'service' ? 'service' : 'run'];
-  const [program = '', ...rest] = runner.argv;
+  return checkCommand(path, runner.argv, task, folder);
+}
+
+function checkCommand(
+  path: readonly string[],
+  argv: readonly string[],
+  { env }: TaskConfig,
+  folder: string,
+): readonly Finding[] {
+  const [program, ...rest] = argv;
+  if (program === undefined) return [];
   const findings = checkProgram([...path, 0], program, folder, env['PATH'] ?? process.env['PATH'] ?? '');
   const script = rest[0] ?? '';
   if (

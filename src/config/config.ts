@@ -26,6 +26,8 @@ export interface HealthConfig {
   readonly stuckMs: number;
   readonly idleStuckAfterMs: number;
   readonly pendingWarnMs: number;
+  /** So many deaths of the worker under a job, at the last of which it ran alone, make it a dead letter. */
+  readonly poisonAfter: number;
   readonly restarts: { readonly limit: number; readonly withinMs: number; readonly backoff: Backoff };
 }
 
@@ -99,6 +101,8 @@ export interface TaskConfig {
   readonly group: { readonly by: string; readonly limit: number } | null;
   readonly retry: { readonly attempts: number; readonly backoff: Backoff };
   readonly env: Readonly<Record<string, string>>;
+  /** Program and arguments that tell whether the work of an attempt was done whose worker died; null: nobody can. */
+  readonly verify: readonly string[] | null;
   /** Cap for each of stdout and stderr, per attempt. */
   readonly outputBytes: number;
 }

@@ -24,7 +24,6 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'metrics',
   'alerts',
   'health.stallAfter',
-  'health.poisonAfter',
   'sources.NAME.schedule',
   'sources.NAME.every',
   'sources.NAME.stopAtEnd',
@@ -32,7 +31,6 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'sources.NAME.missed',
   'sources.NAME.shared',
   'tasks.NAME.breaker',
-  'tasks.NAME.verify',
   'tasks.NAME.dependency',
 ]);
 

@@ -32,6 +32,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
       stuckMs: health.stuck,
       idleStuckAfterMs: health.idleStuckAfter,
       pendingWarnMs: health.pendingWarn,
+      poisonAfter: health.poisonAfter,
       restarts: {
         limit: health.restarts.limit,
         withinMs: health.restarts.within,
@@ -99,6 +100,7 @@ function resolveTask(name: string, task: ParsedTask, slots: number, folder: stri
     group: task.group ?? null,
     retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
     env: task.env,
+    verify: task.verify ?? null,
     outputBytes: task.output,
   };
 }

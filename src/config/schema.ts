@@ -177,6 +177,12 @@ const taskSchema = z.strictObject(
       )
       .prefault({})
       .describe('Added to the short list of variables that a handler gets.'),
+    verify: words
+      .min(1, 'must not be empty')
+      .optional()
+      .describe(
+        'Program and arguments, asked when the worker died under a job: exit 0 says that its work was done, and it is not run again.',
+      ),
     output: size('1KB', '16MB')
       .prefault('64KB')
       .describe('How much of stdout and of stderr is kept for each attempt: head and tail.'),
@@ -199,6 +205,11 @@ const healthSchema = z
       pendingWarn: duration('100ms', '30d')
         .prefault('5m')
         .describe('A job that could run and waits longer is a warning, with its reason.'),
+      poisonAfter: integer(1, 100)
+        .prefault(3)
+        .describe(
+          'A job that was running at so many deaths of the worker, the last time alone, is a dead letter: poison.',
+        ),
       restarts: z
         .strictObject(
           {

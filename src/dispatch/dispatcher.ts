@@ -14,6 +14,8 @@ export interface DispatcherOptions {
   readonly epoch: number;
   readonly storeId: string;
   readonly nonce: string;
+  /** The worker before us did not die by itself: the health monitor or a stop ended it. */
+  readonly lastKilledByUs?: boolean;
   /** 0 ≤ random() < 1; spreads the retries. */
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
@@ -36,6 +38,8 @@ export interface DispatchStatus {
   readonly runningByTask: ReadonlyMap<string, number>;
   /** Tasks that are passed over because their program or dependency is away. */
   readonly unavailable: ReadonlySet<string>;
+  /** The job that runs alone, or waits for everything else to end so that it can; else null. */
+  readonly alone: JobId | null;
 }
 
 export interface DispatchCounters {

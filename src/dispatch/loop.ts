@@ -1,9 +1,9 @@
 import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
+import type { JobId } from '../job/job.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { pause } from '../platform/clock.js';
 import { roomOf } from '../policy/limits.js';
-import type { RetryMoment } from '../policy/retry.js';
 import type { Claim, EligibleTask, TurnResult } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import { CoolDowns } from './cool-downs.js';
@@ -15,13 +15,12 @@ import type {
   DispatchStatus,
 } from './dispatcher.js';
 import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
-import { rescueOrphans } from './rescue.js';
+import { Rescue } from './rescue.js';
 import { RunningJobs } from './running-jobs.js';
 import { TurnTimer } from './turn-timer.js';
 
 /** How often the loop looks whether another process has changed the database, and at the wall clock. */
 const TICK_MS = 250;
-const RESCUE_AGAIN_MS = 2_000;
 /** How long a stop waits for a database that takes no ends; the store itself waits 30 s for a lock. */
 const STOP_PATIENCE_MS = { orderly: 35_000, hurried: 5_000 };
 const STOP_LOOK_MS = 10;
@@ -38,6 +37,7 @@ class DispatchLoop implements Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tasks: ReadonlyMap<string, TaskConfig>;
   readonly #running: RunningJobs;
+  readonly #rescue: Rescue;
   readonly #turns: TurnTimer;
   /** Over, and not yet committed: nobody is told. */
   readonly #ends: EndedAttempt[] = [];
@@ -50,11 +50,12 @@ class DispatchLoop implements Dispatcher {
   #started = false;
   #stopping: Promise<readonly CutOffJob[]> | null = null;
   #lastTurnClaimed = 0;
+  /** The job that must run alone and has come to the head of the line. While it runs, no other is claimed. */
+  #alone: { readonly id: JobId; readonly runs: boolean } | null = null;
   #nextDueAtMs: number | null = null;
-  #rescueAgainAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: DispatcherOptions) {
-    const { config, clock, log, storeId, nonce, moduleHost } = options;
+    const { config, store, clock, log, storeId, nonce, moduleHost, epoch } = options;
     this.#options = options;
     this.#tasks = new Map(config.tasks.map((task) => [task.name, task]));
     this.#running = new RunningJobs({
@@ -64,6 +65,18 @@ class DispatchLoop implements Dispatcher {
       log,
       moduleHost,
       onEnd: (claim, task, report) => this.#onEnd(claim, task, report),
+    });
+    this.#rescue = new Rescue({
+      store,
+      mark: { storeId, nonce },
+      clock,
+      log,
+      tasks: this.#tasks,
+      running: this.#running,
+      epoch,
+      lastKilledByUs: options.lastKilledByUs ?? false,
+      decide: (claim, report) => this.#decide(claim, report),
+      onFree: () => this.nudge(),
     });
     this.#turns = new TurnTimer({
       clock,
@@ -100,23 +113,12 @@ class DispatchLoop implements Dispatcher {
       oldestRunningMs: slots.oldestMs(nowMs),
       runningByTask: slots.runningByTask,
       unavailable: this.#coolDowns.names(),
+      alone: this.#alone?.id ?? null,
     };
   }
 
-  async rescue(): Promise<{ readonly recovered: number; readonly stuck: number }> {
-    const { store, storeId, nonce, clock, log } = this.#options;
-    const { recovered, stuck } = await rescueOrphans({
-      store,
-      mark: { storeId, nonce },
-      clock,
-      log,
-      decide: ({ claim }, report) => decideEnd(claim, report, this.#tasks.get(claim.task), this.#moment()),
-    });
-    this.#running.holdStuck(stuck);
-    this.#rescueAgainAtMs =
-      stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + RESCUE_AGAIN_MS;
-    if (recovered > 0) log.warn({ recovered }, `Took up ${recovered} job(s) of a worker that is no more`);
-    return { recovered, stuck: stuck.length };
+  rescue(): Promise<{ readonly recovered: number; readonly stuck: number }> {
+    return this.#rescue.run();
   }
 
   stop(graceMs: number): Promise<readonly CutOffJob[]> {
@@ -132,7 +134,7 @@ class DispatchLoop implements Dispatcher {
     const { store, clock } = this.#options;
     const ends = this.#ends.splice(0);
     this.#committing = ends;
-    const takesJobs = this.#stopping === null;
+    const takesJobs = this.#stopping === null && this.#alone?.runs !== true;
     const judgedMs = clock.monotonicMs();
     let result: TurnResult;
     try {
@@ -152,6 +154,7 @@ class DispatchLoop implements Dispatcher {
     this.#countAndAnnounce(ends, result);
     this.#lastTurnClaimed = result.claims.length;
     this.#counters.claims += result.claims.length;
+    this.#noteAlone(result);
     for (const claim of result.claims) {
       if (this.#stopping === null) this.#running.start(claim);
       else this.#giveBack(claim);
@@ -159,6 +162,11 @@ class DispatchLoop implements Dispatcher {
     for (const id of result.cancelRequests) this.#running.interrupt(id, 'cancelled');
     this.#nextDueAtMs = result.nextDueAtMs;
     if (this.#stopping === null) this.#turns.wakeAfter(this.#wakeAfterMs(judgedMs));
+  }
+
+  #noteAlone({ alone, claims }: TurnResult): void {
+    if (this.#alone?.runs) return;
+    this.#alone = alone === null ? null : { id: alone, runs: claims.some(({ id }) => id === alone) };
   }
 
   #eligibleTasks(nowMs: number): EligibleTask[] {
@@ -194,7 +202,7 @@ class DispatchLoop implements Dispatcher {
   /** Also sees that a wall clock which was set has made something due: no timer does. */
   #hasNews(): boolean {
     const { clock, store, log } = this.#options;
-    if (clock.monotonicMs() >= this.#rescueAgainAtMs) this.#rescueAgain();
+    this.#rescue.lookAgain();
     try {
       const isDue = this.#nextDueAtMs !== null && this.#nextDueAtMs <= clock.wallMs();
       return store.changedElsewhere() || isDue;
@@ -202,14 +210,6 @@ class DispatchLoop implements Dispatcher {
       log.error({ err: error }, 'Could not see whether the database has changed; taking a turn instead');
       return true;
     }
-  }
-
-  #rescueAgain(): void {
-    this.#rescueAgainAtMs = Number.POSITIVE_INFINITY;
-    this.rescue().then(this.nudge, (error: unknown) => {
-      this.#options.log.error({ err: error }, 'Could not take up the jobs of a dead worker; trying again');
-      this.#rescueAgainAtMs = this.#options.clock.monotonicMs() + RESCUE_AGAIN_MS;
-    });
   }
 
   #retryAfterMs(error: unknown, failures: number): number | null {
@@ -230,7 +230,8 @@ class DispatchLoop implements Dispatcher {
     const { kind } = report.outcome;
     this.#coolDowns.learn(task, kind, this.#options.clock.monotonicMs(), this.#random());
     if (kind === 'released') this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
-    this.#ends.push(decideEnd(claim, report, task, this.#moment()));
+    if (this.#alone?.id === claim.id) this.#alone = null;
+    this.#ends.push(this.#decide(claim, report));
     this.#turns.request();
   }
 
@@ -238,12 +239,14 @@ class DispatchLoop implements Dispatcher {
   #giveBack(claim: Claim): void {
     const outcome = { kind: 'released', reason: 'given back: the worker stopped before it began' } as const;
     const report = bareReport(outcome, this.#options.clock.wallMs());
-    this.#ends.push(decideEnd(claim, report, this.#tasks.get(claim.task), this.#moment()));
+    this.#ends.push(this.#decide(claim, report));
     this.#turns.request();
   }
 
-  #moment(): RetryMoment {
-    return { nowMs: this.#options.clock.wallMs(), random: this.#random() };
+  #decide(claim: Claim, report: AttemptReport): EndedAttempt {
+    const { config, clock } = this.#options;
+    const moment = { nowMs: clock.wallMs(), random: this.#random() };
+    return decideEnd(claim, report, this.#tasks.get(claim.task), config.health.poisonAfter, moment);
   }
 
   #random(): number {
@@ -257,6 +260,7 @@ class DispatchLoop implements Dispatcher {
     const urgent = this.#hurried.signal.aborted;
     this.#running.interruptAll('released', urgent);
     await this.#running.close(urgent ? 0 : graceMs);
+    await Promise.race([this.#rescue.settled(), pause(clock, STOP_PATIENCE_MS.hurried)]);
 
     const giveUpAtMs = clock.monotonicMs() + (urgent ? STOP_PATIENCE_MS.hurried : STOP_PATIENCE_MS.orderly);
     while ((this.#ends.length > 0 || !this.#turns.isQuiet) && clock.monotonicMs() < giveUpAtMs) {

@@ -58,6 +58,7 @@ const checkBeat = shapeOf<Beat>({
       sinceMs: optional(amount),
       timeoutMs: optional(amount),
       progress: optional(amount),
+      orphanPids: optional(listOf(count)),
     }),
   ),
   sources: listOf(

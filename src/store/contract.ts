@@ -177,6 +177,12 @@ export interface TurnResult {
   readonly nextDueAtMs: number | null;
   /** Jobs of ours whose cancel somebody asked for. */
   readonly cancelRequests: readonly JobId[];
+  /**
+   * The job that must run alone (`ALONE_FROM_CRASHES`) and whose turn has come; else null. Among `claims`: it is the only
+   * one, and the caller asks for no other until it has ended. Not among them: it waits until all that runs has ended,
+   * and nothing that stands behind it in the line was claimed.
+   */
+  readonly alone: JobId | null;
 }
 
 export interface ClaimStore {

@@ -30,6 +30,7 @@ export interface ReportedParts {
       readonly freeSlots: number;
       readonly oldestRunningMs: number;
       readonly unavailable: ReadonlySet<string>;
+      readonly alone: string | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -79,7 +80,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs, unavailable } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, unavailable, alone } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -87,6 +88,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         freeSlots,
         tasks: config.tasks,
         unavailable,
+        alone: alone !== null,
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({

@@ -81,6 +81,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     freeSlots: slots.filter((slot) => slot.state === 'idle').length,
     tasks: processes.settingsKnown ? settings.tasks : counts.tasks.map(unlimited),
     unavailable: new Set(beat?.waiting.filter((line) => line.reason === 'breaker').map((line) => line.task)),
+    alone: beat?.waiting.some((line) => line.reason === 'alone') ?? false,
   });
   return {
     verdict,
@@ -133,7 +134,10 @@ function correctSlots(
       slots.push({ slot, state: 'idle' });
     } else {
       jobs.delete(job.id);
-      slots.push({ ...working(slot, job, tasks, nowMs), ...defined(told, ['timeoutMs', 'progress']) });
+      slots.push({
+        ...working(slot, job, tasks, nowMs),
+        ...defined(told, ['timeoutMs', 'progress', 'orphanPids']),
+      });
     }
   }
   // Oldest first, so that a screen that is drawn twice shows the same order.
@@ -158,7 +162,10 @@ function working(slot: number, job: JobSummary, tasks: readonly TaskLimits[], no
   };
 }
 
-function defined(slot: BeatSlot, names: readonly ('timeoutMs' | 'progress')[]): Partial<BeatSlot> {
+function defined(
+  slot: BeatSlot,
+  names: readonly ('timeoutMs' | 'progress' | 'orphanPids')[],
+): Partial<BeatSlot> {
   return Object.fromEntries(
     names.filter((name) => slot[name] !== undefined).map((name) => [name, slot[name]]),
   );

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { writeDesired } from '../../src/heartbeat/desired.js';
+import { wasKilledByUs } from '../../src/heartbeat/last-kill.js';
 import { isRunning, readProcessStat, signalProved } from '../../src/platform/process-identity.js';
 import { until } from '../support/until.js';
 import { stand } from './support.js';
@@ -71,6 +72,20 @@ test('a worker that claims nothing although it could is replaced', async () => {
   place.behave({});
   await place.worker(first);
   expect(place.recoveries()[0]).toMatchObject({ cause: 'idle-stuck' });
+});
+
+test('a worker that was ended as stuck is written down as such, one that died by itself is not', async () => {
+  const place = stand();
+  place.behave({ runnable: 3 });
+  void place.supervisor().run();
+  const stuck = await place.worker();
+  place.behave({});
+  const second = await place.worker(stuck);
+  expect(wasKilledByUs(place.stateFolder, stuck)).toBe(true);
+  await until(() => place.tally()?.phase === 'watching');
+  signalProved(second, 'SIGKILL');
+  await place.worker(second);
+  expect(wasKilledByUs(place.stateFolder, second)).toBe(false);
 });
 
 test('a refused config is not tried again until the file changes', async () => {

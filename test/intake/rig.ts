@@ -55,6 +55,7 @@ function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
     group: null,
     retry: { attempts: 3, backoff: { minMs: 1, maxMs: 1 } },
     env: {},
+    verify: null,
     outputBytes: 1_024,
     ...changes,
   };
@@ -172,6 +173,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
       stuckMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
+      poisonAfter: 3,
       restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
     },
     sources,
