@@ -83,7 +83,10 @@ async function redriveThese(store: Store, ids: readonly JobId[], nowMs: number):
   };
 }
 
-/** In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. */
+/**
+ * In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. A job
+ * that somebody else has queued again since it was listed is what was wanted, and no refusal.
+ */
 async function redriveByState(
   store: Store,
   state: 'failed' | 'cancelled',
@@ -102,7 +105,7 @@ async function redriveByState(
     for (const job of fresh) seen.add(job.id);
     const part = await redrive(store, groupByWorkspace(fresh), nowMs);
     queued += part.queued;
-    refused.push(...part.refused);
+    refused.push(...part.refused.filter(({ why }) => why !== 'not-ended'));
   }
 }
 
