@@ -76,6 +76,23 @@ test('a stubborn family of a killed worker is found by its mark, also what left 
   expect(family.filter(isAlive)).toEqual([]);
 });
 
+test('a process of a killed worker that keeps going over into new ones is hunted down before its job runs again', async () => {
+  const folder = tempFolder();
+  const task = fixtureTask('hopper');
+  const [id = ''] = await addBefore(folder, [task]);
+  const worker = await startWorkerProcess(folder, [task]);
+  await until(() => linesOf(folder, 'state/hops').length >= 5);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  const hops = linesOf(folder, 'state/hops').length;
+  await until(() => linesOf(folder, 'state/hops').length > hops + 2);
+
+  const rig = await createRig({ tasks: [task], folder });
+  await until(async () => (await rig.dispatcher.rescue()).stuck === 0, { withinMs: 20_000 });
+  expect(linesOf(folder, 'state/hops').map(Number).filter(isAlive)).toEqual([]);
+  expect(await rig.job(id)).toMatchObject({ place: 'ready', attempts: 1, crashes: 1 });
+}, 30_000);
+
 test('a service that hangs outlives a killed worker no longer than its rescue', async () => {
   const folder = tempFolder();
   const runner = { kind: 'service' as const, argv: [`${FIXTURES}/service.mjs`], workers: 1 };
@@ -250,6 +267,35 @@ test('a job whose old process cannot be proved gone stays running, keeps its slo
   // As soon as it can be proved gone, all goes on by itself.
   await rig.until(waiting, 'completed');
   await until(() => linesOf(folder, 'runs').length === 2);
+}, 20_000);
+
+test('it keeps the permit of its group, too: nothing of that group runs meanwhile', async () => {
+  const folder = tempFolder();
+  const grouped = { ...LINGER, group: { by: 'project', limit: 1 } };
+  const store = await openStore(join(folder, 'state'), 'command', systemClock);
+  const first = await admitJob(store, 'linger', { n: 1 }, { group: 'p', maxAttempts: 3 });
+  await store.close();
+  const worker = await startWorkerProcess(folder, [grouped]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+
+  const rig = await createRig({ tasks: [grouped], folder, slots: 4 });
+  const second = await rig.add('linger', { n: 2 }, { group: 'p' });
+  const free = await rig.add('linger', { n: 3 }, { group: 'q' });
+  const realKill = process.kill;
+  process.kill = (pid, signal) => (signal === 'SIGKILL' ? true : realKill.call(process, pid, signal));
+  try {
+    await rig.dispatcher.rescue();
+  } finally {
+    process.kill = realKill;
+  }
+  rig.dispatcher.start();
+  await rig.until(free, 'running');
+  expect(await rig.job(first)).toMatchObject({ place: 'running', attempts: 1 });
+  expect(await rig.job(second)).toMatchObject({ place: 'parked', attempts: 0 });
+  await rig.until(first, 'completed');
+  await rig.until(second, 'running');
 }, 20_000);
 
 test('the jobs of a dead worker wait while the database is locked', async () => {
