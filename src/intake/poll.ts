@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import type { SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import { type AdmissionResult, VERSIONS_AN_HOUR } from '../store/contract.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
 import type { RejectCopies } from './reject-copies.js';
 import type { SourceReader, Step } from './step.js';
@@ -71,21 +72,28 @@ async function admitStep(
   tally.add(report.answers, step.rejects);
   copies.keep(source.name, step.rejects);
   for (const { path } of step.cursors) paths.add(path);
-  if (report.answers.some(({ result }) => result === 'queued' || result === 'superseded')) onQueued();
+  if (report.answers.some(({ result }) => CHANGED.has(result))) onQueued();
   return true;
 }
+
+/** What the dispatcher must know of: jobs that are due now, or at another time than before. */
+const CHANGED: ReadonlySet<AdmissionResult> = new Set(['queued', 'superseded', 'held']);
 
 function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Set<string>, log: Log): void {
   if (!tally.isNews) return;
   const fields = { source: source.name, cycle, ...tally.counts() };
   const place = placeName(source, paths);
   if (tally.seen > tally.rejected) log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
+  if (tally.of('held') > 0)
+    log.warn(fields, `${place}: ${HELD}; \`dogged jobs --source ${source.name}\` names the keys`);
   if (tally.rejected === 0) return;
   log.warn(
     fields,
     `${place}: ${tally.describeRejects()}; \`dogged rejects --source ${source.name}\` says why, and what to do`,
   );
 }
+
+const HELD = `records that changed more than ${VERSIONS_AN_HOUR} times within an hour are held back: who writes them, a handler of their own?`;
 
 function placeName(source: SourceConfig, paths: Set<string>): string {
   const [only] = paths;

@@ -35,7 +35,10 @@ export class PollTally {
 
   /** True when a person would want to read about this poll: known records seen once more are no news. */
   get isNews(): boolean {
-    return this.queued + this.of('changed-ignored') + this.of('older-ignored') + this.rejected > 0;
+    return (
+      this.queued + this.of('held') + this.of('changed-ignored') + this.of('older-ignored') + this.rejected >
+      0
+    );
   }
 
   /** `3 queued, 1 already queued, 2 rejected (schema 2)`. */
@@ -64,6 +67,7 @@ export class PollTally {
 
 const WORDS: readonly (readonly [AdmissionResult, string])[] = [
   ['superseded', 'replaced by a newer version'],
+  ['held', 'held back as a loop'],
   ['already-queued', 'already queued'],
   ['already-done', 'already done'],
   ['changed-ignored', 'changed but ignored (onChange: ignore)'],

@@ -93,11 +93,22 @@ export interface AdmissionBatch {
   readonly nowMs: number;
 }
 
-/** Why a record did or did not become a job. Only `queued` and `superseded` change anything. */
+/**
+ * So many new versions of one key may run within an hour. More are a loop, not work: the record feeds itself, or its content
+ * never comes to rest.
+ */
+export const VERSIONS_AN_HOUR = 20;
+
+/** Why a record did or did not become a job. Only `queued`, `superseded` and `held` change anything. */
 export type AdmissionResult =
   | 'queued'
   /** A pending job of this key took over the newer payload: still one row. */
   | 'superseded'
+  /**
+   * As `queued` or `superseded`, but not to run before an hour is over since the first of too many versions of this key
+   * (`VERSIONS_AN_HOUR`). Newer ones take its place meanwhile, so that nothing is lost and the last one runs.
+   */
+  | 'held'
   /** This version is known and its job has not ended. */
   | 'already-queued'
   /** This version is known and its job has ended, in whichever way. */
@@ -120,7 +131,7 @@ export type AdmissionReport =
   | { readonly committed: false; readonly conflictPath: string };
 
 export interface IntakeStore {
-  /** The only door for jobs. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
+  /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
   admit(batch: AdmissionBatch): Promise<AdmissionReport>;
   cursors(scope: Scope): Promise<readonly CursorRecord[]>;
 }

@@ -22,7 +22,10 @@ test('when the worker is killed, all that it had started is gone before the next
   const place = workplace(folder);
   place.run('start');
   const [{ id }] = place.json('add', 'tree');
-  const family = () => readFileSync(join(folder, 'state', 'family'), 'utf8').trim().split('\n');
+  const family = () =>
+    readFileSync(join(folder, 'state', 'family'), 'utf8')
+      .trim()
+      .split('\n');
   await until(() => family().length === 3);
   process.kill(place.workerPid(), 'SIGKILL');
   expect(place.run('wait', id, '--timeout', '20s')).toMatchObject({ status: 0 });
