@@ -33,7 +33,7 @@ export function skipSpace(bytes: Uint8Array, at: number): number {
 }
 
 /** Below this many bytes a loop finds the closing quote sooner than the call to native code. */
-const SHORT_STRING = 24;
+const SHORT_STRING = 32;
 
 /**
  * Scans one value that may arrive in pieces, split at any byte. Keeps no bytes: a value of any size costs the same memory.
@@ -82,8 +82,7 @@ export class ValueScanner {
       } else if (this.#inScalar && depth === 0) {
         return i;
       } else if (kind === STRING) {
-        this.#inString = true;
-        i = this.#endOfString(bytes, i + 1);
+        i = this.#endOfNewString(bytes, i + 1);
         if (i === -1) break;
         if (depth === 0) return i;
       } else if (kind === OPEN) {
@@ -113,27 +112,30 @@ export class ValueScanner {
     return -1;
   }
 
+  /** `from` stands after an opening quote; returns the position after the closing one, or -1. */
+  #endOfNewString(bytes: Buffer, from: number): number {
+    const near = Math.min(bytes.length, from + SHORT_STRING);
+    let i = from;
+    while (i < near) {
+      const byte = bytes[i];
+      i += 1;
+      if (byte === QUOTE) return i;
+      if (byte === BACKSLASH) i += 1;
+    }
+    this.#inString = true;
+    // Past the end when the last byte was a backslash: what it escapes is in the next piece.
+    this.#escaped = i > bytes.length;
+    return this.#escaped ? -1 : this.#endOfString(bytes, i);
+  }
+
   /** `from` stands inside a string; returns the position after its closing quote, or -1. */
   #endOfString(bytes: Buffer, from: number): number {
     const to = bytes.length;
+    if (from === to) return -1;
     let i = from;
-    if (this.#escaped && i < to) {
+    if (this.#escaped) {
       this.#escaped = false;
       i += 1;
-    }
-    const short = Math.min(to, i + SHORT_STRING);
-    while (i < short) {
-      const byte = bytes[i] as number;
-      if (byte === QUOTE) {
-        this.#inString = false;
-        return i + 1;
-      }
-      i += byte === BACKSLASH ? 2 : 1;
-    }
-    // `i` is past `to` when the last byte was a backslash: what it escapes is in the next piece.
-    if (i > to) {
-      this.#escaped = true;
-      return -1;
     }
     for (let quote = i; ; ) {
       quote = bytes.indexOf(QUOTE, quote);

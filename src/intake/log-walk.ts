@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { ArrayWalk } from './array-walk.js';
 import type { LogFormat } from './cursor.js';
 import type { FileAccess } from './file-access.js';
@@ -16,6 +17,8 @@ export interface FoundValue {
   readonly bytes: Buffer;
   readonly offset: number;
   readonly line: number | null;
+  /** True where the whole window is ASCII: to ask once for each record costs more than to look. */
+  readonly isAscii?: boolean;
   readonly scanned?: { readonly maxDepth: number; readonly hasSpace: boolean };
 }
 
@@ -177,6 +180,7 @@ export class LogWalk {
   #takeElements(bytes: Buffer, first: number): Taken {
     const walk = new ArrayWalk(this.offset > 0);
     const { scanner } = walk;
+    const allAscii = isAscii(bytes);
     for (let consumed = 0; ; consumed = walk.end) {
       if (consumed > 0 && this.#budget.spend()) return { end: 'spent', consumed, pendingAt: -1, scanner };
       switch (walk.step(bytes, consumed || first)) {
@@ -186,6 +190,7 @@ export class LogWalk {
             bytes: bytes.subarray(start, end),
             offset: this.offset + start,
             line: null,
+            isAscii: allAscii,
             scanned: scanner,
           };
           if (!this.#sink.value(found, false)) return { end: 'broken', consumed, pendingAt: start, scanner };
@@ -205,6 +210,7 @@ export class LogWalk {
 
   #takeLines(bytes: Buffer, first: number, isLast: boolean): Taken {
     const hasNul = bytes.includes(0);
+    const allAscii = isAscii(bytes);
     let consumed = 0;
     for (let at = first; ; at = consumed) {
       const found = bytes.indexOf(NEWLINE, at);
@@ -222,7 +228,7 @@ export class LogWalk {
       const line = trim(bytes, at, newline);
       if (line.length > 0) {
         const offset = this.offset + line.byteOffset - bytes.byteOffset;
-        const value = { bytes: line, offset, line: this.lines + 1 };
+        const value = { bytes: line, offset, line: this.lines + 1, isAscii: allAscii };
         if (!hasNul || !line.includes(0)) {
           // A last line that is no JSON is not finished: it is not passed over.
           if (!this.#sink.value(value, !unended))

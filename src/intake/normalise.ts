@@ -8,8 +8,10 @@ import { type Refusal, refuse } from './refusal.js';
 /** The bytes of one record, as they stand in the file. They belong to the reader and are overwritten when it goes on. */
 export interface RawRecord {
   readonly bytes: Buffer;
+  /** True where a reader knows already that all bytes are ASCII; else it is found out here. */
+  readonly isAscii?: boolean | undefined;
   /** What the scanner saw on its way; without it the bytes are scanned here. */
-  readonly scanned?: { readonly maxDepth: number; readonly hasSpace: boolean };
+  readonly scanned?: { readonly maxDepth: number; readonly hasSpace: boolean } | undefined;
   /** The key of a record whose source names no key field; null: its content is its key. */
   readonly fallbackKey: string | null;
 }
@@ -43,7 +45,7 @@ export function createNormaliser(rule: NormaliseRule): (raw: RawRecord) => Norma
   return function normalise(raw) {
     const { bytes } = raw;
     if (bytes.length > rule.maxRecordBytes) return tooLarge(bytes.length, rule.maxRecordBytes);
-    const ascii = isAscii(bytes);
+    const ascii = raw.isAscii || isAscii(bytes);
     if (!ascii && !isUtf8(bytes)) return notUtf8(bytes);
     const scanned = raw.scanned ?? scan(scanner, bytes);
     if (scanned.maxDepth > rule.maxDepth) {

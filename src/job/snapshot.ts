@@ -18,7 +18,8 @@ function crypto(): typeof import('node:crypto') {
 }
 
 export function sha256(bytes: Uint8Array | string): Buffer {
-  return crypto().hash('sha256', bytes, 'buffer');
+  // By way of text into the pool: half the time of a buffer from the native side, each of which is memory of its own.
+  return Buffer.from(crypto().hash('sha256', bytes, 'binary'), 'binary');
 }
 
 /** `compact` must already be compact JSON: see `compactJson`. The bytes are copied, so nobody can change them later. */

@@ -184,6 +184,7 @@ function mergeSources(beat: Beat | null, counts: QueueCounts, works: boolean): B
       lastPollMs: told?.lastPollMs ?? null,
       problem: told?.problem ?? null,
       waitingFiles: works ? waitingFilesOf(told) : 0,
+      ...(works && told?.reading !== undefined ? { reading: told.reading } : {}),
     };
   });
 }

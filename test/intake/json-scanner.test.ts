@@ -107,6 +107,24 @@ describe('the scanner', () => {
     }
   });
 
+  it('finds the same end of a string wherever its escapes stand, from the shortest to those that are searched', () => {
+    for (let before = 24; before <= 40; before += 1) {
+      for (const tail of ['', '\\\\', '\\"', '\\\\\\"', 'x\\\\', '\\"y\\"']) {
+        const bytes = Buffer.from(`["${'y'.repeat(before)}${tail}"],`);
+        for (let at = 0; at < bytes.length; at += 1)
+          expect([before, tail, at, scanSplit(bytes, at)]).toEqual([before, tail, at, bytes.length - 1]);
+      }
+    }
+  });
+
+  it('stays in the midst of an escape when an empty piece follows', () => {
+    const scanner = new ValueScanner();
+    scanner.begin();
+    expect(scanner.scan(Buffer.from('"a\\'), 0)).toBe(-1);
+    expect(scanner.scan(Buffer.alloc(0), 0)).toBe(-1);
+    expect(scanner.scan(Buffer.from('"b",'), 0)).toBe(3);
+  });
+
   it('does not end a number or a word before a delimiter is seen', () => {
     expect(scanWhole('12')).toBe(-1);
     expect(scanWhole('12,')).toBe(2);

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
@@ -25,7 +26,8 @@ function walkOver(initial: string | Buffer, { maxRecordBytes = 1_000_000, parse 
   const nuls: string[] = [];
   let passed = Buffer.alloc(0);
   const sink = {
-    value({ bytes, offset, line }: FoundValue) {
+    value({ bytes, offset, line, isAscii: saidAscii }: FoundValue) {
+      expect(!saidAscii || isAscii(bytes)).toBe(true);
       if (parse && !parses(bytes.toString())) return false;
       values.push(bytes.toString());
       offsets.push(offset);

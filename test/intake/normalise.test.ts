@@ -1,14 +1,18 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createGate } from '../../src/intake/gate.js';
+import { ValueScanner } from '../../src/intake/json-scanner.js';
 import { createNormaliser, type NormaliseRule } from '../../src/intake/normalise.js';
 import { isRefusal } from '../../src/intake/refusal.js';
+
+const RULE: NormaliseRule = { key: 'id', version: null, maxRecordBytes: 1_000, maxDepth: 8 };
 
 function normalise(
   json: string | Buffer,
   rule: Partial<NormaliseRule> = {},
   fallbackKey: string | null = null,
 ) {
-  const whole = { key: 'id', version: null, maxRecordBytes: 1_000, maxDepth: 8, ...rule };
+  const whole = { ...RULE, ...rule };
   const made = createNormaliser(whole)({ bytes: Buffer.from(json), fallbackKey });
   return isRefusal(made) ? { refused: made.refused, detail: made.detail, remedy: made.remedy } : made;
 }
@@ -65,6 +69,23 @@ describe('normalising a record', () => {
       detail: `it is ${kind}, and only an object can have the key of this source, "id"`,
       remedy: 'write an object that has "id"',
     });
+  });
+
+  it('makes the same of bytes that are known to be ASCII and scanned as of bytes that nobody looked at', () => {
+    const made = (json: string, known: object) =>
+      createNormaliser(RULE)({ bytes: Buffer.from(json), fallbackKey: null, ...known });
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom(undefined, 2), (value, indent) => {
+        const json = JSON.stringify({ id: 'x', value }, null, indent).replace(
+          /[^\x00-\x7f]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        );
+        const scanner = new ValueScanner();
+        scanner.begin();
+        scanner.scan(Buffer.from(json), 0);
+        expect(made(json, { isAscii: true, scanned: scanner })).toEqual(made(json, {}));
+      }),
+    );
   });
 
   it('takes the order from the version field, as a number or a date', () => {

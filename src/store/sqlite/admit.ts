@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import { PLACES, placeFromCode, stateOfPlace } from '../../job/job.js';
+import { type Place, placeFromCode, stateOfPlace } from '../../job/job.js';
 import { ledgerHash } from '../../job/snapshot.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type {
@@ -12,14 +12,13 @@ import type {
   RecordVersion,
   Scope,
 } from '../contract.js';
+import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
 import { JobDoor, type KnownJob } from './job-door.js';
 import { RejectBook } from './reject-book.js';
 import { VersionCounter } from './version-counter.js';
 
-interface KnownRecord {
-  readonly versionHash: Buffer;
-  readonly versionOrder: number | null;
+interface KnownRecord extends KnownVersion {
   readonly jobId: number;
   readonly settled: number | null;
 }
@@ -126,13 +125,14 @@ export class Admission {
     const known = this.#learnOrRecall(scopeId, keyHash, record.version);
     if (known === null) {
       admitted.new += 1;
-      return answer('queued', this.#door.open(scopeId, record, batch, null));
+      return answer('queued', this.#door.open(scopeId, record, batch, null), false);
     }
 
     const job = this.#door.find(known.jobId);
-    const verdict = judge(record, known, job);
+    const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
+    const repeats = job?.cycle === batch.cycle;
     if (verdict !== 'queued' && verdict !== 'superseded') {
-      return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job);
+      return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
     }
     // What has not been tried since the last version is no run more.
     const isOneMore = verdict === 'queued' || (job?.attempt ?? 0) > 0;
@@ -140,9 +140,9 @@ export class Admission {
     const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
     const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
     this.#relearn.run(record.version.hash, record.version.order, changed.id, scopeId, keyHash);
-    if (hold === null) return answer(verdict, changed);
+    if (hold === null) return answer(verdict, changed, repeats);
     this.#versions.hold(changed.id, hold, batch.nowMs);
-    return answer('held', changed);
+    return answer('held', changed, repeats);
   }
 
   #takeVersion(
@@ -177,27 +177,19 @@ export class Admission {
   }
 }
 
-/** What a record with a known key comes to. A job that is not there was pruned, and so has ended. */
-function judge(record: AdmissionRecord, known: KnownRecord, job: KnownJob | undefined): AdmissionResult {
-  const state = job === undefined ? 'completed' : stateOfPlace(job.place);
-  if (record.version.hash.equals(known.versionHash)) {
-    return state === 'pending' || state === 'running' ? 'already-queued' : 'already-done';
-  }
-  if (record.onChange === 'ignore') return 'changed-ignored';
-  if (!isNewer(record.version, known)) return 'older-ignored';
-  return state === 'pending' ? 'superseded' : 'queued';
-}
-
-function isNewer(version: RecordVersion, known: KnownRecord): boolean {
-  if (version.order === null || known.versionOrder === null) return true;
-  return version.order > known.versionOrder;
-}
-
-function answer(result: AdmissionResult, job: Pick<KnownJob, 'id' | 'place'>): AdmissionAnswer {
-  return { result, id: String(job.id), state: stateOfPlace(job.place) };
+function answer(
+  result: AdmissionResult,
+  job: Pick<KnownJob, 'id' | 'place'>,
+  repeats: boolean,
+): AdmissionAnswer {
+  const found = { result, id: String(job.id), state: stateOfPlace(job.place) };
+  return repeats ? { ...found, repeats } : found;
 }
 
 function settledAnswer(result: AdmissionResult, known: KnownRecord): AdmissionAnswer {
-  const place = placeFromCode(known.settled ?? PLACES.completed);
-  return { result, id: null, state: stateOfPlace(place) };
+  return { result, id: null, state: lastState(settledPlace(known)) };
+}
+
+function settledPlace({ settled }: KnownRecord): Place | null {
+  return settled === null ? null : placeFromCode(settled);
 }

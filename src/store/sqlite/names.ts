@@ -13,12 +13,15 @@ export interface Queue {
   readonly maxAttempts: number | null;
 }
 
-const KIND_CODES: Readonly<Record<Scope['kind'], number>> = { source: 0, task: 1 };
+/** The numbers are stored in rows: never renumber them. */
+export const KIND_CODES: Readonly<Record<Scope['kind'], number>> = { source: 0, task: 1 };
 
 /** The small integers under which queues and scopes stand in other tables. Remembered, since they never change. */
 export class Names {
   readonly #queues = new Map<number, Queue>();
   readonly #queuesByName = new Map<string, Queue>();
+  /** Jobs come in runs of one task: for most of them even the look-up by name is spared. */
+  #lastQueue: Queue | null = null;
   readonly #scopes = new Map<number, Scope>();
   readonly #scopesByName = new Map<string, number>();
 
@@ -50,15 +53,21 @@ export class Names {
   forget(): void {
     this.#queues.clear();
     this.#queuesByName.clear();
+    this.#lastQueue = null;
     this.#scopes.clear();
     this.#scopesByName.clear();
   }
 
   /** The queue of a task in a workspace, made if there is none yet. */
   queue(workspace: string, task: string): Queue {
+    const last = this.#lastQueue;
+    if (last !== null && last.task === task && last.workspace === workspace) return last;
     const name = `${workspace}/${task}`;
-    const known = this.#queuesByName.get(name);
-    if (known !== undefined) return known;
+    this.#lastQueue = this.#queuesByName.get(name) ?? this.#readQueue(name, workspace, task);
+    return this.#lastQueue;
+  }
+
+  #readQueue(name: string, workspace: string, task: string): Queue {
     let queue = this.#selectQueue.get(workspace, task);
     if (queue === undefined) {
       refuseMalformed(workspace);
