@@ -141,7 +141,7 @@ export class Rescue {
     return {
       kind: 'crashed',
       reason: killedByUs
-        ? 'its worker was ended for the sake of all while it ran'
+        ? 'its worker was stuck or stopped, and was ended while it ran'
         : 'its worker died while it ran',
       ranAlone: claim.crashes >= ALONE_FROM_CRASHES || this.#onlyJob === claim.id,
       killedByUs,

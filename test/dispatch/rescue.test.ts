@@ -194,7 +194,7 @@ test.each([
   for (const id of ids) {
     expect(await rig.job(id)).toMatchObject({ place: 'ready', charged: 0, crashes });
     expect(await rig.attempts(id)).toMatchObject([
-      { outcome: 'crashed', reason: 'its worker was ended for the sake of all while it ran' },
+      { outcome: 'crashed', reason: 'its worker was stuck or stopped, and was ended while it ran' },
     ]);
   }
 });
