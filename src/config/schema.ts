@@ -140,6 +140,9 @@ const taskSchema = z.strictObject(
         'JavaScript file whose default export is `async (payload, context) => result`, hosted in long-lived children.',
       ),
     workers: integer(1, 64).optional().describe('Number of children of a service or module. Default 1.'),
+    pipeline: integer(1, 256)
+      .optional()
+      .describe('Most jobs that one child of a service or module holds at once. Default 1.'),
     timeout: duration('100ms', '30d')
       .prefault('10m')
       .describe('A job that runs longer is ended with all its descendants.'),
@@ -180,9 +183,7 @@ const taskSchema = z.strictObject(
     verify: words
       .min(1, 'must not be empty')
       .optional()
-      .describe(
-        'Program and arguments, asked when the worker died under a job: exit 0 says that its work was done, and it is not run again.',
-      ),
+      .describe('Asked when the worker died under a job: exit 0 says that its work was done; not run again.'),
     output: size('1KB', '16MB')
       .prefault('64KB')
       .describe('How much of stdout and of stderr is kept for each attempt: head and tail.'),
@@ -208,7 +209,7 @@ const healthSchema = z
       poisonAfter: integer(1, 100)
         .prefault(3)
         .describe(
-          'A job that was running at so many deaths of the worker, the last time alone, is a dead letter: poison.',
+          'Deaths of the worker under one job, the last while it ran alone: it is a dead letter then.',
         ),
       restarts: z
         .strictObject(
