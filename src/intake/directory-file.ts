@@ -11,7 +11,7 @@ import {
 } from './document.js';
 import { type FileName, pathOf } from './file-names.js';
 import { holdStill, NotReadable, type OpenFile, openFile, resolveFile } from './open-file.js';
-import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
+import { describeTrouble, errorCode, isGone, PathTrouble } from './path-trouble.js';
 import { type Refusal, refuse } from './refusal.js';
 import { type Moment, type Sighting, type Stamp, sameInode, sameStamp, sight, stampOf } from './stamp.js';
 import { pausing, type Step } from './step.js';
@@ -58,8 +58,14 @@ export class DirectoryFile {
     this.#digest = cursor.digest;
     this.#whole = cursor.whole;
     this.#lastStamp = cursor.stamp;
-    const then = { wallMs: cursor.observedAtMs, monotonicMs: this.#parts.clock.monotonicMs() };
-    this.#sighting = sight(null, cursor.stamp, then, this.#parts.racyRule());
+    const { clock, racyRule } = this.#parts;
+    const then = { wallMs: cursor.observedAtMs, monotonicMs: clock.monotonicMs() };
+    if (cursor.observedAtMs <= clock.wallMs()) this.#sighting = sight(null, cursor.stamp, then, racyRule());
+  }
+
+  /** Its stamp proves nothing any more: the content is compared at the next look. */
+  doubt(): void {
+    this.#sighting = null;
   }
 
   /** Something about it may change soon, or a second look is due. */
@@ -95,7 +101,7 @@ export class DirectoryFile {
       if (isGone(error)) {
         this.isGone = true;
         this.#trouble = null;
-      } else if (error instanceof NotReadable && !error.isLink) {
+      } else if (error instanceof NotReadable && error.isPassedOver) {
         this.#trouble = null;
       } else {
         const text = error instanceof NotReadable ? error.message : describeTrouble(error);
@@ -264,8 +270,17 @@ export class DirectoryFile {
   #finish(): void {
     const { after } = this.#parts.source;
     if (after === 'keep' || !this.#whole || this.#sighting === null || this.name.bytes !== null) return;
-    if (afterAdmission(this.path, this.#sighting.stamp, after)) this.isGone = true;
-    else this.#sighting = null;
+    try {
+      if (afterAdmission(this.path, this.#sighting.stamp, after)) this.isGone = true;
+      else this.#sighting = null;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === null || isGone(error)) throw error;
+      throw new NotReadable(
+        `it is admitted, but the worker cannot ${after} it (${code}): allow that, or keep it`,
+        false,
+      );
+    }
   }
 }
 

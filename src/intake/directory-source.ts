@@ -1,13 +1,14 @@
 import type { DirectorySource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
+import { returnAside } from './after-admission.js';
 import { DirectoryFile } from './directory-file.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import { createNameFilter, type FileName } from './file-names.js';
 import { FolderListing } from './folder-listing.js';
 import type { Judge } from './judge.js';
 import { describeTrouble, folderMissing, isGone, PathTrouble } from './path-trouble.js';
-import type { Moment, RacyRule } from './stamp.js';
+import { ClockWatch, type Moment, type RacyRule } from './stamp.js';
 import {
   isPause,
   PAUSE,
@@ -53,6 +54,7 @@ export class DirectoryReader implements SourceReader {
   /** Of the new files that the present poll found. */
   #visited = { done: 0, total: 0 };
   #lastPollMs: number | null = null;
+  readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
 
   constructor(source: DirectorySource, judge: Judge, files: FileAccess, clock: Clock) {
@@ -86,8 +88,14 @@ export class DirectoryReader implements SourceReader {
   }
 
   *poll(at: Moment, thorough: boolean): Generator<Step, void> {
+    if (this.#clockWatch.wasSetBack(at)) {
+      this.#listing.forget();
+      for (const file of this.#files.values()) file.doubt();
+    }
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
+      if (this.#lastPollMs === null && this.#parts.source.after !== 'keep')
+        returnAside(this.#parts.source.path);
       const names = yield* pausing(this.#listing.list(at));
       if (names !== null) this.#compare(names);
       this.#trouble = null;

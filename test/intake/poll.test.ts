@@ -112,6 +112,7 @@ describe('the sources of a config', () => {
         { name: 'bad', problem: expect.stringContaining('schema') },
         { name: 'missing', problem: expect.stringContaining('not there') },
       ]);
+      await until(() => intake.polls > 10);
       await intake.stop();
       const { polls } = intake;
       appendFileSync(join(folder, 'good.ndjson'), lines(5, 5));
