@@ -4,6 +4,7 @@ import { loadConfig } from './config/load.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 import { createDispatcher } from './dispatch/loop.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
+import { wasKilledByUs } from './heartbeat/last-kill.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
@@ -68,7 +69,7 @@ async function runLocked(
   endLoudly(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   const self = nameThisProcess();
-  const { epoch, storeId, cleanStop } = await store.takeOwnership(self, clock.wallMs());
+  const { epoch, storeId, cleanStop, previousOwner } = await store.takeOwnership(self, clock.wallMs());
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
   writeSettings(config);
   writePidFile(files.workerPid, self);
@@ -87,6 +88,7 @@ async function runLocked(
     storeId,
     nonce: self.nonce,
     breakers: await store.breakers(),
+    lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
   const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });

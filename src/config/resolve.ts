@@ -34,6 +34,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
       stuckMs: health.stuck,
       idleStuckAfterMs: health.idleStuckAfter,
       pendingWarnMs: health.pendingWarn,
+      poisonAfter: health.poisonAfter,
       restarts: {
         limit: health.restarts.limit,
         withinMs: health.restarts.within,
@@ -102,6 +103,7 @@ function resolveTask(name: string, task: ParsedTask, config: ParsedConfig, folde
     retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
     breaker: resolveBreaker(name, task, config.tasks),
     env: task.env,
+    verify: task.verify ?? null,
     outputBytes: task.output,
   };
 }

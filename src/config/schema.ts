@@ -131,6 +131,11 @@ const healthSchema = z
       pendingWarn: duration('100ms', '30d')
         .prefault('5m')
         .describe('A job that could run and waits longer is a warning, with its reason.'),
+      poisonAfter: integer(1, 100)
+        .prefault(3)
+        .describe(
+          'Deaths of the worker under one job, the last while it ran alone: it is a dead letter then.',
+        ),
       restarts: z
         .strictObject(
           {

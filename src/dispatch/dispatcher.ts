@@ -16,6 +16,8 @@ export interface DispatcherOptions {
   readonly nonce: string;
   /** As they were stored when this worker took the store. */
   readonly breakers: readonly StoredBreaker[];
+  /** The worker before us did not die by itself: the health monitor or a stop ended it. */
+  readonly lastKilledByUs?: boolean;
   /** 0 ≤ random() < 1; spreads the retries. */
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
@@ -36,6 +38,8 @@ export interface DispatchStatus {
   readonly freeSlots: number;
   readonly oldestRunningMs: number;
   readonly runningByTask: ReadonlyMap<string, number>;
+  /** The job that runs alone, or waits for everything else to end so that it can; else null. */
+  readonly alone: JobId | null;
 }
 
 export interface DispatchCounters {

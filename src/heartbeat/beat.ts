@@ -69,6 +69,8 @@ export interface BeatSlot {
   readonly sinceMs?: number;
   readonly timeoutMs?: number;
   readonly progress?: number;
+  /** Of a job whose worker died: these processes cannot be killed, and until they are gone it does not run again. */
+  readonly orphanPids?: readonly number[];
 }
 
 export interface BeatSource {
@@ -97,7 +99,9 @@ export type WaitingReason =
   | 'breaker'
   | 'memory'
   | 'disk'
-  | 'clock';
+  | 'clock'
+  /** A job that must run alone does so, or waits for it. */
+  | 'alone';
 
 export interface BeatWaiting {
   readonly task: string;

@@ -66,6 +66,7 @@ const checkBeat = shapeOf<Beat>({
       sinceMs: optional(amount),
       timeoutMs: optional(amount),
       progress: optional(amount),
+      orphanPids: optional(listOf(count)),
     }),
   ),
   sources: listOf(

@@ -29,6 +29,7 @@ export interface ReportedParts {
       readonly slots: readonly BeatSlot[];
       readonly freeSlots: number;
       readonly oldestRunningMs: number;
+      readonly alone: string | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -79,7 +80,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, alone } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -87,6 +88,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         freeSlots,
         tasks: config.tasks,
         held: heldTasks(counts.outages),
+        alone: alone !== null,
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({

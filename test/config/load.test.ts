@@ -263,6 +263,7 @@ describe('a config with mistakes', () => {
         "21:12 tasks.piped.run must not hold {{field}} with \`shell: true\`: a record could then run any command — read the payload from stdin",
         "22:19 tasks.chosen.run[0] must not hold {{field}}: a record must not choose the program",
         "22:35 tasks.chosen.workers belongs to a service or a module — use \`concurrency\`",
+        "22:56 tasks.chosen.verify[0] must not hold {{field}}: a record must not choose the program",
         "23:3 tasks.empty must be a task such as { run: [node, handlers/implement.mjs] }; nothing stands there",
       ]
     `);

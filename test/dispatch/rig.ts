@@ -31,6 +31,7 @@ export interface RigOptions {
   /** Put between the dispatcher and the real store, to make it fail. */
   readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
   readonly onFatal?: DispatcherOptions['onFatal'];
+  readonly lastKilledByUs?: boolean;
 }
 
 /** A dispatcher on the real store, in a temporary folder, with what tests ask of them. */
@@ -65,6 +66,7 @@ export function commandTask(
     retry: { attempts: 3, backoff: { minMs: 5, maxMs: 20 } },
     breaker: { dependency: name, after: 5, cooldownMs: 30_000, probe: null },
     env: {},
+    verify: null,
     outputBytes: 65_536,
     ...more,
   };
@@ -115,6 +117,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
       : {}),
     ...(options.random ? { random: options.random } : {}),
     ...(options.onFatal ? { onFatal: options.onFatal } : {}),
+    ...(options.lastKilledByUs ? { lastKilledByUs: true } : {}),
   });
   onTestFinished(async () => {
     await dispatcher.stop(0);
@@ -239,6 +242,7 @@ function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: Rig
       stuckMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
+      poisonAfter: 3,
       restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
     },
     sources: [],

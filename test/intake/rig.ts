@@ -56,6 +56,7 @@ function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
     retry: { attempts: 3, backoff: { minMs: 1, maxMs: 1 } },
     breaker: { dependency: name, after: 5, cooldownMs: 30_000, probe: null },
     env: {},
+    verify: null,
     outputBytes: 1_024,
     ...changes,
   };
@@ -181,6 +182,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
       stuckMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
+      poisonAfter: 3,
       restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
     },
     sources,

@@ -78,6 +78,16 @@ test('a task whose program is away waits for its breaker', () => {
   });
 });
 
+test('while a job runs alone, or waits for that, everything that is ready waits for it', () => {
+  expect(explain([line('wide', 2), line('narrow', 1, { paused: true })], { alone: true })).toEqual({
+    waiting: [
+      { task: 'wide', reason: 'alone', jobs: 2 },
+      { task: 'narrow', reason: 'paused', jobs: 1 },
+    ],
+    runnable: 0,
+  });
+});
+
 test('between two tries of a task that is away, its retries still wait for the breaker', () => {
   const retries = line('wide', 0, { scheduled: 3 });
   expect(explain([retries], { held: new Set(['wide']) }).waiting).toEqual([
