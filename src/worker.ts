@@ -21,7 +21,7 @@ import { acquireStateLock, openStore, upgradeText } from './store/open.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
-import { createSourceNews } from './upkeep/source-news.js';
+import { createWorkerNews } from './upkeep/worker-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
 const FIRST_POLLS_MS = 1_000;
@@ -101,7 +101,12 @@ async function runLocked(
     onUnwanted: () => shutdown.begin('the pair was stopped'),
   });
   let loopTurns = 0;
-  const news = createSourceNews({ sources: intake.status, clock, onNews: () => void beat.beatNow() });
+  const news = createWorkerNews({
+    sources: intake.status,
+    pressure: () => dispatcher.status().pressure,
+    clock,
+    onNews: () => void beat.beatNow(),
+  });
   const lag = createLagMeter(clock, () => {
     loopTurns += 1;
     news.look();

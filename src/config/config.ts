@@ -15,6 +15,8 @@ export interface Config {
   /** Ended jobs are pruned after this. */
   readonly keepMs: number;
   readonly reconcileMs: number;
+  /** When no further job is begun; null for never. */
+  readonly pressure: { readonly memoryAbove: number | null; readonly diskBelowBytes: number | null };
   readonly shutdownGraceMs: number;
   readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
   readonly health: HealthConfig;

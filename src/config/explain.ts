@@ -16,8 +16,6 @@ export interface Finding {
  */
 export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'site',
-  'memory',
-  'disk',
   'clock',
   'backups',
   'metrics',

@@ -6,6 +6,7 @@ import { pause } from '../platform/clock.js';
 import type { Claim, TurnResult } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import { announceMoves, Breakers, type Moment } from './breakers.js';
+import { ClaimPressure } from './claim-pressure.js';
 import type {
   CutOffJob,
   DispatchCounters,
@@ -14,6 +15,7 @@ import type {
   DispatchStatus,
 } from './dispatcher.js';
 import { eligibleTasks } from './eligible-tasks.js';
+import { readMachineRoom } from './machine-room.js';
 import type { ProbeResult } from './probes.js';
 import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
 import { Rescue } from './rescue.js';
@@ -45,6 +47,7 @@ class DispatchLoop implements Dispatcher {
   /** In the turn that is being taken: neither committed nor given back yet. */
   #committing: readonly EndedAttempt[] = [];
   readonly #breakers: Breakers;
+  readonly #pressure: ClaimPressure;
   /** Found by probes, and not yet committed. */
   readonly #probed: ProbeResult[] = [];
   readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
@@ -74,6 +77,8 @@ class DispatchLoop implements Dispatcher {
       },
     });
     this.#breakers = new Breakers(config.tasks, options.breakers, this.#now());
+    const readRoom = options.readRoom ?? (() => readMachineRoom(config.stateFolder));
+    this.#pressure = new ClaimPressure(config.pressure, readRoom, clock, log);
     this.#rescue = new Rescue({
       store,
       mark: { storeId, nonce },
@@ -122,6 +127,7 @@ class DispatchLoop implements Dispatcher {
       oldestRunningMs: slots.oldestMs(nowMs),
       runningByTask: slots.runningByTask,
       alone: this.#alone?.id ?? null,
+      pressure: this.#pressure.now,
     };
   }
 
@@ -143,7 +149,8 @@ class DispatchLoop implements Dispatcher {
     const ends = this.#ends.splice(0);
     const probed = this.#probed.splice(0);
     this.#committing = ends;
-    const takesJobs = this.#stopping === null && this.#alone?.runs !== true;
+    this.#pressure.look();
+    const takesJobs = this.#stopping === null && this.#alone?.runs !== true && this.#pressure.now === null;
     const moment = this.#now();
     const judgement = this.#breakers.judge(ends, probed, moment);
     const admits = (task: string) => this.#breakers.admits(task, judgement);
@@ -211,7 +218,8 @@ class DispatchLoop implements Dispatcher {
     this.#rescue.lookAgain();
     try {
       const isDue = this.#nextDueAtMs !== null && this.#nextDueAtMs <= clock.wallMs();
-      return store.changedElsewhere() || isDue;
+      const hasTurned = this.#pressure.look();
+      return store.changedElsewhere() || isDue || hasTurned;
     } catch (error) {
       log.error({ err: error }, 'Could not see whether the database has changed; taking a turn instead');
       return true;

@@ -27,6 +27,8 @@ export interface Beat {
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
+  /** Why no further job is begun: the machine has no room. Left out when it has. */
+  readonly pressure?: 'memory' | 'disk';
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly memory: { readonly rssBytes: number };
 }

@@ -9,6 +9,7 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
+import type { Pressure } from '../policy/pressure.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { UpkeepStore } from '../store/contract.js';
 import type { QueueCounts, ReadStore } from '../store/read-contract.js';
@@ -30,6 +31,7 @@ export interface ReportedParts {
       readonly freeSlots: number;
       readonly oldestRunningMs: number;
       readonly alone: string | null;
+      readonly pressure: Pressure | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -80,7 +82,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs, alone } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, alone, pressure } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -89,6 +91,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         tasks: config.tasks,
         held: heldTasks(counts.outages),
         alone: alone !== null,
+        pressure,
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({
@@ -128,6 +131,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           ...(source.reading === null ? {} : { reading: source.reading }),
         })),
         waiting,
+        pressure,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

@@ -83,6 +83,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     tasks: processes.settingsKnown ? settings.tasks : counts.tasks.map(unlimited),
     held: heldTasks(counts.outages),
     alone: beat?.waiting.some((line) => line.reason === 'alone') ?? false,
+    pressure: beat?.pressure ?? null,
   });
   return {
     verdict,

@@ -12,6 +12,7 @@ import { compactJson, ledgerHash, takeSnapshot } from '../../src/job/snapshot.js
 import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
+import type { MachineRoom } from '../../src/policy/pressure.js';
 import type { AdmissionRecord, Ownership } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
@@ -27,6 +28,8 @@ export interface RigOptions {
   readonly slots?: number;
   readonly folder?: string;
   readonly random?: () => number;
+  readonly pressure?: Config['pressure'];
+  readonly readRoom?: () => MachineRoom;
   readonly clock?: Clock;
   /** Put between the dispatcher and the real store, to make it fail. */
   readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
@@ -116,6 +119,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
       ? { moduleHost: builtModuleHost() }
       : {}),
     ...(options.random ? { random: options.random } : {}),
+    ...(options.readRoom ? { readRoom: options.readRoom } : {}),
     ...(options.onFatal ? { onFatal: options.onFatal } : {}),
     ...(options.lastKilledByUs ? { lastKilledByUs: true } : {}),
   });
@@ -224,7 +228,8 @@ function builtModuleHost(): string {
   return join(dirname(builtCli()), 'dispatch', 'module-host.js');
 }
 
-function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: RigOptions): Config {
+function configOf(folder: string, stateFolder: string, options: RigOptions): Config {
+  const { tasks, slots = 2, pressure = { memoryAbove: null, diskBelowBytes: null } } = options;
   return {
     file: join(folder, 'dogged.config.yaml'),
     folder,
@@ -235,6 +240,7 @@ function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: Rig
     heartbeat: { everyMs: 30_000, folder: stateFolder },
     keepMs: 1,
     reconcileMs: 300_000,
+    pressure,
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     health: {

@@ -175,6 +175,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     heartbeat: { everyMs: 1_000, folder: state },
     keepMs: 1_000_000,
     reconcileMs: 1_000_000,
+    pressure: { memoryAbove: null, diskBelowBytes: null },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {

@@ -294,3 +294,13 @@ describe('what waits', () => {
     expect(waiting).toEqual([{ task: 'build', reason: 'paused', jobs: 2 }]);
   });
 });
+
+test('while the machine has no room, what was queued since the last beat waits for it, too', async () => {
+  workerRuns();
+  beats({ pressure: 'memory' });
+  const store = await ownStore();
+  await admit(store, [{ key: 'a' }]);
+  const snapshot = composeSnapshot(state, await lookAtStore(store), NOW);
+  expect(snapshot.waiting).toEqual([{ task: 'build', reason: 'memory', jobs: 1 }]);
+  expect(snapshot.runnable).toBe(0);
+});
