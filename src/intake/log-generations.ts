@@ -61,14 +61,15 @@ export class LogGenerations {
 
   /** What became of the file that was read last. */
   *find(last: Stamp, present: OpenFile | null): Generator<Step, Rotation> {
-    const stamps = { last, present: present?.stamp ?? null };
+    const isSame = present !== null && sameInode(last, present.stamp) && present.bornNs <= last.ctimeNs;
+    const seen = { last, present: present === null ? 'gone' : isSame ? 'same' : 'other' } as const;
     const fits = (path: string, isSameInode: boolean) =>
       this.#opened(path, (file) => {
         const reading = this.#progress.fitting(file);
         // Everything begins with nothing: only an inode can tell that a file of which nothing was read is the same.
         return reading !== null && (isSameInode || reading.print.length > 0);
       });
-    return yield* pausing(findRotation(this.#files, this.#source.path, stamps, fits));
+    return yield* pausing(findRotation(this.#files, this.#source.path, seen, fits));
   }
 
   /**

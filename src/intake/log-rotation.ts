@@ -39,14 +39,17 @@ interface Sibling {
 export function* findRotation(
   files: FileAccess,
   log: string,
-  stamps: { readonly last: Stamp; readonly present: Stamp | null },
+  seen: {
+    readonly last: Stamp;
+    /** What stands under its name now: nothing with any content, the file that was read last, or another one. */
+    readonly present: 'gone' | 'same' | 'other';
+  },
   fits: (path: string, isSameInode: boolean) => boolean,
 ): Generator<void, Rotation> {
   const siblings = yield* listSiblings(files, log);
-  const { last, present } = stamps;
+  const { last, present } = seen;
   const rotated = siblings.filter((sibling) => sibling.mark !== null).sort(oldestFirst);
-  const isPresent = present !== null && sameInode(last, present);
-  const moved = isPresent ? undefined : siblings.find(({ stamp }) => sameInode(stamp, last));
+  const moved = present === 'same' ? undefined : siblings.find(({ stamp }) => sameInode(stamp, last));
   if (moved !== undefined && fits(moved.path, true)) {
     const later = moved.mark === null ? [] : rotated.slice(rotated.indexOf(moved) + 1);
     return {
@@ -62,14 +65,14 @@ export function* findRotation(
     !isPacked && stamp.mtimeNs > last.mtimeNs && fits(path, false);
   const copies = rotated.slice(lastIndex(rotated, isCopy));
   if (copies.length > 0) return { ...NOT_ROTATED, paths: pathsOf(copies), goesOn: true, areCopies: true };
-  if (present === null) return NOT_ROTATED;
+  if (present === 'gone') return NOT_ROTATED;
   // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since.
   const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.mtimeNs;
   const unseen = rotated.slice(firstIndex(rotated, isUnseen));
   const [first] = unseen;
   if (first === undefined) return NOT_ROTATED;
   // What the log was when we read it last was replaced, or rotated out of reach: then its end is missing.
-  const isAccounted = first === moved || isPresent;
+  const isAccounted = first === moved || present === 'same';
   return { ...NOT_ROTATED, paths: pathsOf(unseen), gap: isAccounted ? null : first.path };
 }
 

@@ -207,6 +207,18 @@ describe('a log that is rotated', () => {
     expect(await rig.store.rejects(null, 10)).toEqual([]);
   });
 
+  it('out of reach is reported though its inode has become the new log at once, as ext4 gives it', async () => {
+    const { rig, path, append } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    writeFileSync(`${path}.1`, line(2));
+    rmSync(path);
+    append(line(3));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+    expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1` }]);
+  });
+
   it('that held nothing but its brackets when it was looked at is read to its end', async () => {
     const { rig, path, rotate } = await rotatingRig();
     writeFileSync(path, '[]');
