@@ -46,6 +46,13 @@ const MAY_IMPORT = {
     'store/contract',
     'store/read-contract',
     'intake/admit',
+    // Audits and reconciliations read the files themselves, whether a worker runs or not.
+    'intake/account-book',
+    'intake/file-access',
+    'intake/intake',
+    'intake/reconcile',
+    'intake/step',
+    'intake/take-account',
     'policy/limits',
     'job',
     'platform',

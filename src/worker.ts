@@ -18,6 +18,7 @@ import { programVersion } from './platform/version.js';
 import type { Store } from './store/engine.js';
 import { acquireStateLock, openStore } from './store/open.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
+import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createSourceNews } from './upkeep/source-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
@@ -114,6 +115,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
     log,
     compose: report.compose,
   });
+  const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
   const pruning = createPruneTimer({ keepMs: config.keepMs, store, clock, log });
 
   lag.start();
@@ -130,6 +132,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
     await firstPolls(config, intake, shutdown);
     report.setState('running');
     void beat.beatNow();
+    reconciling.start();
     await shutdown.begun;
   }
 
@@ -137,6 +140,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
   void beat.beatNow();
   monitor.stop();
   pruning.stop();
+  reconciling.stop();
   await intake.stop();
   shutdown.onHurry(() => void dispatcher.stop(0));
   const cutOff = await dispatcher.stop(config.shutdownGraceMs);

@@ -88,6 +88,16 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./rejects.js')).rejectsCommand,
       },
       {
+        name: 'audit',
+        summary: 'prove that every record in the files is accounted for',
+        load: async () => (await import('./audit.js')).auditCommand,
+      },
+      {
+        name: 'reconcile',
+        summary: 'close what an audit finds open',
+        load: async () => (await import('./reconcile.js')).reconcileCommand,
+      },
+      {
         name: 'logs',
         summary: 'the log, readable',
         load: async () => (await import('./logs.js')).logsCommand,

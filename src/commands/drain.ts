@@ -2,12 +2,12 @@ import { DoggedError, EXIT } from '../job/errors.js';
 import { type Clock, isoTime, pause } from '../platform/clock.js';
 import { laterText, type Remaining, remainingOf, remainingText } from '../view/drain-text.js';
 import { escapeText } from '../view/escape.js';
-import { progressBar } from '../view/progress-bar.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import { waitingLines } from '../view/screen-parts.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { duration } from './option-values.js';
+import { progressLine } from './progress-line.js';
 import { locateSystem, withReader } from './system.js';
 
 interface DrainOptions extends CommonOptions {
@@ -16,8 +16,6 @@ interface DrainOptions extends CommonOptions {
 }
 
 const LOOK_EVERY_MS = 250;
-/** Without a terminal: a line when something changed, but no more often than this. */
-const LINE_EVERY_MS = 5_000;
 
 type Count =
   | { readonly snapshot: SystemSnapshot; readonly remaining: Remaining }
@@ -38,7 +36,9 @@ export const drainCommand: CommandModule<DrainOptions> = {
   async run({ options, output, clock }) {
     const { stateFolder } = await locateSystem(options);
     const startedAtMs = clock.monotonicMs();
-    const progress = output.interactive ? barOn(output) : linesOn(output, clock);
+    const progress = progressLine(output, clock, (text) => output.print(text));
+    // Full means empty: it is measured against the longest that the queue was while we looked.
+    let most = 0;
     const remedy = remedyFor(options.config);
     const warn = onChange((text) => output.note(text));
     for (;;) {
@@ -52,7 +52,8 @@ export const drainCommand: CommandModule<DrainOptions> = {
           progress.end();
           return finish(snapshot, remaining, output);
         }
-        progress.show(left, remainingText(snapshot, remaining));
+        most = Math.max(most, left);
+        progress.show(most - left, most, remainingText(snapshot, remaining));
         warn(whatHinders(snapshot, remedy));
       }
       const waitedMs = clock.monotonicMs() - startedAtMs;
@@ -103,41 +104,6 @@ function timedOut(waitedMs: number, count: Count): DoggedError {
   const detail =
     'failure' in count ? count.failure : `Left: ${remainingText(count.snapshot, count.remaining)}.`;
   return new DoggedError('TIMED_OUT', { what: 'An idle queue', waitedMs, detail });
-}
-
-interface Progress {
-  show(left: number, text: string): void;
-  end(): void;
-}
-
-const CLEAR_LINE = '\r\x1b[2K';
-const BAR_COLUMNS = 30;
-
-/** Full means empty: it is measured against the longest that the queue was while we looked. */
-function barOn(output: Output): Progress {
-  let most = 0;
-  return {
-    show(left, text) {
-      most = Math.max(most, left);
-      output.draw(`${CLEAR_LINE}${progressBar(most - left, most, BAR_COLUMNS)}  ${text}`);
-    },
-    end: () => output.draw(CLEAR_LINE),
-  };
-}
-
-function linesOn(output: Output, clock: Clock): Progress {
-  let shown = '';
-  let shownAtMs = Number.NEGATIVE_INFINITY;
-  return {
-    show(_left, text) {
-      const nowMs = clock.monotonicMs();
-      if (text === shown || nowMs - shownAtMs < LINE_EVERY_MS) return;
-      shown = text;
-      shownAtMs = nowMs;
-      output.print(text);
-    },
-    end: () => undefined,
-  };
 }
 
 /** Says a text when it is another one than the last; an empty text says nothing. */

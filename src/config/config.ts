@@ -14,6 +14,7 @@ export interface Config {
   readonly heartbeat: { readonly everyMs: number; readonly folder: string };
   /** Ended jobs are pruned after this. */
   readonly keepMs: number;
+  readonly reconcileMs: number;
   readonly shutdownGraceMs: number;
   readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
   readonly health: HealthConfig;

@@ -25,6 +25,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
             folder: heartbeat.dir === undefined ? stateFolder : resolve(folder, heartbeat.dir),
           },
     keepMs: parsed.keep,
+    reconcileMs: parsed.reconcile,
     shutdownGraceMs: parsed.shutdownGrace,
     logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },
     health: {

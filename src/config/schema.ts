@@ -110,7 +110,7 @@ const sourceSchema = z.strictObject(
     network: flag
       .prefault(false)
       .describe(
-        'Set it for NFS, SMB and other mounts whose time stamps are coarse: they are then trusted less.',
+        'Set it for NFS, SMB and other mounts: they are read in a thread of their own, and their time stamps are trusted less.',
       ),
   },
   'must be a source such as { log: ./ideas.json, task: implement }',
@@ -250,6 +250,9 @@ export const configSchema = z.strictObject(
     keep: duration('1s', '3650d')
       .prefault('30d')
       .describe('Ended jobs are pruned after this. Their keys stay known for ever.'),
+    reconcile: duration('1s', '1d')
+      .prefault('5m')
+      .describe('How often the worker holds sources that changed against the ledger as a whole.'),
     shutdownGrace: duration('0s', '1d')
       .prefault('30s')
       .describe('How long running jobs may go on at a stop; what is cut off runs again, uncharged.'),

@@ -36,7 +36,7 @@ export type WorkerState = 'starting' | 'running' | 'draining' | 'stopping' | 'st
 export interface BeatCounters {
   /** Turns of the main loop's tick. */
   readonly loop: number;
-  /** Source polls that were finished. */
+  /** Source polls that were finished; one that reads a large backlog also counts every 10 s. */
   readonly polls: number;
   /** Commits to the database that really happened. */
   readonly commits: number;
@@ -79,6 +79,14 @@ export interface BeatSource {
   readonly problem: string | null;
   /** Files that are being written, or that wait for a second look. Beats of older versions lack it. */
   readonly waitingFiles?: number;
+  /** A backlog that is being read just now; left out when there is none. */
+  readonly reading?: BeatReading;
+}
+
+export interface BeatReading {
+  readonly unit: 'bytes' | 'files';
+  readonly done: number;
+  readonly total: number;
 }
 
 export type WaitingReason =

@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import type { Beat, BeatCounters, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from './beat.js';
+import type {
+  Beat,
+  BeatCounters,
+  BeatQueue,
+  BeatReading,
+  BeatSlot,
+  BeatSource,
+  BeatWaiting,
+} from './beat.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
 import { amount, count, flag, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
 
@@ -68,6 +76,7 @@ const checkBeat = shapeOf<Beat>({
       lastPollMs: orNull(amount),
       problem: orNull(text),
       waitingFiles: optional(count),
+      reading: optional(shapeOf<BeatReading>({ unit: oneOf('bytes', 'files'), done: count, total: count })),
     }),
   ),
   // A reason that only a newer worker knows must not make its whole beat unreadable.

@@ -12,6 +12,7 @@ import {
   isPause,
   PAUSE,
   pausing,
+  progressOf,
   type ReaderStatus,
   SLICE_RECORDS,
   SliceBudget,
@@ -49,6 +50,8 @@ export class DirectoryReader implements SourceReader {
   /** Name → monotonic time until which it is hot. */
   readonly #hot = new Map<string, number>();
   #cold: Iterator<DirectoryFile> | null = null;
+  /** Of the new files that the present poll found. */
+  #visited = { done: 0, total: 0 };
   #lastPollMs: number | null = null;
   #trouble: PathTrouble | null = null;
 
@@ -115,7 +118,9 @@ export class DirectoryReader implements SourceReader {
       problem ??= file.problem;
     }
     if (this.#trouble !== null) problem = this.#trouble.text;
-    return { problem, waitingFiles, waitingPath, settled };
+    const { done, total } = this.#visited;
+    const reading = progressOf('files', { from: 0, done, total });
+    return { problem, waitingFiles, waitingPath, reading, settled };
   }
 
   /** New names become files; one that is no longer listed is looked at, since only ENOENT means gone. */
@@ -151,7 +156,11 @@ export class DirectoryReader implements SourceReader {
       // Looked at below: twice in one step, its rejects could be closed before they are opened.
       else if (!fresh.has(file)) yield* this.#visitFile(file, at);
     }
-    for (const file of fresh) yield* this.#visitFile(file, at);
+    this.#visited = { done: 0, total: fresh.size };
+    for (const file of fresh) {
+      yield* this.#visitFile(file, at);
+      this.#visited.done += 1;
+    }
     for (let n = 0; n < share; n += 1) {
       this.#cold ??= this.#files.values();
       const next = this.#cold.next();

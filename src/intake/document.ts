@@ -160,9 +160,9 @@ export class DocumentTaking implements LogSink {
   }
 
   value(found: FoundValue): boolean {
-    const { judge, clock, name } = this.#parts;
+    const { judge, clock, name, path } = this.#parts;
     const fallbackKey = `${name}#${this.#index}`;
-    const judged = judge({ ...found, fallbackKey }, 0, clock.wallMs());
+    const judged = judge({ ...found, path, fallbackKey }, 0, clock.wallMs());
     if (!isRefusal(judged)) this.#records.push(judged);
     else if (judged.refused === 'json') {
       this.#broken = judged;
@@ -186,7 +186,7 @@ export class DocumentTaking implements LogSink {
   }
 
   #takeObject(start: number, end: number): DocumentSlice {
-    const { judge, clock, name, files, maxRecordBytes } = this.#parts;
+    const { judge, clock, name, path, files, maxRecordBytes } = this.#parts;
     const length = end - start;
     const bytes = readWindow(files, this.#file.fd, start, Math.min(length, maxRecordBytes + 1));
     const found = { bytes, offset: start, line: null };
@@ -194,7 +194,7 @@ export class DocumentTaking implements LogSink {
       this.#refuse(tooLarge(length, maxRecordBytes), found, length);
       return this.#slice('whole', end);
     }
-    const judged = judge({ bytes, fallbackKey: name }, 0, clock.wallMs());
+    const judged = judge({ ...found, path, fallbackKey: name }, 0, clock.wallMs());
     if (!isRefusal(judged)) this.#records.push(judged);
     else if (judged.refused === 'json') {
       this.#broken = judged;

@@ -11,7 +11,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
-import type { RacyRule } from './stamp.js';
+import { COARSE_WINDOW_MS, type RacyRule } from './stamp.js';
 
 /** Bytes where a name is not UTF-8, so that it can still be opened. */
 export type PathName = string | Buffer;
@@ -58,12 +58,10 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 
 /** Five ticks of the coarsest kernel (100 Hz). */
 const LOCAL_GRANULARITY_MS = 50;
-/** FAT keeps two seconds; a network or unknown file system may do worse than it says. */
-const COARSE_GRANULARITY_MS = 2_500;
 
 /** On a network mount the stamps are those of another machine's clock, perhaps out of a cache. */
 export function racyRuleOf(files: FileAccess, folder: PathName, isNetwork: boolean): RacyRule {
-  const windowMs = isNetwork ? COARSE_GRANULARITY_MS : files.stampGranularityMs(folder);
+  const windowMs = isNetwork ? COARSE_WINDOW_MS : files.stampGranularityMs(folder);
   return { windowMs, sameClock: !isNetwork };
 }
 
@@ -93,10 +91,10 @@ export const systemFiles: FileAccess = {
   realPath: (path) => realpathSync(path as string),
   stampGranularityMs(path) {
     try {
-      return LOCAL_FILE_SYSTEMS.has(statfsSync(path).type) ? LOCAL_GRANULARITY_MS : COARSE_GRANULARITY_MS;
+      return LOCAL_FILE_SYSTEMS.has(statfsSync(path).type) ? LOCAL_GRANULARITY_MS : COARSE_WINDOW_MS;
     } catch {
       // A folder that is not there now: whatever comes back is trusted least.
-      return COARSE_GRANULARITY_MS;
+      return COARSE_WINDOW_MS;
     }
   },
 };

@@ -4,11 +4,17 @@ import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
 import { systemFiles } from './file-access.js';
 import { RejectCopies } from './reject-copies.js';
-import { SourcePoller, type SourceStatus } from './source-poller.js';
+import {
+  type PolledReads,
+  SourcePoller,
+  type SourceReconciliation,
+  type SourceStatus,
+} from './source-poller.js';
+import type { ReadingProgress } from './step.js';
 
 export interface IntakeParts {
   readonly config: Config;
-  readonly store: IntakeStore;
+  readonly store: IntakeStore & PolledReads;
   readonly clock: Clock;
   readonly log: Log;
   /** Called when a commit brought jobs. */
@@ -22,8 +28,13 @@ export interface Intake {
   stop(): Promise<void>;
   /** Polls every source now. True when nothing is waited for: no half-written file, no second look. */
   pollOnce(): Promise<boolean>;
+  /** Holds sources against the ledger, one after the other: see `SourcePoller.reconcile`. Empty for what was passed over. */
+  reconcile(
+    which: 'all' | 'moved',
+    onProgress?: (name: string, reading: ReadingProgress | null) => void,
+  ): Promise<readonly SourceReconciliation[]>;
   status(): readonly SourceStatus[];
-  /** Finished polls of all sources. */
+  /** Finished polls of all sources, and steps of long ones. */
   readonly polls: number;
 }
 
@@ -51,6 +62,15 @@ export function createIntake({ config, store, clock, log, onQueued }: IntakePart
     async pollOnce() {
       const settled = await Promise.all(pollers.map((poller) => poller.pollOnce()));
       return settled.every(Boolean);
+    },
+    async reconcile(which, onProgress = () => undefined) {
+      const done: SourceReconciliation[] = [];
+      for (const poller of pollers) {
+        const { name } = poller.status();
+        const reconciliation = await poller.reconcile(which, (reading) => onProgress(name, reading));
+        if (reconciliation !== null) done.push(reconciliation);
+      }
+      return done;
     },
     status: () => pollers.map((poller) => poller.status()),
     get polls() {

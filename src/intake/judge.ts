@@ -20,8 +20,20 @@ export interface Reject extends RejectedRecord {
   readonly copy: Buffer;
 }
 
+/** Where a record begins. */
+export interface RecordPlace {
+  readonly path: string;
+  readonly offset: number;
+  /** null in an array: lines are counted there only when somebody asks. */
+  readonly line: number | null;
+}
+
 /** What the bytes of one record come to: normalise → gate → route. */
-export type Judge = (raw: RawRecord, generation: number, nowMs: number) => AdmissionRecord | Refusal;
+export type Judge = (
+  raw: RawRecord & RecordPlace,
+  generation: number,
+  nowMs: number,
+) => AdmissionRecord | Refusal;
 
 /** Throws what the gate says of a `require` that is no JSON Schema. */
 export async function createJudge(source: SourceConfig, tasks: readonly TaskConfig[]): Promise<Judge> {

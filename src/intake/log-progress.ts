@@ -5,7 +5,7 @@ import type { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
 import type { OpenFile } from './open-file.js';
 import type { Moment, Stamp } from './stamp.js';
-import { PAUSE, type Step } from './step.js';
+import { PAUSE, progressOf, type ReadingProgress, type Step } from './step.js';
 
 /** How far a log has been read: the reading that goes on, and the steps by which the store follows it. */
 export class LogProgress {
@@ -14,6 +14,8 @@ export class LogProgress {
   /** What the store remembers, until a file is there to go on with it. */
   #stored: LogCursor | null;
   #reading: LogReading | null = null;
+  /** What is being drained just now: from where, and how far it goes. */
+  #drained: { readonly reading: LogReading; readonly from: number; readonly total: number } | null = null;
   /** Whether the stored cursor says that everything under its stamp was read. */
   #storedReached: boolean;
 
@@ -31,6 +33,13 @@ export class LogProgress {
   /** Nothing of this log has ever been taken. */
   get isAtStart(): boolean {
     return this.#reading === null && this.#stored === null;
+  }
+
+  /** How far a backlog has been read that is being read just now. */
+  get progress(): ReadingProgress | null {
+    if (this.#drained === null) return null;
+    const { reading, from, total } = this.#drained;
+    return progressOf('bytes', { from, done: reading.print.length, total });
   }
 
   get reading(): LogReading | null {
@@ -59,11 +68,16 @@ export class LogProgress {
 
   /** Reads and hands over slice by slice until nothing more stands there as a whole. */
   *drain(reading: LogReading, file: OpenFile, at: Moment, guard: LeafList | null): Generator<Step, WalkEnd> {
-    for (;;) {
-      const slice = reading.next(file.fd, file.sizeBytes, guard);
-      if (slice.end === 'changed') return 'changed';
-      yield this.#step(reading, slice, file, at);
-      if (slice.end !== 'more') return slice.end;
+    this.#drained = { reading, from: reading.print.length, total: file.sizeBytes };
+    try {
+      for (;;) {
+        const slice = reading.next(file.fd, file.sizeBytes, guard);
+        if (slice.end === 'changed') return 'changed';
+        yield this.#step(reading, slice, file, at);
+        if (slice.end !== 'more') return slice.end;
+      }
+    } finally {
+      this.#drained = null;
     }
   }
 

@@ -158,9 +158,10 @@ export class LogReading implements LogSink {
   }
 
   value(found: FoundValue, standsAlone: boolean): boolean {
-    const { judge, clock } = this.#parts;
-    const { bytes, isAscii, scanned } = found;
-    const judged = judge({ bytes, isAscii, scanned, fallbackKey: null }, this.generation, clock.wallMs());
+    const { judge, clock, path } = this.#parts;
+    const { bytes, isAscii, scanned, offset, line } = found;
+    const raw = { bytes, isAscii, scanned, path, offset, line, fallbackKey: null };
+    const judged = judge(raw, this.generation, clock.wallMs());
     if (!isRefusal(judged)) {
       this.#records.push(judged);
       return true;

@@ -44,6 +44,7 @@ export class LogReader implements SourceReader {
   readonly #parts: ReadingParts;
   readonly #files: FileAccess;
   readonly #clock: Clock;
+  readonly #racyRule: () => RacyRule;
   #wait: LogWait;
   #progress: LogProgress;
   /** The stamp under which the last look ended well; null asks for another look. */
@@ -64,6 +65,7 @@ export class LogReader implements SourceReader {
     this.#source = source;
     this.#files = files;
     this.#clock = clock;
+    this.#racyRule = () => racyRuleOf(files, dirname(source.path), source.network);
     this.#parts = { path: source.path, files, clock, judge, maxRecordBytes: source.maxRecordBytes };
     this.#wait = new LogWait(source.quarantineAfterMs, false);
     this.#progress = new LogProgress(this.#parts, this.#wait, null);
@@ -104,6 +106,7 @@ export class LogReader implements SourceReader {
       problem: this.#trouble === null ? null : `${this.#source.path}: ${this.#trouble.text}`,
       waitingFiles: waits ? 1 : 0,
       waitingPath: waits ? this.#source.path : null,
+      reading: this.#progress.progress,
       settled: this.#trouble !== null || !waits,
     };
   }
@@ -312,9 +315,5 @@ export class LogReader implements SourceReader {
     // Mended: read again from the beginning, which closes the rejects that are no longer true.
     if (this.#wait.hasRejected && file.sizeBytes <= REREAD_BYTES) this.#isRewritten = true;
     this.#wait.end();
-  }
-
-  #racyRule(): RacyRule {
-    return racyRuleOf(this.#files, dirname(this.#source.path), this.#source.network);
   }
 }

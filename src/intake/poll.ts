@@ -2,20 +2,25 @@ import { relative } from 'node:path';
 import type { SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import type { AdmissionAnswer } from '../store/contract.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
+import { ChangeHold, countRepeated } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';
-import type { SourceReader, Step } from './step.js';
+import type { PolledReader, Step } from './step.js';
 import { rowsOf, StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
+import { turnOfLoop } from './turn-of-loop.js';
 
 export interface PollParts {
   readonly source: SourceConfig;
-  readonly reader: SourceReader;
+  readonly reader: PolledReader;
   readonly door: AdmissionDoor;
   readonly copies: RejectCopies;
   readonly clock: Clock;
   readonly log: Log;
   readonly onQueued: () => void;
+  /** Called after each slice: the poll goes on. */
+  readonly onSlice: () => void;
   /** Asked between two steps: true ends the poll early; what was read so far is admitted. */
   readonly isStopping: () => boolean;
 }
@@ -35,22 +40,40 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   if (!door.isInStep) reader.restore(await door.cursors());
   const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
   const batch = new StepBatch();
+  const hold = new ChangeHold();
   const flush = async () => {
     if (batch.isEmpty) return true;
     const step = batch.take();
     const startMs = clock.monotonicMs();
-    const isCommitted = await admitStep(step, parts, cycle, tally, paths);
+    const answers = await admitStep(hold.asking(step), parts, cycle);
+    if (answers === null) return false;
     batch.tune(rowsOf(step), clock.monotonicMs() - startMs);
-    return isCommitted;
+    tally.add(hold.answered(step, answers), step.rejects);
+    for (const { path } of step.cursors) paths.add(path);
+    return !hold.isFull || (await release());
+  };
+  const release = async () => {
+    for (const { repeated, ...step } of hold.rest()) {
+      await turnOfLoop();
+      const answers = await admitStep(step, parts, cycle);
+      if (answers === null) return false;
+      tally.add({ answers, repeated: repeated + countRepeated(answers) }, []);
+    }
+    return true;
   };
   try {
-    for (const step of steps) {
-      if (!batch.accepts(step) && !(await flush())) break;
+    let isInStep = true;
+    for await (const step of steps) {
+      isInStep = batch.accepts(step) || (await flush());
+      if (!isInStep) break;
       batch.add(step);
       await turnOfLoop();
+      parts.onSlice();
       if (parts.isStopping()) break;
     }
-    await flush();
+    if (isInStep && (await flush()) && !parts.isStopping()) await release();
+    // We are stopped: what is held is read again, since its cursors have not moved.
+    if (!hold.isEmpty) door.isInStep = false;
   } catch (error) {
     door.isInStep = false;
     throw error;
@@ -60,26 +83,23 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   return tally;
 }
 
+/** null: another reader moved a cursor first, and nothing was written. */
 async function admitStep(
   step: Step,
   { source, door, copies, clock, log, onQueued }: PollParts,
   cycle: string,
-  tally: PollTally,
-  paths: Set<string>,
-): Promise<boolean> {
+): Promise<readonly AdmissionAnswer[] | null> {
   const report = await door.admit(step, cycle, clock.wallMs());
   if (!report.committed) {
     log.warn(
       { source: source.name, path: report.conflictPath },
       'another reader moved this cursor; reading again',
     );
-    return false;
+    return null;
   }
-  tally.add(report.answers, step.rejects);
   copies.keep(source.name, step.rejects);
-  for (const { path } of step.cursors) paths.add(path);
   if (report.answers.some(({ result }) => result === 'queued' || result === 'superseded')) onQueued();
-  return true;
+  return report.answers;
 }
 
 function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Set<string>, log: Log): void {
@@ -87,6 +107,7 @@ function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Se
   const fields = { source: source.name, cycle, ...tally.counts() };
   const place = placeName(source, paths);
   if (tally.seen > tally.rejected) log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
+  if (tally.repeated > 0) log.warn(fields, `${place}: ${tally.describeRepeated(source.onChange)}`);
   if (tally.rejected === 0) return;
   log.warn(
     fields,
@@ -99,10 +120,4 @@ function placeName(source: SourceConfig, paths: Set<string>): string {
   if (source.kind === 'log' || only === undefined) return source.path;
   if (paths.size === 1) return only;
   return `${source.path} (${paths.size} files, among them ${relative(source.path, only)})`;
-}
-
-function turnOfLoop(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -1,19 +1,26 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
-import type { Clock } from '../platform/clock.js';
+import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
+import type { ReadStore } from '../store/read-contract.js';
 import { AdmissionDoor } from './admit.js';
-import { DirectoryReader } from './directory-source.js';
 import type { FileAccess } from './file-access.js';
 import { createJudge } from './judge.js';
-import { LogReader } from './log-source.js';
 import { type PollParts, pollSource } from './poll.js';
+import { type ReconcileParts, type Reconciliation, reconcileSource } from './reconcile.js';
 import type { RejectCopies } from './reject-copies.js';
+import { createReader } from './source-reader.js';
+import { isSmall } from './source-size.js';
+import type { ReadingProgress } from './step.js';
+import { ThreadedReader } from './threaded-reader.js';
+
+/** What a source asks the store beside its admissions. */
+export type PolledReads = Pick<ReadStore, 'account' | 'knowsRejects'>;
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
-  readonly store: IntakeStore;
+  readonly store: IntakeStore & PolledReads;
   readonly clock: Clock;
   readonly log: Log;
   readonly copies: RejectCopies;
@@ -30,7 +37,22 @@ export interface SourceStatus {
   readonly waitingFiles: number;
   /** One of them; null when there is none. */
   readonly waitingPath: string | null;
+  /** A backlog that is being read just now. */
+  readonly reading: ReadingProgress | null;
 }
+
+/** Between two looks at a file that is being written. */
+const LOOK_AGAIN_MS = 250;
+const MOST_LOOKS = 4;
+
+/** What a reconciliation came to, and how many records the polls before it queued. */
+export interface SourceReconciliation extends Reconciliation {
+  readonly name: string;
+  readonly polled: number;
+}
+
+/** A poll that reads a large backlog counts as often as this, or its worker would be taken for one that hangs. */
+const LONG_POLL_COUNTS_EVERY_MS = 10_000;
 
 /** Polls one source: on its own timer or on demand, never twice at once, and whatever goes wrong goes on. */
 export class SourcePoller {
@@ -46,6 +68,11 @@ export class SourcePoller {
   /** What the last poll threw, for people. */
   #failure: string | null = null;
   #polls = 0;
+  #countedAtMs = 0;
+  /** Records were read since they were last held against the ledger. */
+  #hasMoved = true;
+  /** Who waits for a reconciliation hears how its polls go on, too. */
+  #onProgress: ReconcileParts['onProgress'] | null = null;
 
   constructor(source: SourceConfig, parts: PollerParts) {
     this.#source = source;
@@ -54,6 +81,7 @@ export class SourcePoller {
     this.#door = new AdmissionDoor(parts.store, scope);
   }
 
+  /** Polls that were finished, and steps of long ones. */
   get polls(): number {
     return this.#polls;
   }
@@ -67,6 +95,7 @@ export class SourcePoller {
     this.#timed = false;
     this.#stopping = true;
     this.#cancelTimer();
+    this.#poll?.reader.close?.();
     await this.#running;
   }
 
@@ -77,6 +106,59 @@ export class SourcePoller {
     return this.#failure === null && (this.#poll?.reader.status().settled ?? false);
   }
 
+  /**
+   * Polls until everything is taken that can be, then holds all that stands in the files against the ledger and closes what
+   * is open. Nothing else polls this source meanwhile. `moved` passes over a source that has not changed since the last
+   * time, and one too large to be read whole every few minutes: null. Throws what the store throws.
+   */
+  async reconcile(
+    which: 'all' | 'moved',
+    onProgress: ReconcileParts['onProgress'],
+  ): Promise<SourceReconciliation | null> {
+    // A mount is never touched from the loop: it may not answer.
+    const isPassedOver = this.#source.network || !this.#hasMoved || !isSmall(this.#source, this.#parts.files);
+    if (which === 'moved' && isPassedOver) return null;
+    while (this.#running !== null) await this.#running;
+    const work = this.#reconcile(onProgress);
+    this.#running = work
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        this.#running = null;
+      });
+    return work;
+  }
+
+  async #reconcile(onProgress: ReconcileParts['onProgress']): Promise<SourceReconciliation> {
+    const { tasks, store, clock, files, onQueued } = this.#parts;
+    let polled = 0;
+    this.#onProgress = onProgress;
+    for (let look = 1; look <= MOST_LOOKS && !this.#stopping; look += 1) {
+      polled += await this.#pollGuarded(true);
+      if (this.#poll?.reader.status().settled) break;
+      await pause(clock, LOOK_AGAIN_MS);
+    }
+    this.#onProgress = null;
+    this.#hasMoved = false;
+    const reconciliation = await reconcileSource({
+      source: this.#source,
+      tasks,
+      store,
+      clock,
+      files,
+      lookAgainMs: LOOK_AGAIN_MS,
+      onQueued,
+      onProgress: (reading) => {
+        this.#countLongPoll();
+        onProgress(reading);
+      },
+      isStopping: () => this.#stopping,
+    });
+    return { ...reconciliation, name: this.#source.name, polled };
+  }
+
   status(): SourceStatus {
     const reader = this.#poll?.reader.status();
     return {
@@ -85,6 +167,7 @@ export class SourcePoller {
       problem: this.#failure ?? reader?.problem ?? null,
       waitingFiles: reader?.waitingFiles ?? 0,
       waitingPath: reader?.waitingPath ?? null,
+      reading: reader?.reading ?? null,
     };
   }
 
@@ -96,34 +179,60 @@ export class SourcePoller {
 
   /** One poll; whoever calls while it runs waits for the same one. Never rejects. */
   #run(thorough: boolean): Promise<void> {
-    this.#running ??= this.#pollGuarded(thorough).finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#pollGuarded(thorough)
+      .then(() => undefined)
+      .finally(() => {
+        this.#running = null;
+      });
     return this.#running;
   }
 
-  async #pollGuarded(thorough: boolean): Promise<void> {
+  /** How many records it queued. */
+  async #pollGuarded(thorough: boolean): Promise<number> {
+    this.#countedAtMs = this.#parts.clock.monotonicMs();
+    let queued = 0;
     try {
       this.#poll ??= await this.#prepare();
-      await pollSource(this.#poll, thorough);
+      const tally = await pollSource(this.#poll, thorough);
+      queued = tally.queued;
+      if (tally.seen > 0) this.#hasMoved = true;
       this.#failure = null;
     } catch (error) {
-      this.#fail(error);
+      // A stop may end a poll that waits for a mount.
+      if (!this.#stopping) this.#fail(error);
     }
     this.#polls += 1;
     this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
+    return queued;
   }
 
   async #prepare(): Promise<PollParts> {
     const { files, clock, tasks, copies, log, onQueued } = this.#parts;
     const source = this.#source;
-    const judge = await createJudge(source, tasks);
-    const reader =
-      source.kind === 'log'
-        ? new LogReader(source, judge, files, clock)
-        : new DirectoryReader(source, judge, files, clock);
-    const isStopping = () => this.#stopping;
-    return { source, reader, door: this.#door, copies, clock, log, onQueued, isStopping };
+    const reader = source.network
+      ? new ThreadedReader(source, tasks, clock)
+      : createReader(source, await createJudge(source, tasks), files, clock);
+    return {
+      source,
+      reader,
+      door: this.#door,
+      copies,
+      clock,
+      log,
+      onQueued,
+      onSlice: () => {
+        this.#countLongPoll();
+        this.#onProgress?.(reader.status().reading);
+      },
+      isStopping: () => this.#stopping,
+    };
+  }
+
+  #countLongPoll(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - this.#countedAtMs < LONG_POLL_COUNTS_EVERY_MS) return;
+    this.#countedAtMs = nowMs;
+    this.#polls += 1;
   }
 
   /** Said once for each new cause: a source that stays broken does not fill the log. */

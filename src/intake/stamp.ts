@@ -67,6 +67,9 @@ export interface RacyRule {
   readonly sameClock: boolean;
 }
 
+/** FAT keeps two seconds; a network or unknown file system may do worse than it says. */
+export const COARSE_WINDOW_MS = 2_500;
+
 /** Taken before the first byte is read, so that a write during the reading falls inside the window. */
 export interface Moment {
   readonly wallMs: number;
@@ -78,12 +81,21 @@ export interface Moment {
  * where the file's last change is plainly older by the same clock, else by a second reading a window after the first.
  */
 export function sight(previous: Sighting | null, stamp: Stamp, at: Moment, rule: RacyRule): Sighting {
+  const windowMs = isCoarse(stamp) ? Math.max(rule.windowMs, COARSE_WINDOW_MS) : rule.windowMs;
   if (previous !== null && sameStamp(previous.stamp, stamp)) {
-    const racy = previous.racy && at.monotonicMs - previous.sinceMs < rule.windowMs;
+    const racy = previous.racy && at.monotonicMs - previous.sinceMs < windowMs;
     return racy === previous.racy ? previous : { ...previous, racy };
   }
-  const racy = !rule.sameClock || !isOld(stamp, at.wallMs, rule.windowMs);
+  const racy = !rule.sameClock || !isOld(stamp, at.wallMs, windowMs);
   return { stamp, sinceMs: at.monotonicMs, racy };
+}
+
+/**
+ * A change at a whole second, to the nanosecond, is what a file system that keeps seconds says: ext3, and ext4 with small
+ * inodes, which cannot be told from a fine one by its type. mtime does not count: programs set it.
+ */
+function isCoarse({ ctimeNs }: Stamp): boolean {
+  return ctimeNs % 1_000_000_000n === 0n;
 }
 
 /** A time stamp in the future is not old: its distance from now means nothing. */

@@ -32,6 +32,24 @@ export function* pausing<T>(inner: Generator<void, T>): Generator<Step, T> {
   }
 }
 
+/** How far a reading has come that takes longer than a moment. */
+export interface ReadingProgress {
+  readonly unit: 'bytes' | 'files';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What is read in a moment needs no progress. */
+const SHORT_READING = { bytes: 4 * 1024 * 1024, files: 1_000 } as const;
+
+/** null for a reading that is short, or over. */
+export function progressOf(
+  unit: ReadingProgress['unit'],
+  { from, done, total }: { readonly from: number; readonly done: number; readonly total: number },
+): ReadingProgress | null {
+  return total - from <= SHORT_READING[unit] || done >= total ? null : { unit, done, total };
+}
+
 export interface ReaderStatus {
   /** Why nothing can be read now, for people; null when all is well. */
   readonly problem: string | null;
@@ -39,6 +57,8 @@ export interface ReaderStatus {
   readonly waitingFiles: number;
   /** One of them; null when there is none. */
   readonly waitingPath: string | null;
+  /** A backlog that is being read just now, in a poll that has not ended. */
+  readonly reading: ReadingProgress | null;
   /** Nothing is waited for that a later poll would read. */
   readonly settled: boolean;
 }
@@ -53,6 +73,13 @@ export interface SourceReader {
   /** `thorough`: looks at everything now, not only at what is likely to have changed. */
   poll(at: Moment, thorough: boolean): Generator<Step, void>;
   status(): ReaderStatus;
+}
+
+/** A reader as a poll uses it: one that works in a thread of its own hands its steps over when they come. */
+export interface PolledReader extends Pick<SourceReader, 'restore' | 'status'> {
+  poll(at: Moment, thorough: boolean): Iterable<Step> | AsyncIterable<Step>;
+  /** Ends a poll that waits for an answer which may never come. */
+  close?(): void;
 }
 
 /** The loop is held for about this long by one slice: far below what a person or a heartbeat notices. */

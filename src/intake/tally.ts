@@ -1,4 +1,5 @@
-import type { AdmissionAnswer, AdmissionResult } from '../store/contract.js';
+import type { AdmissionResult } from '../store/contract.js';
+import type { Settled } from './change-hold.js';
 import type { Reject } from './judge.js';
 
 /**
@@ -9,8 +10,10 @@ export class PollTally {
   readonly #results = new Map<AdmissionResult, number>();
   readonly #reasons = new Map<string, number>();
   #seen = 0;
+  #repeated = 0;
 
-  add(answers: readonly AdmissionAnswer[], rejects: readonly Reject[]): void {
+  add({ answers, repeated }: Settled, rejects: readonly Reject[]): void {
+    this.#repeated += repeated;
     for (const { result } of answers) raise(this.#results, result);
     for (const { reason } of rejects) raise(this.#reasons, reason);
     this.#seen += answers.length + rejects.length;
@@ -33,6 +36,11 @@ export class PollTally {
     return [...this.#reasons.values()].reduce((sum, count) => sum + count, 0);
   }
 
+  /** Records whose key stood before in what this poll read: counted under their results like all others. */
+  get repeated(): number {
+    return this.#repeated;
+  }
+
   /** True when a person would want to read about this poll: known records seen once more are no news. */
   get isNews(): boolean {
     return this.queued + this.of('changed-ignored') + this.of('older-ignored') + this.rejected > 0;
@@ -52,12 +60,20 @@ export class PollTally {
     return `${this.rejected} rejected (${reasons.join(', ')})`;
   }
 
+  /** `2 records repeat a key that stands there before; the last …`. */
+  describeRepeated(onChange: 'ignore' | 'rerun'): string {
+    const verb = this.#repeated === 1 ? 'record repeats' : 'records repeat';
+    const which = onChange === 'rerun' ? 'last' : 'first';
+    return `${this.#repeated} ${verb} a key that stands there before: the ${which} of each key counts (onChange: ${onChange})`;
+  }
+
   /** For the fields of the log line. */
   counts(): Record<string, number | Record<string, number>> {
     return {
       seen: this.#seen,
       ...Object.fromEntries(this.#results),
       rejected: Object.fromEntries(this.#reasons),
+      ...(this.#repeated > 0 && { repeated: this.#repeated }),
     };
   }
 }

@@ -88,6 +88,11 @@ export const ERRORS = {
     message: 'The config has no task "{task}". It has: {known}.',
     remedy: 'Use one of these names, or add the task to the config.',
   },
+  SOURCE_UNKNOWN: {
+    exitCode: EXIT.usage,
+    message: 'The config has no source "{source}". It has: {known}.',
+    remedy: 'Use one of these names, or add the source to the config.',
+  },
   PAYLOAD_INVALID: {
     exitCode: EXIT.usage,
     message: 'The payload is refused: {detail}',

@@ -1,24 +1,35 @@
-import { writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 
 /**
  * Named places at which a test may kill the process: `DOGGED_FAILPOINT=name` dies at the first visit,
  * `name:3` at the third. Off unless the variable is set; then a visit costs one comparison.
  *
  * The process dies by SIGKILL, as in a power cut: no handler runs, nothing is flushed.
+ *
+ * `name:while:FILE` holds the thread that visits for as long as the file is there, as a dead network mount does.
  */
-const [armedName, armedVisit] = (process.env['DOGGED_FAILPOINT'] ?? '').split(':');
+const [armedName, armedVisit, blockingFile] = (process.env['DOGGED_FAILPOINT'] ?? '').split(':');
 let visitsLeft = Number(armedVisit ?? 1);
 
 export function failpoint(name: FailpointName): void {
   if (name !== armedName) return;
+  if (armedVisit === 'while') {
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    while (blockingFile !== undefined && existsSync(blockingFile))
+      Atomics.wait(nothing, 0, 0, BLOCKED_LOOK_MS);
+    return;
+  }
   visitsLeft -= 1;
   if (visitsLeft > 0) return;
   writeSync(2, `failpoint ${name}: killing this process\n`);
   process.kill(process.pid, 'SIGKILL');
 }
 
+const BLOCKED_LOOK_MS = 20;
+
 /** Every fail point, so that a test can visit each of them. */
 export const FAILPOINTS = [
+  'intake.network-look',
   'intake.after-read',
   'admit.before-commit',
   'admit.after-commit',

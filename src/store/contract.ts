@@ -112,6 +112,8 @@ export interface AdmissionAnswer {
   /** null only when the job was pruned. */
   readonly id: JobId | null;
   readonly state: JobState;
+  /** Present when the job was opened or replaced by this same cycle: the key stands more than once in what was read. */
+  readonly repeats?: true;
 }
 
 export type AdmissionReport =

@@ -1,7 +1,7 @@
 import type { JobId, JobState, Place, PlaceTotals } from '../job/job.js';
 import type { OutcomeKind } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
-import type { RejectedRecord } from './contract.js';
+import type { AdmissionRecord, AdmissionResult, RejectedRecord, Scope } from './contract.js';
 
 /*
  * The fourth part of the store's contract: what screens and scripts may ask. Reads never block the writer.
@@ -98,6 +98,17 @@ export interface StoredReject extends RejectedRecord {
   readonly atMs: number;
 }
 
+/** A record as it is held against the ledger. An unkeyed one has the key of its occurrence: `hash`, `hash#2` … */
+export type AccountedRecord = Pick<AdmissionRecord, 'key' | 'version' | 'onChange'>;
+
+/** What the ledger says of a record. */
+export interface RecordAccount {
+  /** What `admit` would answer now. */
+  readonly wouldBe: AdmissionResult;
+  /** Where its job stands, or what it came to before it was pruned; null for a key that was never admitted. */
+  readonly state: JobState | null;
+}
+
 export interface ReadStore {
   counts(): Promise<QueueCounts>;
   /** Newest first. Bounded by `limit`, and no cursor stays open. */
@@ -106,4 +117,11 @@ export interface ReadStore {
   /** The jobs that stand first in the line, best rank first. */
   nextInLine(limit: number): Promise<readonly JobSummary[]>;
   rejects(source: string | null, limit: number): Promise<readonly StoredReject[]>;
+  /** In the order of `records`; nothing is changed by asking. Ask for at most a thousand at once. */
+  account(scope: Scope, records: readonly AccountedRecord[]): Promise<readonly RecordAccount[]>;
+  /** Whether each of these refusals stands in the book of rejects. */
+  knowsRejects(
+    scope: Scope,
+    rejects: readonly Pick<RejectedRecord, 'path' | 'digest'>[],
+  ): Promise<readonly boolean[]>;
 }

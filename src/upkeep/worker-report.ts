@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
-import type { Beat, BeatSlot, WorkerState } from '../heartbeat/beat.js';
+import type { Beat, BeatReading, BeatSlot, WorkerState } from '../heartbeat/beat.js';
 import { composeBeat } from '../heartbeat/compose-beat.js';
 import type { LagMeter } from '../heartbeat/lag-meter.js';
 import type { NamedIdentity } from '../heartbeat/pid-file.js';
@@ -39,6 +39,7 @@ export interface ReportedParts {
       readonly lastPollMonotonicMs: number | null;
       readonly problem: string | null;
       readonly waitingFiles: number;
+      readonly reading: BeatReading | null;
     }[];
     readonly polls: number;
   };
@@ -123,6 +124,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
               : Math.round(nowMonotonicMs - source.lastPollMonotonicMs),
           problem: source.problem,
           waitingFiles: source.waitingFiles,
+          ...(source.reading === null ? {} : { reading: source.reading }),
         })),
         waiting,
         lag: parts.lag.percentiles(),

@@ -6,6 +6,7 @@ import {
   nextLines,
   problemLines,
   queueText,
+  readingLines,
   slotLines,
   taskTable,
   verdictLine,
@@ -32,7 +33,11 @@ export function queueScreen(
   const wrap = (line: string) => (rows === null ? [line] : wrapLine(line, columns));
   const clip = (line: string) => (rows === null ? line : clipLine(line, columns));
   const rowsOf = (lines: readonly string[]) => lines.map((line) => [clip(line)]);
-  const top = [verdictLine(snapshot, layout), ...problemLines(snapshot, layout)].flatMap(wrap);
+  const top = [
+    verdictLine(snapshot, layout),
+    ...problemLines(snapshot, layout),
+    ...readingLines(snapshot),
+  ].flatMap(wrap);
   const slots = snapshot.slots.length > 0 ? slotLines(snapshot, layout) : ['none'];
   const [tableHead, ...tasks] = snapshot.tasks.length > 0 ? taskTable(snapshot, layout) : [];
   const ready = snapshot.tasks.reduce((sum, { places }) => sum + places.ready, 0);

@@ -5,6 +5,7 @@ import type { JobSummary } from '../store/read-contract.js';
 import type { Paint } from './colour.js';
 import { escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
+import { readingText } from './reading-text.js';
 import type { Remedy } from './remedy.js';
 import type { SystemSnapshot } from './snapshot.js';
 import { type Cell, formatTable } from './table.js';
@@ -130,9 +131,18 @@ function polledText({ lastPollMs }: BeatSource, beatAgeMs: number | null): strin
   return `${durationText(lastPollMs + beatAgeMs)} ago`;
 }
 
-function sourceRemark({ problem, waitingFiles = 0 }: BeatSource): Cell {
+function sourceRemark({ problem, reading, waitingFiles = 0 }: BeatSource): Cell {
   if (problem !== null) return { text: `⚠️ ${problem}`, style: 'yellow' };
+  if (reading !== undefined) return readingText(reading);
   return waitingFiles === 0 ? '' : plural(waitingFiles, 'file is being written', 'files are being written');
+}
+
+/** Sources whose backlog is being read: until that is done, not everything in their files can be in the queue. */
+export function readingLines({ sources, verdict }: SystemSnapshot): string[] {
+  if (verdict !== 'running') return [];
+  return sources.flatMap(({ name, reading }) =>
+    reading === undefined ? [] : [`📖 ${escapeText(name)}: ${readingText(reading)}`],
+  );
 }
 
 /** One line for each busy slot, the idle ones together. */

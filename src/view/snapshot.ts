@@ -177,6 +177,7 @@ function mergeSources(beat: Beat | null, counts: QueueCounts, works: boolean): B
       lastPollMs: told?.lastPollMs ?? null,
       problem: told?.problem ?? null,
       waitingFiles: works ? waitingFilesOf(told) : 0,
+      ...(works && told?.reading !== undefined ? { reading: told.reading } : {}),
     };
   });
 }

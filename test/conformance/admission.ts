@@ -23,7 +23,7 @@ export function conformsInAdmission(engine: Engine): void {
       const store = await owned();
       const [first] = await admit(store, [{ key: 'a' }]);
       expect(first).toMatchObject({ result: 'queued', state: 'pending' });
-      const [second] = await admit(store, [{ key: 'a' }]);
+      const [second] = await admit(store, [{ key: 'a' }], { cycle: 'cycle-2' });
       expect(second).toEqual({ result: 'already-queued', id: first?.id, state: 'pending' });
       expect((await store.counts()).sources).toEqual([
         { workspace: 'default', name: 'ideas', records: 1, rejected: 0 },
@@ -39,7 +39,7 @@ export function conformsInAdmission(engine: Engine): void {
         state: 'running',
       });
       await turn(store, { ends: [end(claim)] });
-      expect((await admit(store, [{ key: 'a' }]))[0]).toEqual({
+      expect((await admit(store, [{ key: 'a' }], { cycle: 'cycle-2' }))[0]).toEqual({
         result: 'already-done',
         id: claim.id,
         state: 'completed',
@@ -76,6 +76,21 @@ export function conformsInAdmission(engine: Engine): void {
       ]);
     });
 
+    it('that this same cycle has queued or changed already is said to repeat', async () => {
+      const store = await owned();
+      const repeats = async (records: Parameters<typeof admit>[1], cycle: string) =>
+        (await admit(store, records, { cycle })).map((answer) => answer.repeats ?? false);
+      const changed = { key: 'a', content: '2', onChange: 'rerun' } as const;
+      expect(await repeats([{ key: 'a' }, { key: 'a' }, { key: 'b' }], 'one')).toEqual([false, true, false]);
+      expect(await repeats([{ key: 'b' }], 'one')).toEqual([true]);
+      expect(await repeats([{ key: 'a' }, { key: 'b' }], 'two')).toEqual([false, false]);
+      expect(await repeats([changed, { key: 'a', content: '3' }, changed], 'three')).toEqual([
+        false,
+        true,
+        true,
+      ]);
+    });
+
     it('is another record in another scope', async () => {
       const store = await owned();
       const [a] = await admit(store, [{ key: 'a' }]);
@@ -91,7 +106,7 @@ export function conformsInAdmission(engine: Engine): void {
     it('is ignored, and said to be, unless its source wants reruns', async () => {
       const store = await owned();
       const [first] = await admit(store, [{ key: 'a', content: '1' }]);
-      expect((await admit(store, [{ key: 'a', content: '2' }]))[0]).toEqual({
+      expect((await admit(store, [{ key: 'a', content: '2' }], { cycle: 'cycle-2' }))[0]).toEqual({
         result: 'changed-ignored',
         id: first?.id,
         state: 'pending',

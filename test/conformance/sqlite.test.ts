@@ -2,6 +2,7 @@ import { describe, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/platform/clock.js';
 import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
+import { conformsInAccounts } from './accounts.js';
 import { conformsInAdmission } from './admission.js';
 import { conformsInClaims } from './claims.js';
 import type { Engine } from './engine.js';
@@ -24,6 +25,7 @@ const sqlite: Engine = {
 
 describe('the SQLite engine conforms', () => {
   describe('in admission', () => conformsInAdmission(sqlite));
+  describe('in accounts', () => conformsInAccounts(sqlite));
   describe('in claims and ends', () => conformsInClaims(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

@@ -228,6 +228,7 @@ function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: Rig
     slots,
     heartbeat: { everyMs: 30_000, folder: stateFolder },
     keepMs: 1,
+    reconcileMs: 300_000,
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     health: {

@@ -17,6 +17,7 @@ function aConfig(stateFolder: string): Config {
     slots: 4,
     heartbeat: { everyMs: 5_000, folder: '/run/dogged' },
     keepMs: 1,
+    reconcileMs: 300_000,
     shutdownGraceMs: 7_000,
     logs,
     health: { ...health, stuckMs: 2_500 },

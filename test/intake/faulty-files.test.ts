@@ -20,6 +20,8 @@ async function play(
     readonly written?: (path: string) => void;
     readonly before: (step: number) => Promise<void>;
     readonly calm: () => void;
+    /** How many were injected so far. */
+    readonly faults: () => number;
   },
 ): Promise<void> {
   const makeSource = (folder: string) =>
@@ -30,7 +32,11 @@ async function play(
     const model = new LogModel(
       path,
       layout,
-      async () => void (await rig.poll()),
+      async () => {
+        const before = world.faults();
+        await rig.poll();
+        return world.faults() === before && rig.poller.status().problem === null;
+      },
       () => world.written?.(path),
     );
     model.begin();
@@ -78,6 +84,7 @@ describe('a log', () => {
               await clock.advance(byMs[n] ?? 0);
             },
             calm: () => undefined,
+            faults: () => 0,
           });
         },
       ),
@@ -94,8 +101,13 @@ describe('a log', () => {
       fc.asyncProperty(layouts, operations, faults, async (layout, steps, list) => {
         const clock = new FakeClock(Date.now());
         let calls = 0;
+        let faults = 0;
         let armed = true;
-        const next = () => (armed ? (list[calls++ % list.length] ?? null) : null);
+        const next = () => {
+          const fault = armed ? (list[calls++ % list.length] ?? null) : null;
+          if (fault !== null) faults += 1;
+          return fault;
+        };
         await play(layout, steps, {
           clock,
           files: faultyFiles(next),
@@ -103,6 +115,7 @@ describe('a log', () => {
           calm: () => {
             armed = false;
           },
+          faults: () => faults,
         });
       }),
       { numRuns: RUNS },

@@ -18,7 +18,8 @@ export function coarseStamps(clock: FakeClock, tickMs: number) {
     ...systemFiles,
     lstat: (path) => withTimes(systemFiles.lstat(path)),
     fstat: (fd) => withTimes(systemFiles.fstat(fd)),
-    stampGranularityMs: () => (tickMs > 10 ? 2_500 : 50),
+    // ext3 is known as local and fine, and keeps whole seconds.
+    stampGranularityMs: () => (tickMs > 1_000 ? 2_500 : 50),
   };
   return {
     files,

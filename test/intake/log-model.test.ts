@@ -17,7 +17,10 @@ async function holds(layout: Layout, steps: readonly Operation[]): Promise<void>
     { clock: systemClock },
   );
   try {
-    const model = new LogModel(join(rig.folder, 'log.json'), layout, async () => void (await rig.poll()));
+    const model = new LogModel(join(rig.folder, 'log.json'), layout, async () => {
+      await rig.poll();
+      return true;
+    });
     model.begin();
     for (const step of steps) {
       if (step.kind === 'restart') rig.restart();

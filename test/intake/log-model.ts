@@ -100,11 +100,14 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
 
 export type Content = string;
 
+/** A look at the file; false when it failed, so that the file was perhaps not seen. */
+export type Look = () => Promise<boolean>;
+
 /** Writes the file and remembers what it meant. `look` is called at each half-written state. */
 export class LogModel {
   readonly #path: string;
   readonly #layout: Layout;
-  readonly #look: () => Promise<void>;
+  readonly #look: Look;
   /** Called after each change of the file. */
   readonly #onWrite: () => void;
   #records: Content[] = [];
@@ -114,12 +117,7 @@ export class LogModel {
   /** How often each content was ever written by the program, however often it wrote it down again. */
   readonly written = new Map<Content, number>();
 
-  constructor(
-    path: string,
-    layout: Layout,
-    look: () => Promise<void>,
-    onWrite: () => void = () => undefined,
-  ) {
+  constructor(path: string, layout: Layout, look: Look, onWrite: () => void = () => undefined) {
     this.#path = path;
     this.#layout = layout;
     this.#look = look;
@@ -141,7 +139,8 @@ export class LogModel {
   async apply(operation: Operation): Promise<void> {
     switch (operation.kind) {
       case 'poll':
-        return this.#lookOn();
+        this.#seen = await this.#look();
+        return;
       case 'restart':
         this.#seen = false;
         return;
@@ -168,12 +167,16 @@ export class LogModel {
     }
   }
 
-  async #write(next: Content[], writing: Writing): Promise<void> {
+  async #write(next: Content[], wanted: Writing): Promise<void> {
     const before = this.#text(this.#records);
     const text = this.#text(next);
     // What nobody has seen yet is taken as it stands: bytes that are first seen in the midst of being overwritten, without
     // having been truncated, cannot be told from whole ones. That is the one limit of settling.
-    if ('tear' in writing && writing.tear !== null && !this.#seen) await this.#lookOn();
+    let writing = wanted;
+    if ('tear' in wanted && wanted.tear !== null) {
+      for (let n = 0; n < 3 && !this.#seen; n += 1) this.#seen = await this.#look();
+      if (!this.#seen) writing = { ...wanted, tear: null };
+    }
     this.#records = next;
     this.#seen = false;
     switch (writing.how) {
@@ -209,11 +212,6 @@ export class LogModel {
     } finally {
       closeSync(fd);
     }
-  }
-
-  async #lookOn(): Promise<void> {
-    this.#seen = true;
-    await this.#look();
   }
 
   #fresh(count: number): Content[] {

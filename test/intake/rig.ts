@@ -9,7 +9,7 @@ import type {
 } from '../../src/config/config.js';
 import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
 import { RejectCopies } from '../../src/intake/reject-copies.js';
-import { SourcePoller } from '../../src/intake/source-poller.js';
+import { type PolledReads, SourcePoller } from '../../src/intake/source-poller.js';
 import type { Clock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import type { IntakeStore } from '../../src/store/contract.js';
@@ -110,7 +110,7 @@ export async function createRig(
   const source = makeSource(folder);
   const parts = {
     tasks: options.tasks ?? [task()],
-    store: options.wrapStore?.(store) ?? store,
+    store: options.wrapStore === undefined ? store : { ...reads(store), ...options.wrapStore(store) },
     clock,
     log,
     copies: new RejectCopies(state, log),
@@ -144,6 +144,13 @@ export async function createRig(
   return rig;
 }
 
+function reads(store: Store): PolledReads {
+  return {
+    account: (scope, records) => store.account(scope, records),
+    knowsRejects: (scope, rejects) => store.knowsRejects(scope, rejects),
+  };
+}
+
 function capture(lines: string[]) {
   return (...args: unknown[]) => {
     lines.push(args.map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg))).join(' '));
@@ -165,6 +172,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     slots: 1,
     heartbeat: { everyMs: 1_000, folder: state },
     keepMs: 1_000_000,
+    reconcileMs: 1_000_000,
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {

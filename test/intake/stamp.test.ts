@@ -17,7 +17,7 @@ const LOCAL = { windowMs: 50, sameClock: true };
 const NETWORK = { windowMs: 2_500, sameClock: false };
 
 const stampAt = (ms: number): Stamp => {
-  const ns = BigInt(ms) * 1_000_000n;
+  const ns = BigInt(ms) * 1_000_000n + 1n;
   return { dev: 1n, ino: 2n, size: 3n, mtimeNs: ns, ctimeNs: ns };
 };
 
@@ -85,6 +85,16 @@ describe('an equal stamp', () => {
     expect(first.racy).toBe(true);
     expect(sight(first, stamp, { wallMs, monotonicMs: 2_000 }, NETWORK).racy).toBe(true);
     expect(sight(first, stamp, { wallMs, monotonicMs: 2_500 }, NETWORK).racy).toBe(false);
+  });
+
+  it('at a whole second is of a file system that keeps no more, and proves nothing for longer', () => {
+    const stamp = { ...stampAt(0), ctimeNs: BigInt(wallMs) * 1_000_000n };
+    const first = sight(null, stamp, { wallMs: wallMs + 900, monotonicMs: 0 }, LOCAL);
+    expect(first.racy).toBe(true);
+    expect(sight(first, stamp, { wallMs: wallMs + 1_900, monotonicMs: 1_000 }, LOCAL).racy).toBe(true);
+    expect(sight(first, stamp, { wallMs: wallMs + 3_400, monotonicMs: 2_500 }, LOCAL).racy).toBe(false);
+    const fine = { ...stamp, ctimeNs: stamp.ctimeNs + 1n };
+    expect(sight(null, fine, { wallMs: wallMs + 900, monotonicMs: 0 }, LOCAL).racy).toBe(false);
   });
 
   it('begins anew with each other stamp', () => {

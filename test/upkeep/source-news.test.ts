@@ -4,7 +4,12 @@ import { FakeClock } from '../support/fake-clock.js';
 
 function stand() {
   const clock = new FakeClock();
-  const ideas = { name: 'ideas', problem: null as string | null, waitingFiles: 0 };
+  const ideas = {
+    name: 'ideas',
+    problem: null as string | null,
+    waitingFiles: 0,
+    reading: null as { done: number } | null,
+  };
   let told = 0;
   const onNews = () => {
     told += 1;
@@ -40,4 +45,18 @@ test('a source that changes its mind all the time is told of every five seconds,
   await clock.advance(5_000);
   news.look();
   expect(told()).toBe(before + 1);
+});
+
+test('a backlog is told of as it is read, every five seconds', async () => {
+  const { clock, ideas, news, told } = stand();
+  for (let n = 1; n <= 22; n += 1) {
+    ideas.reading = { done: n };
+    news.look();
+    await clock.advance(500);
+  }
+  expect(told()).toBe(3);
+  ideas.reading = null;
+  await clock.advance(5_000);
+  news.look();
+  expect(told()).toBe(4);
 });

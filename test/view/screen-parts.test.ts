@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { painter } from '../../src/view/colour.js';
+import { queueScreen } from '../../src/view/queue-screen.js';
 import { remedyFor } from '../../src/view/remedy.js';
-import { sourceTable, waitingLines } from '../../src/view/screen-parts.js';
+import { readingLines, sourceTable, waitingLines } from '../../src/view/screen-parts.js';
 import { composeSnapshot, type SystemSnapshot } from '../../src/view/snapshot.js';
 import { tempFolder } from '../support/temp-folder.js';
 
@@ -48,4 +49,26 @@ test('a task that the config no longer has is not to be resumed', () => {
   expect(waitingLines(snapshot, layout)).toEqual([
     '1 job of gone: the worker runs no such task: its config has none of this name',
   ]);
+});
+
+test('a backlog that is being read is told of with how far it has come, in the table and above the queue', () => {
+  const reading = { unit: 'bytes' as const, done: 41 * 1024 ** 2, total: 100 * 1024 ** 2 };
+  const snapshot: SystemSnapshot = {
+    ...nothing(),
+    verdict: 'running',
+    sources: [
+      { ...source, reading },
+      { ...source, name: 'drops', reading: { unit: 'files', done: 1_500, total: 100_000 } },
+      { ...source, name: 'quiet' },
+    ],
+  };
+  expect(sourceTable(snapshot, layout)[1]).toMatch(/reading, 41 % of 100 MB$/);
+  expect(readingLines(snapshot)).toEqual([
+    '📖 ideas: reading, 41 % of 100 MB',
+    '📖 drops: reading, 1 % of 100,000 files',
+  ]);
+  expect(queueScreen(snapshot, { next: [], failed: [] }, layout)).toContain(
+    '📖 ideas: reading, 41 % of 100 MB',
+  );
+  expect(readingLines({ ...snapshot, verdict: 'dead' })).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import { PLACES, placeFromCode, stateOfPlace } from '../../job/job.js';
+import { type Place, placeFromCode, stateOfPlace } from '../../job/job.js';
 import { ledgerHash } from '../../job/snapshot.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type {
@@ -12,13 +12,12 @@ import type {
   RecordVersion,
   Scope,
 } from '../contract.js';
+import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
 import { JobDoor, type KnownJob } from './job-door.js';
 import { RejectBook } from './reject-book.js';
 
-interface KnownRecord {
-  readonly versionHash: Buffer;
-  readonly versionOrder: number | null;
+interface KnownRecord extends KnownVersion {
   readonly jobId: number;
   readonly settled: number | null;
 }
@@ -123,25 +122,26 @@ export class Admission {
     const known = this.#learnOrRecall(scopeId, keyHash, record.version);
     if (known === null) {
       admitted.new += 1;
-      return answer('queued', this.#door.open(scopeId, record, batch, null));
+      return answer('queued', this.#door.open(scopeId, record, batch, null), false);
     }
 
     const job = this.#door.find(known.jobId);
-    const verdict = judge(record, known, job);
+    const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
+    const repeats = job?.cycle === batch.cycle;
     switch (verdict) {
       case 'queued': {
         const opened = this.#door.open(scopeId, record, batch, job);
         this.#relearn.run(record.version.hash, record.version.order, opened.id, scopeId, keyHash);
-        return answer(verdict, opened);
+        return answer(verdict, opened, repeats);
       }
       case 'superseded': {
         if (job === undefined) throw new Error('only a pending job can be superseded');
         const replaced = this.#door.replace(job, record, batch);
         this.#relearn.run(record.version.hash, record.version.order, job.id, scopeId, keyHash);
-        return answer(verdict, replaced);
+        return answer(verdict, replaced, repeats);
       }
       default:
-        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job);
+        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
     }
   }
 
@@ -164,27 +164,19 @@ export class Admission {
   }
 }
 
-/** What a record with a known key comes to. A job that is not there was pruned, and so has ended. */
-function judge(record: AdmissionRecord, known: KnownRecord, job: KnownJob | undefined): AdmissionResult {
-  const state = job === undefined ? 'completed' : stateOfPlace(job.place);
-  if (record.version.hash.equals(known.versionHash)) {
-    return state === 'pending' || state === 'running' ? 'already-queued' : 'already-done';
-  }
-  if (record.onChange === 'ignore') return 'changed-ignored';
-  if (!isNewer(record.version, known)) return 'older-ignored';
-  return state === 'pending' ? 'superseded' : 'queued';
-}
-
-function isNewer(version: RecordVersion, known: KnownRecord): boolean {
-  if (version.order === null || known.versionOrder === null) return true;
-  return version.order > known.versionOrder;
-}
-
-function answer(result: AdmissionResult, job: Pick<KnownJob, 'id' | 'place'>): AdmissionAnswer {
-  return { result, id: String(job.id), state: stateOfPlace(job.place) };
+function answer(
+  result: AdmissionResult,
+  job: Pick<KnownJob, 'id' | 'place'>,
+  repeats: boolean,
+): AdmissionAnswer {
+  const found = { result, id: String(job.id), state: stateOfPlace(job.place) };
+  return repeats ? { ...found, repeats } : found;
 }
 
 function settledAnswer(result: AdmissionResult, known: KnownRecord): AdmissionAnswer {
-  const place = placeFromCode(known.settled ?? PLACES.completed);
-  return { result, id: null, state: stateOfPlace(place) };
+  return { result, id: null, state: lastState(settledPlace(known)) };
+}
+
+function settledPlace({ settled }: KnownRecord): Place | null {
+  return settled === null ? null : placeFromCode(settled);
 }

@@ -13,6 +13,8 @@ export interface KnownJob {
   /** The job behind which it was parked when it was opened; that one may have ended since. */
   readonly afterJob: number | null;
   readonly versionHash: Buffer;
+  /** Id of the poll that opened it or changed it last. */
+  readonly cycle: string;
 }
 
 type KnownJobRow = Omit<KnownJob, 'place'> & { readonly place: number };
@@ -35,7 +37,7 @@ export class JobDoor {
     this.#payloads = new Payloads(db);
     this.#find = db.prepare(`
       SELECT id, queue_id AS queueId, place, group_name AS "group", after_job AS afterJob,
-        version_hash AS versionHash
+        version_hash AS versionHash, cycle
       FROM jobs WHERE id = ?`);
     this.#placeOf = db.prepare<[number], number>('SELECT place FROM jobs WHERE id = ?').pluck();
     this.#lastId = db.prepare<[], number>('SELECT last_job_id FROM meta').pluck();

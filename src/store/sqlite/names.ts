@@ -11,7 +11,8 @@ export interface Queue {
   readonly maxAttempts: number | null;
 }
 
-const KIND_CODES: Readonly<Record<Scope['kind'], number>> = { source: 0, task: 1 };
+/** The numbers are stored in rows: never renumber them. */
+export const KIND_CODES: Readonly<Record<Scope['kind'], number>> = { source: 0, task: 1 };
 
 /** The small integers under which queues and scopes stand in other tables. Remembered, since they never change. */
 export class Names {

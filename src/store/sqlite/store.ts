@@ -11,13 +11,23 @@ import type {
   Owner,
   Ownership,
   RedriveAnswer,
+  RejectedRecord,
   Scope,
   TaskSettings,
   Turn,
   TurnResult,
 } from '../contract.js';
 import type { Capabilities, Store, StoreUse } from '../engine.js';
-import type { JobDetails, JobFilter, JobSummary, QueueCounts, StoredReject } from '../read-contract.js';
+import type {
+  AccountedRecord,
+  JobDetails,
+  JobFilter,
+  JobSummary,
+  QueueCounts,
+  RecordAccount,
+  StoredReject,
+} from '../read-contract.js';
+import { Accounts } from './account.js';
 import { Admission } from './admit.js';
 import { Dispatch } from './claim.js';
 import type { Connection } from './connection.js';
@@ -171,6 +181,17 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#verbs.reading.rejects(source, limit));
   }
 
+  account(scope: Scope, records: readonly AccountedRecord[]): Promise<readonly RecordAccount[]> {
+    return this.#read(() => this.#verbs.accounts.records(scope, records));
+  }
+
+  knowsRejects(
+    scope: Scope,
+    rejects: readonly Pick<RejectedRecord, 'path' | 'digest'>[],
+  ): Promise<readonly boolean[]> {
+    return this.#read(() => this.#verbs.accounts.rejects(scope, rejects));
+  }
+
   // --- engine
 
   async close(): Promise<void> {
@@ -228,6 +249,7 @@ class Verbs {
   #pruning: Pruning | undefined;
   #reading: Reading | undefined;
   #listing: Listing | undefined;
+  #accounts: Accounts | undefined;
 
   constructor(core: Core) {
     this.#core = core;
@@ -264,5 +286,9 @@ class Verbs {
   get listing(): Listing {
     this.#listing ??= new Listing(this.#core.db);
     return this.#listing;
+  }
+  get accounts(): Accounts {
+    this.#accounts ??= new Accounts(this.#core.db);
+    return this.#accounts;
   }
 }

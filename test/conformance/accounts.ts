@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { ledgerHash } from '../../src/job/snapshot.js';
+import type { AccountedRecord } from '../../src/store/read-contract.js';
+import type { Engine } from './engine.js';
+import { admit, claimOne, ideas, ownedStore, reject, runOne, T0, turn } from './given.js';
+
+const asked = (key: string, more: Partial<AccountedRecord> & { content?: string } = {}): AccountedRecord => {
+  const { content = JSON.stringify({ title: key }), ...rest } = more;
+  return { key, version: { hash: ledgerHash(content), order: null }, onChange: 'ignore', ...rest };
+};
+
+export function conformsInAccounts(engine: Engine): void {
+  const owned = async () => ownedStore(await engine.fresh());
+
+  describe('an account of records', () => {
+    it('tells for each where its job stands, in the order of the question', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'done' }]);
+      await runOne(store);
+      await admit(store, [{ key: 'runs' }]);
+      await claimOne(store);
+      await admit(store, [{ key: 'waits' }]);
+      expect(
+        await store.account(
+          ideas,
+          ['waits', 'done', 'never', 'runs'].map((key) => asked(key)),
+        ),
+      ).toEqual([
+        { wouldBe: 'already-queued', state: 'pending' },
+        { wouldBe: 'already-done', state: 'completed' },
+        { wouldBe: 'queued', state: null },
+        { wouldBe: 'already-queued', state: 'running' },
+      ]);
+    });
+
+    it('changes nothing: asking makes no scope, no record and no job', async () => {
+      const store = await owned();
+      await store.account(ideas, [asked('a')]);
+      const { sources, total } = await store.counts();
+      expect(sources).toEqual([]);
+      expect(total.ready).toBe(0);
+      expect((await admit(store, [{ key: 'a' }]))[0]?.result).toBe('queued');
+    });
+
+    it('answers what an admission would, for each kind of change', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'a', content: '1' }]);
+      const changed = [
+        asked('a', { content: '2' }),
+        asked('a', { content: '2', onChange: 'rerun' }),
+        asked('a', { content: '1', onChange: 'rerun' }),
+      ];
+      const results = async () => (await store.account(ideas, changed)).map(({ wouldBe }) => wouldBe);
+      expect(await results()).toEqual(['changed-ignored', 'superseded', 'already-queued']);
+      await runOne(store);
+      expect(await results()).toEqual(['changed-ignored', 'queued', 'already-done']);
+    });
+
+    it('knows an older version by its order', async () => {
+      const store = await owned();
+      const version = (order: number) => ({ hash: ledgerHash(String(order)), order });
+      await admit(store, [{ key: 'a', onChange: 'rerun', version: version(5) }]);
+      const answers = await store.account(
+        ideas,
+        [4, 6].map((order) => asked('a', { onChange: 'rerun', version: version(order) })),
+      );
+      expect(answers.map(({ wouldBe }) => wouldBe)).toEqual(['older-ignored', 'superseded']);
+    });
+
+    it('still tells how a job ended that was pruned', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'a' }]);
+      await runOne(store, { to: 'failed', reason: 'exit 1' });
+      expect(await store.prune(T0 + 1_000, 10)).toBe(1);
+      expect(await store.account(ideas, [asked('a')])).toEqual([
+        { wouldBe: 'already-done', state: 'failed' },
+      ]);
+    });
+
+    it('looks only at its own scope', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'a' }]);
+      for (const scope of [
+        { ...ideas, name: 'qa' },
+        { ...ideas, workspace: 'other' },
+        { ...ideas, kind: 'task' as const },
+      ]) {
+        expect((await store.account(scope, [asked('a')]))[0]?.state).toBeNull();
+      }
+    });
+
+    it('can be asked through a handle that only reads', async () => {
+      const fresh = await engine.fresh();
+      const store = await ownedStore(fresh);
+      await admit(store, [{ key: 'a' }]);
+      const reader = await fresh.open('read');
+      expect((await reader.account(ideas, [asked('a')]))[0]?.state).toBe('pending');
+      await turn(store);
+      expect((await reader.account(ideas, [asked('a')]))[0]?.state).toBe('running');
+    });
+  });
+
+  describe('a question for rejects', () => {
+    it('knows those that are open, by path and content, until their file is read again', async () => {
+      const store = await owned();
+      const one = reject({ path: '/a.json', detail: 'one' });
+      const other = reject({ path: '/a.json', detail: 'other' });
+      expect(await store.knowsRejects(ideas, [one])).toEqual([false]);
+      await admit(store, [], { rejects: [one] });
+      expect(await store.knowsRejects(ideas, [other, one, { ...one, path: '/b.json' }])).toEqual([
+        false,
+        true,
+        false,
+      ]);
+      await admit(store, [], { rereadPaths: ['/a.json'] });
+      expect(await store.knowsRejects(ideas, [one])).toEqual([false]);
+    });
+  });
+}
