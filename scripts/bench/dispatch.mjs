@@ -3,7 +3,7 @@
  * What dispatch costs: jobs that do nothing, through the real store (synchronous=FULL), from the first claim to the last
  * committed end. Commands stand beside bare execa in a p-queue of the same width; services have no such peer.
  *
- *   node scripts/bench/dispatch.mjs [--commands 600] [--jobs 20000] [--rounds 5] [--slots 2,16] [--folder DIR] [--json]
+ *   node scripts/bench/dispatch.mjs [--commands 600] [--jobs 20000] [--rounds 5] [--slots 2,16,64] [--folder DIR] [--json]
  *
  * Rounds alternate between the peers; medians are compared. Absolute figures belong to one machine. Needs dist/.
  */
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
     commands: { type: 'string', default: '600' },
     jobs: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '5' },
-    slots: { type: 'string', default: '2,16' },
+    slots: { type: 'string', default: '2,16,64' },
     folder: { type: 'string', default: tmpdir() },
     json: { type: 'boolean', default: false },
   },
@@ -58,9 +58,10 @@ for (const slots of options.slots.split(',').map(Number)) {
     service: (folder) => ({
       kind: 'service',
       argv: [process.execPath, join(folder, 'service.mjs')],
-      workers: slots,
+      workers: 1,
+      pipeline: slots,
     }),
-    module: (folder) => ({ kind: 'module', path: join(folder, 'module.mjs'), workers: slots }),
+    module: (folder) => ({ kind: 'module', path: join(folder, 'module.mjs'), workers: 1, pipeline: slots }),
   };
   for (const [name, runner] of Object.entries(runners)) {
     const [rates] = await alternate([() => dispatched(runner, JOBS, slots)]);

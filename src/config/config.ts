@@ -87,9 +87,14 @@ export type TaskRunner =
   /** One child per job. `{{field}}` fills exactly one argument. With `shell`, the one string is a shell command. */
   | { readonly kind: 'command'; readonly argv: readonly string[]; readonly shell: boolean }
   /** Long-lived children that speak NDJSON. */
-  | { readonly kind: 'service'; readonly argv: readonly string[]; readonly workers: number }
+  | {
+      readonly kind: 'service';
+      readonly argv: readonly string[];
+      readonly workers: number;
+      readonly pipeline: number;
+    }
   /** A service that we host: absolute path of a module whose default export handles one payload. */
-  | { readonly kind: 'module'; readonly path: string; readonly workers: number };
+  | { readonly kind: 'module'; readonly path: string; readonly workers: number; readonly pipeline: number };
 
 export interface TaskConfig {
   readonly name: string;

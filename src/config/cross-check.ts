@@ -106,9 +106,10 @@ function checkTask(path: Path, task: Written): Finding[] {
       fix: null,
     });
   }
-  if (task['workers'] !== undefined && run !== undefined) {
+  for (const setting of ['workers', 'pipeline']) {
+    if (task[setting] === undefined || run === undefined) continue;
     findings.push({
-      path: [...path, 'workers'],
+      path: [...path, setting],
       message: 'belongs to a service or a module',
       fix: 'use `concurrency`',
     });

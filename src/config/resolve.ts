@@ -105,9 +105,10 @@ function resolveTask(name: string, task: ParsedTask, slots: number, folder: stri
 }
 
 function resolveRunner(task: ParsedTask, folder: string): TaskRunner {
-  const workers = task.workers ?? 1;
-  if (task.module !== undefined) return { kind: 'module', path: resolve(folder, task.module), workers };
-  if (task.service !== undefined) return { kind: 'service', argv: task.service, workers };
+  const { workers = 1, pipeline = 1 } = task;
+  if (task.module !== undefined)
+    return { kind: 'module', path: resolve(folder, task.module), workers, pipeline };
+  if (task.service !== undefined) return { kind: 'service', argv: task.service, workers, pipeline };
   return { kind: 'command', argv: [task.run ?? []].flat(), shell: task.shell };
 }
 

@@ -140,6 +140,9 @@ const taskSchema = z.strictObject(
         'JavaScript file whose default export is `async (payload, context) => result`, hosted in long-lived children.',
       ),
     workers: integer(1, 64).optional().describe('Number of children of a service or module. Default 1.'),
+    pipeline: integer(1, 256)
+      .optional()
+      .describe('Most jobs that one child of a service or module holds at once. Default 1.'),
     timeout: duration('100ms', '30d')
       .prefault('10m')
       .describe('A job that runs longer is ended with all its descendants.'),

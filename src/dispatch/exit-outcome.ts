@@ -33,7 +33,10 @@ export function outcomeOfExit(exit: ChildExit, stdout: CappedOutput, stderr: Cap
 }
 
 /** What the end of a service in the middle of a job means for that job: only a missing program is not held against it. */
-export function outcomeOfServiceExit(exit: ChildExit, stderr: CappedOutput): RunOutcome {
+export function outcomeOfServiceExit(
+  exit: ChildExit,
+  stderr: CappedOutput,
+): Exclude<RunOutcome, { kind: 'done' }> {
   if (exit.spawnError !== null) return outcomeOfSpawnError(exit.spawnError);
   const kind = exit.exitCode !== null && UNAVAILABLE.has(exit.exitCode) ? 'unavailable' : 'failed';
   return { kind, reason: `the service ended before it answered: ${describeExit(exit, stderr)}` };
@@ -51,7 +54,10 @@ function jsonLine(line: string | null): string | null {
   }
 }
 
-function outcomeOfSpawnError({ code, message }: NonNullable<ChildExit['spawnError']>): RunOutcome {
+function outcomeOfSpawnError({
+  code,
+  message,
+}: NonNullable<ChildExit['spawnError']>): Exclude<RunOutcome, { kind: 'done' }> {
   return { kind: REFUSED_AT_START.has(code) ? 'refused' : 'unavailable', reason: message };
 }
 

@@ -229,7 +229,8 @@ class DispatchLoop implements Dispatcher {
   #onEnd(claim: Claim, task: TaskConfig, report: AttemptReport): void {
     const { kind } = report.outcome;
     this.#coolDowns.learn(task, kind, this.#options.clock.monotonicMs(), this.#random());
-    if (kind === 'released') this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
+    if (kind === 'released' && this.#stopping !== null)
+      this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
     this.#ends.push(decideEnd(claim, report, task, this.#moment()));
     this.#turns.request();
   }

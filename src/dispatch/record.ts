@@ -45,7 +45,7 @@ export function announceEnd(log: Log, { claim, report, next }: EndedAttempt, rec
       return;
     case 'pending': {
       if (report.outcome.kind === 'released') {
-        log.info(facts, `Gave back ${id}: it waits for the next worker, uncharged`);
+        log.info({ ...facts, reason: next.reason }, `Gave back ${id}, uncharged: ${next.reason}`);
         return;
       }
       const failedTries = claim.charged + (next.charged ? 1 : 0);

@@ -1,4 +1,5 @@
 import type { TaskConfig } from '../config/config.js';
+import type { JobId } from '../job/job.js';
 import type { AttemptReport, RunOutcome } from '../job/outcome.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { Claim } from '../store/contract.js';
@@ -12,8 +13,8 @@ import {
 } from './attempt.js';
 import { taskEnvironment } from './child-environment.js';
 import { outcomeOfServiceExit } from './exit-outcome.js';
+import { type JobInHand, outputsOf, reportOf } from './job-in-hand.js';
 import { LineReader } from './line-reader.js';
-import { CappedOutput } from './output.js';
 import type { ChildExit, OwnedChild } from './owned-child.js';
 import { readServiceLine, requestLine, type ServiceMessage } from './service-protocol.js';
 
@@ -21,37 +22,39 @@ type ServiceAnswer = Extract<ServiceMessage, { kind: 'answer' }>;
 
 /** The longest line that a service may write: an answer with its result. */
 const MAX_LINE_BYTES = 1_048_576;
+/** More than any child holds at once. */
+const MOST_ANSWERED = 1_024;
 
-/** The job that the child has in hand. */
-interface InHand {
-  readonly claim: Claim;
-  readonly startedAtMs: number;
-  readonly timeoutMs: number;
-  readonly stdout: CappedOutput;
-  readonly stderr: CappedOutput;
-  readonly cancelTimeout: () => void;
-  readonly resolve: (report: AttemptReport) => void;
-  interruption: Interruption | null;
-  /** Set when the child must go for what it did with this job. */
-  verdict: RunOutcome | null;
-  progress: number | null;
+/** What its pool hears of a child. */
+interface PoolEvents {
+  /** It can take another job. */
+  readonly onRoom: () => void;
+  /** It died with this job and others in hand (`isSuspect`), or the job is done with. */
+  readonly onBlame: (id: JobId, isSuspect: boolean) => void;
 }
 
-/** One long-lived child of a service or module task. Takes one job at a time. */
+/** One long-lived child of a service or module task. */
 export class ServiceChild {
   readonly #task: TaskConfig;
   readonly #context: RunContext;
+  readonly #events: PoolEvents;
   readonly #child: OwnedChild;
   readonly #label: string;
-  #inHand: InHand | null = null;
+  /** In the order in which they were given. */
+  readonly #inHand = new Map<JobId, JobInHand>();
+  #isTakenAlone = false;
   #usable = true;
-  #lastAnsweredId: string | null = null;
+  /** Why it had to go, when that was for what it said. */
+  #verdict: string | null = null;
+  /** The last answered ones: enough to tell a second answer from one for a job that was never given. */
+  readonly #answered = new Set<JobId>();
   /** Resolves when nothing is left of it. */
   readonly ended: Promise<void>;
 
-  constructor(task: TaskConfig, argv: readonly string[], context: RunContext) {
+  constructor(task: TaskConfig, argv: readonly string[], context: RunContext, events: PoolEvents) {
     this.#task = task;
     this.#context = context;
+    this.#events = events;
     this.#label = `service of task ${task.name}`;
     failpoint('run.before-spawn');
     this.#child = context.children.spawn({
@@ -67,22 +70,28 @@ export class ServiceChild {
       () => this.#giveUpOn(`wrote a line of more than ${MAX_LINE_BYTES} bytes`),
     );
     this.#child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    this.#child.stderr.on('data', (chunk: Buffer) => this.#inHand?.stderr.push(chunk));
+    this.#child.stderr.on('data', (chunk: Buffer) => this.#oldest()?.stderr.push(chunk));
     this.ended = this.#watch();
   }
 
-  /** May be given a job. */
-  get isIdle(): boolean {
-    return this.#usable && this.#inHand === null;
+  get load(): number {
+    return this.#inHand.size;
   }
 
-  run(claim: Claim): RunningAttempt {
+  /** May be given a job, where one child holds at most `depth`. */
+  hasRoom(depth: number): boolean {
+    return this.#usable && !this.#isTakenAlone && this.#inHand.size < depth;
+  }
+
+  /** `isAlone`: it is given no other until it has answered. */
+  run(claim: Claim, isAlone: boolean): RunningAttempt {
     const timeoutMs = timeoutOf(claim, this.#task);
     const { clock } = this.#context;
-    let job: InHand | null = null;
+    this.#isTakenAlone = isAlone;
+    let job: JobInHand | null = null;
     const interrupt = (reason: Interruption, urgent: boolean) => {
       // An answer that came first stands.
-      if (job === null || this.#inHand !== job) return;
+      if (job === null || this.#inHand.get(claim.id) !== job) return;
       job.interruption ??= reason;
       this.#usable = false;
       this.#child.terminate(urgent ? 0 : this.#task.killGraceMs);
@@ -92,15 +101,13 @@ export class ServiceChild {
         claim,
         startedAtMs: clock.wallMs(),
         timeoutMs,
-        stdout: new CappedOutput(this.#task.outputBytes),
-        stderr: new CappedOutput(this.#task.outputBytes),
+        ...outputsOf(this.#task.outputBytes),
         cancelTimeout: atDeadline(clock, timeoutMs, () => interrupt('timed-out', false)),
         resolve,
         interruption: null,
-        verdict: null,
         progress: null,
       };
-      this.#inHand = job;
+      this.#inHand.set(claim.id, job);
     });
     this.#child.stdin.write(requestLine(claim));
     return { report, interrupt, progress: () => job?.progress ?? null };
@@ -117,15 +124,16 @@ export class ServiceChild {
   }
 
   #readLine(line: Buffer): void {
-    const job = this.#inHand;
     const message = readServiceLine(line);
     switch (message.kind) {
       case 'text':
         this.#keepText(line);
         return;
-      case 'progress':
-        if (job?.claim.id === message.id) job.progress = message.share;
+      case 'progress': {
+        const job = this.#inHand.get(message.id);
+        if (job !== undefined) job.progress = message.share;
         return;
+      }
       case 'nonsense':
         this.#giveUpOn(`wrote JSON that is no answer: ${line.toString('utf8', 0, 120)}`);
         return;
@@ -138,31 +146,51 @@ export class ServiceChild {
   }
 
   #readAnswer({ id, attempt, outcome }: ServiceAnswer): void {
-    const job = this.#inHand;
-    if (job !== null && job.claim.id === id && (attempt ?? job.claim.attempt) === job.claim.attempt) {
-      if (job.interruption === null) this.#end(job, outcome, null);
-    } else if (id === this.#lastAnsweredId) {
+    const job = this.#inHand.get(id);
+    if (job !== undefined && (attempt ?? job.claim.attempt) === job.claim.attempt) {
+      if (job.interruption === null) this.#answer(job, outcome);
+    } else if (this.#answered.has(id)) {
       this.#retire(`answered twice for job ${id}`);
     } else {
       this.#giveUpOn(`answered for job ${id}, which it does not have in hand`);
     }
   }
 
-  /** What its libraries print stands with the job, up to the cap of its output; more is a flood. */
+  #answer(job: JobInHand, outcome: RunOutcome): void {
+    const { id } = job.claim;
+    this.#answered.add(id);
+    if (this.#answered.size > MOST_ANSWERED)
+      this.#answered.delete(this.#answered.values().next().value ?? id);
+    this.#end(job, outcome, null, false);
+    if (!this.#usable) {
+      if (this.#inHand.size === 0) this.#child.terminate(0);
+      return;
+    }
+    this.#events.onRoom();
+  }
+
+  /**
+   * What its libraries print stands with the job that it has had in hand for longest, up to the cap of its output; more is a
+   * flood. With several in hand nobody can tell whose it is.
+   */
   #keepText(line: Buffer): void {
-    const job = this.#inHand;
-    if (job === null) return;
+    const job = this.#oldest();
+    if (job === undefined) return;
     job.stdout.push(Buffer.concat([line, Buffer.from('\n')]));
     if (job.stdout.totalBytes > this.#task.outputBytes) {
       this.#giveUpOn(`wrote more than ${this.#task.outputBytes} bytes that are no answer to its stdout`);
     }
   }
 
-  /** It did wrong with an earlier job: it takes no other, but the one that it has in hand is innocent. */
+  #oldest(): JobInHand | undefined {
+    return this.#inHand.values().next().value;
+  }
+
+  /** It did wrong with an earlier job: it takes no other, but those that it has in hand are innocent. */
   #retire(problem: string): void {
     this.#context.log.warn({ task: this.#task.name }, `${this.#label} ${problem}; it is replaced`);
     this.#usable = false;
-    if (this.#inHand === null) this.#child.terminate(0);
+    if (this.#inHand.size === 0) this.#child.terminate(0);
   }
 
   /** What it says can no longer be trusted: it goes, and costs the job that it has in hand an attempt. */
@@ -170,9 +198,7 @@ export class ServiceChild {
     if (this.#usable)
       this.#context.log.warn({ task: this.#task.name }, `${this.#label} ${problem}; it is replaced`);
     this.#usable = false;
-    if (this.#inHand !== null) {
-      this.#inHand.verdict ??= { kind: 'failed', reason: `the service ${problem}` };
-    }
+    this.#verdict ??= `the service ${problem}`;
     this.#child.terminate(0);
   }
 
@@ -180,33 +206,35 @@ export class ServiceChild {
     const exit = await this.#child.exited;
     this.#usable = false;
     await this.#child.gone(true);
-    const job = this.#inHand;
-    if (job === null) return;
-    const outcome =
-      job.interruption === null
-        ? (job.verdict ?? outcomeOfServiceExit(exit, job.stderr))
-        : interruptedOutcome(job.interruption, job.timeoutMs);
-    this.#end(job, outcome, exit);
+    const jobs = [...this.#inHand.values()];
+    const culprit = jobs.find(({ interruption }) => interruption !== null);
+    const failure =
+      this.#verdict === null
+        ? outcomeOfServiceExit(exit, this.#oldest()?.stderr ?? outputsOf(0).stderr)
+        : { kind: 'failed' as const, reason: this.#verdict };
+    for (const job of jobs) {
+      if (job.interruption !== null) {
+        this.#end(job, interruptedOutcome(job.interruption, job.timeoutMs), exit, false);
+      } else if (culprit !== undefined) {
+        const reason = `given back: its service was ended for job ${culprit.claim.id}`;
+        this.#end(job, { kind: 'released', reason }, exit, false);
+      } else if (jobs.length > 1 && failure.kind !== 'unavailable') {
+        const reason = `given back, to run alone: ${failure.reason}, with ${jobs.length} jobs in hand`;
+        this.#end(job, { kind: 'released', reason }, exit, true);
+      } else this.#end(job, failure, exit, false);
+    }
   }
 
-  #end(job: InHand, outcome: RunOutcome, exit: ChildExit | null): void {
-    this.#inHand = null;
-    this.#lastAnsweredId = job.claim.id;
-    if (!this.#usable) this.#child.terminate(0);
+  #end(job: JobInHand, outcome: RunOutcome, exit: ChildExit | null, isSuspect: boolean): void {
+    this.#inHand.delete(job.claim.id);
+    this.#isTakenAlone = false;
+    this.#events.onBlame(job.claim.id, isSuspect);
     job.cancelTimeout();
     failpoint('run.after-exit');
-    job.resolve({
-      outcome: this.#capResult(job, outcome),
-      startedAtMs: job.startedAtMs,
-      endedAtMs: this.#context.clock.wallMs(),
-      exitCode: exit?.exitCode ?? null,
-      signal: exit?.signal ?? null,
-      stdout: job.stdout.text(),
-      stderr: job.stderr.text(),
-    });
+    job.resolve(reportOf(job, this.#capResult(job, outcome), exit, this.#context.clock.wallMs()));
   }
 
-  #capResult(job: InHand, outcome: RunOutcome): RunOutcome {
+  #capResult(job: JobInHand, outcome: RunOutcome): RunOutcome {
     if (outcome.kind !== 'done' || outcome.result === null) return outcome;
     if (Buffer.byteLength(outcome.result) <= this.#task.outputBytes) return outcome;
     this.#context.log.warn(

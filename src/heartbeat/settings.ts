@@ -24,7 +24,7 @@ export interface Settings {
 
 /** What bounds a task: enough to say why its jobs wait, and how long one may run. */
 export interface TaskLimits extends Pick<TaskConfig, 'name' | 'concurrency' | 'timeoutMs' | 'group'> {
-  readonly runner: { readonly kind: string; readonly workers?: number };
+  readonly runner: { readonly kind: string; readonly workers?: number; readonly pipeline?: number };
 }
 
 /** Written by each worker at its start, before its first beat. */
@@ -51,7 +51,7 @@ function limitsOf({ name, concurrency, timeoutMs, group, runner }: TaskConfig): 
     concurrency,
     timeoutMs,
     group,
-    runner: 'workers' in runner ? { kind, workers: runner.workers } : { kind },
+    runner: 'workers' in runner ? { kind, workers: runner.workers, pipeline: runner.pipeline } : { kind },
   };
 }
 
@@ -107,7 +107,11 @@ const checkSettings = shapeOf<Settings>({
       concurrency: count,
       timeoutMs: amount,
       group: orNull(shapeOf<NonNullable<TaskLimits['group']>>({ by: text, limit: count })),
-      runner: shapeOf<TaskLimits['runner']>({ kind: text, workers: optional(count) }),
+      runner: shapeOf<TaskLimits['runner']>({
+        kind: text,
+        workers: optional(count),
+        pipeline: optional(count),
+      }),
     }),
   ),
 });

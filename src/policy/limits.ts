@@ -2,12 +2,13 @@
 export interface LimitedTask {
   readonly name: string;
   readonly concurrency: number;
-  readonly runner: { readonly kind: string; readonly workers?: number };
+  readonly runner: { readonly kind: string; readonly workers?: number; readonly pipeline?: number };
 }
 
-/** How many jobs of a task may run at once: a service task is also bounded by its children, which take one job each. */
+/** How many jobs of a task may run at once: a service task is also bounded by what its children hold. */
 export function concurrencyOf(task: LimitedTask): number {
-  return Math.min(task.concurrency, task.runner.workers ?? Number.POSITIVE_INFINITY);
+  const { workers = Number.POSITIVE_INFINITY, pipeline = 1 } = task.runner;
+  return Math.min(task.concurrency, workers * pipeline);
 }
 
 /** How many more jobs of a task may be claimed now. */

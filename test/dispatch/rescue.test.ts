@@ -77,7 +77,7 @@ test('a stubborn family of a killed worker is found by its mark, also what left 
 
 test('a service that hangs outlives a killed worker no longer than its rescue', async () => {
   const folder = tempFolder();
-  const runner = { kind: 'service' as const, argv: [`${FIXTURES}/service.mjs`], workers: 1 };
+  const runner = { kind: 'service' as const, argv: [`${FIXTURES}/service.mjs`], workers: 1, pipeline: 1 };
   const task = commandTask('serve', [], { runner });
   const store = await openStore(join(folder, 'state'), 'command', systemClock);
   const first = await admitJob(store, 'serve', { do: 'pid' }, { maxAttempts: 3 });

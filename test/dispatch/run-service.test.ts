@@ -7,12 +7,12 @@ import { commandTask, createRig, FIXTURES } from './rig.js';
 const ONE_TRY = { attempts: 1, backoff: { minMs: 1, maxMs: 1 } };
 
 function serviceTask(more: Partial<TaskConfig> = {}, workers = 1): TaskConfig {
-  const runner = { kind: 'service' as const, argv: [`${FIXTURES}/service.mjs`], workers };
+  const runner = { kind: 'service' as const, argv: [`${FIXTURES}/service.mjs`], workers, pipeline: 1 };
   return commandTask('serve', [], { runner, retry: ONE_TRY, killGraceMs: 50, ...more });
 }
 
 function moduleTask(path = `${FIXTURES}/module.mjs`, more: Partial<TaskConfig> = {}): TaskConfig {
-  const runner = { kind: 'module' as const, path, workers: 1 };
+  const runner = { kind: 'module' as const, path, workers: 1, pipeline: 1 };
   return commandTask('module', [], { runner, retry: ONE_TRY, killGraceMs: 300, ...more });
 }
 
@@ -120,7 +120,7 @@ describe('a service', () => {
   });
 
   test('that cannot be started is unavailable: no attempt is charged', async () => {
-    const runner = { kind: 'service' as const, argv: ['/nonexistent/service'], workers: 1 };
+    const runner = { kind: 'service' as const, argv: ['/nonexistent/service'], workers: 1, pipeline: 1 };
     const retry = { attempts: 1, backoff: { minMs: 60_000, maxMs: 60_000 } };
     const rig = await createRig({ tasks: [serviceTask({ runner, retry })] });
     rig.dispatcher.start();
