@@ -87,6 +87,10 @@ export class LogReader implements SourceReader {
     }
   }
 
+  recall(cursors: readonly CursorRecord[]): void {
+    if (cursors.some(({ path }) => path === this.#source.path)) this.restore(cursors);
+  }
+
   *poll(at: Moment): Generator<Step, void> {
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
@@ -259,12 +263,16 @@ export class LogReader implements SourceReader {
 
   *#findRotation(last: Stamp, present: OpenFile | null): Generator<Step, Rotation> {
     const stamps = { last, present: present?.stamp ?? null };
-    const fits = (path: string, isSameInode: boolean) =>
-      this.#opened(path, (file) => {
+    const fits = (path: string, isSameInode: boolean) => {
+      const file = openFile(this.#files, path);
+      try {
         const reading = this.#progress.fitting(file);
         // Everything begins with nothing: only an inode can tell that a file of which nothing was read is the same.
         return reading !== null && (isSameInode || reading.print.length > 0);
-      });
+      } finally {
+        this.#files.close(file.fd);
+      }
+    };
     return yield* pausing(findRotation(this.#files, this.#source.path, stamps, fits));
   }
 
@@ -273,15 +281,6 @@ export class LogReader implements SourceReader {
     const last = this.#lastStamp;
     if (this.#source.key !== null || last === null || sameInode(last, file.stamp)) return false;
     return (yield* this.#findRotation(last, file)).isContinued;
-  }
-
-  #opened<T>(path: string, use: (file: OpenFile) => T): T {
-    const file = openFile(this.#files, path);
-    try {
-      return use(file);
-    } finally {
-      this.#files.close(file.fd);
-    }
   }
 
   /**
