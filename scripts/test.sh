@@ -14,6 +14,11 @@ ensure_programs() {
   command -v make >/dev/null || missing+=(make)
   command -v g++ >/dev/null || missing+=(g++)
   command -v setsid >/dev/null || missing+=(util-linux)
+  # For tests on real mounts, which only root can make; elsewhere they are skipped with that reason.
+  if [[ $(id -u) -eq 0 ]]; then
+    command -v mkfs.vfat >/dev/null || missing+=(dosfstools)
+    command -v mkfs.ext2 >/dev/null || missing+=(e2fsprogs)
+  fi
   ((${#missing[@]} == 0)) && return
   if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
     say "Installing ${missing[*]}"

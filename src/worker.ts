@@ -15,8 +15,8 @@ import { createIntake, type Intake } from './intake/intake.js';
 import { systemClock as clock, pause } from './platform/clock.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
-import type { Store } from './store/engine.js';
-import { acquireStateLock, openStore } from './store/open.js';
+import type { Store, Upgrade } from './store/engine.js';
+import { acquireStateLock, openStore, upgradeText } from './store/open.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
@@ -42,9 +42,12 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 });
   const lock = await acquireStateLock(config.stateFolder);
   try {
-    const store = await openStore(config.stateFolder, 'worker', clock);
+    let upgrade: Upgrade | null = null;
+    const store = await openStore(config.stateFolder, 'worker', clock, (done) => {
+      upgrade = done;
+    });
     try {
-      return await runLocked(config, store, untilIdle);
+      return await runLocked(config, store, upgrade, untilIdle);
     } finally {
       await store.close();
     }
@@ -54,10 +57,16 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
 }
 
 /** From here on the state folder is ours: no second worker can be at work in it. */
-async function runLocked(config: Config, store: Store, untilIdle: boolean): Promise<number> {
+async function runLocked(
+  config: Config,
+  store: Store,
+  upgrade: Upgrade | null,
+  untilIdle: boolean,
+): Promise<number> {
   const files = stateFiles(config.stateFolder);
   const log = createLog(config.logs.level, untilIdle ? undefined : { path: files.workerLog, ...config.logs });
   endLoudly(log);
+  if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   const self = nameThisProcess();
   const { epoch, storeId, cleanStop } = await store.takeOwnership(self, clock.wallMs());
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
@@ -77,6 +86,7 @@ async function runLocked(config: Config, store: Store, untilIdle: boolean): Prom
     epoch,
     storeId,
     nonce: self.nonce,
+    breakers: await store.breakers(),
     onFatal: shutdown.abort,
   });
   const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
@@ -222,5 +232,6 @@ function taskSettingsOf(config: Config) {
     task: task.name,
     groupLimit: task.group?.limit ?? null,
     maxAttempts: task.retry.attempts,
+    breaker: task.breaker.dependency,
   }));
 }

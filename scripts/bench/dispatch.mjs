@@ -111,6 +111,7 @@ async function dispatched(runner, count, slots) {
     concurrency: slots,
     group: null,
     retry: { attempts: 1, backoff: { minMs: 1, maxMs: 1 } },
+    breaker: { dependency: 'bench', after: 5, cooldownMs: 30_000, probe: null },
     env: {},
     outputBytes: 65_536,
   };
@@ -124,6 +125,7 @@ async function dispatched(runner, count, slots) {
     epoch,
     storeId,
     nonce,
+    breakers: [],
   });
   const startedMs = performance.now();
   dispatcher.start();

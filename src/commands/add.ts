@@ -1,5 +1,6 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { MAX_PRIORITY } from '../job/job.js';
+import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { type RunAt, runAt, wholeNumber } from './option-values.js';
@@ -49,7 +50,7 @@ export const addCommand: CommandModule<AddOptions> = {
     }
     const payloadText = options.payload === '-' ? await readStdin('add') : options.payload;
     const { admitAdded } = await import('../intake/admit.js');
-    const answer = await withStore(config.stateFolder, clock, (store) => {
+    const add = (store: Store) => {
       const nowMs = clock.wallMs();
       return admitAdded(store, {
         workspace: options.workspace ?? config.workspace,
@@ -63,7 +64,8 @@ export const addCommand: CommandModule<AddOptions> = {
         maxAttempts: task.retry.attempts,
         nowMs,
       });
-    });
+    };
+    const answer = await withStore(config.stateFolder, clock, add, output.note);
     output.json(answer);
     const id = answer.id === null ? 'whose job was pruned' : `job ${escapeText(answer.id)}`;
     output.print(

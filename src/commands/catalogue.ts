@@ -88,6 +88,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./rejects.js')).rejectsCommand,
       },
       {
+        name: 'outages',
+        summary: 'what was away, since when, why, and what it held back',
+        load: async () => (await import('./outages.js')).outagesCommand,
+      },
+      {
         name: 'audit',
         summary: 'prove that every record in the files is accounted for',
         load: async () => (await import('./audit.js')).auditCommand,

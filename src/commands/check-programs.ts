@@ -8,7 +8,16 @@ const INTERPRETERS = /^(?:node|python3?|ruby|perl|php|lua|sh|bash|dash|zsh)$/;
 
 /** Whether the programs, modules and scripts of the tasks are there: as of now, so only `check` asks, never the worker. */
 export function checkPrograms(config: Config): readonly Finding[] {
-  return config.tasks.flatMap((task) => checkTask(task, config.folder));
+  return config.tasks.flatMap((task) => [
+    ...checkTask(task, config.folder),
+    ...checkProbe(task, config.folder),
+  ]);
+}
+
+/** A probe that cannot be started would never end an outage. Named where it is written, not in each task that shares it. */
+function checkProbe({ name, breaker: { probe }, env }: TaskConfig, folder: string): readonly Finding[] {
+  if (probe === null || probe.task !== name) return [];
+  return checkCommand(['tasks', name, 'breaker', 'probe'], probe.argv, folder, env);
 }
 
 function checkTask({ name, runner, env }: TaskConfig, folder: string): readonly Finding[] {
@@ -16,8 +25,21 @@ function checkTask({ name, runner, env }: TaskConfig, folder: string): readonly 
     return existsSync(runner.path) ? [] : [missing(['tasks', name, 'module'], runner.path)];
   }
   if (runner.kind === 'command' && runner.shell) return [];
-  const path = ['tasks', name, runner.kind === 'service' ? 'service' : 'run'];
-  const [program = '', ...rest] = runner.argv;
+  return checkCommand(
+    ['tasks', name, runner.kind === 'service' ? 'service' : 'run'],
+    runner.argv,
+    folder,
+    env,
+  );
+}
+
+function checkCommand(
+  path: readonly string[],
+  argv: readonly string[],
+  folder: string,
+  env: TaskConfig['env'],
+): readonly Finding[] {
+  const [program = '', ...rest] = argv;
   const findings = checkProgram([...path, 0], program, folder, env['PATH'] ?? process.env['PATH'] ?? '');
   const script = rest[0] ?? '';
   if (

@@ -2,19 +2,19 @@ import { existsSync } from 'node:fs';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { machineChecks } from '../health/check-machine.js';
 import { processChecks } from '../health/check-processes.js';
-import { queueChecks } from '../health/check-queue.js';
+import { type AwayFact, queueChecks } from '../health/check-queue.js';
 import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
 import { openRecoveryLog, type RecoveryLine } from '../health/recovery-log.js';
 import { writeDesired } from '../heartbeat/desired.js';
 import { freshNonce } from '../heartbeat/nonce.js';
-import { readBeat } from '../heartbeat/read-beat.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
-import type { ReadStore } from '../store/read-contract.js';
+import type { Outage } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
+import { trialText } from '../view/outage-text.js';
 import { readProcessFigures } from '../view/process-figures.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
@@ -26,9 +26,6 @@ interface HealthOptions extends CommonOptions {
   readonly monitor?: boolean;
   readonly recover?: boolean;
 }
-
-/** Enough to find one that was tried lately, among any number that were not tried yet. */
-const JOBS_ASKED = 200;
 
 interface Place {
   readonly configFile: string;
@@ -80,11 +77,8 @@ async function diagnoseAll(
       figuresOf: readProcessFigures,
     }),
     ...queueChecks(settings, async () => {
-      const none: ReadonlyMap<string, string> = new Map();
-      const { snapshot, extras: lastReasons } = await lookAtSystem(stateFolder, clock, none, (store) =>
-        lastReasonsOf(store, tasksAway(settings)),
-      );
-      return { ...snapshot, lastReasons };
+      const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
+      return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
     }),
     ...machineChecks(stateFolder),
   ];
@@ -116,24 +110,9 @@ async function loadFinding(configFile: string): Promise<ConfigFinding> {
   }
 }
 
-/** What the last try of each of these tasks died of: the newest jobs tell. */
-async function lastReasonsOf(store: ReadStore, tasks: readonly string[]): Promise<Map<string, string>> {
-  const reasons = new Map<string, string>();
-  for (const task of tasks) {
-    const jobs = await store.list({ task, states: ['pending', 'failed'], limit: JOBS_ASKED });
-    const tried = jobs.filter((job) => job.startedAtMs !== null && job.reason !== null);
-    tried.sort((a, b) => (b.startedAtMs ?? 0) - (a.startedAtMs ?? 0));
-    const reason = tried[0]?.reason;
-    if (reason) reasons.set(task, reason);
-  }
-  return reasons;
-}
-
-/** By its last beat, which names them as long as they have a job. */
-function tasksAway({ heartbeatFolder }: Settings): readonly string[] {
-  const beat = readBeat(heartbeatFolder);
-  if (beat.status !== 'read') return [];
-  return beat.content.waiting.filter(({ reason }) => reason === 'breaker').map(({ task }) => task);
+function awayFact(outage: Outage, nowMs: number): AwayFact {
+  const { dependency, sinceMs, cause, held } = outage;
+  return { dependency, ageMs: Math.max(0, nowMs - sinceMs), held, cause, nextTry: trialText(outage, nowMs) };
 }
 
 async function monitor({ configFile, stateFolder }: Place, output: Output): Promise<number> {

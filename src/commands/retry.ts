@@ -3,6 +3,7 @@ import { type JobId, type JobState, stateOfPlace } from '../job/job.js';
 import { plural } from '../platform/duration-text.js';
 import type { RedriveAnswer } from '../store/contract.js';
 import type { Store } from '../store/engine.js';
+import type { JobSummary } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { byWorkspace, groupByWorkspace, locateSystem, withExisting } from './system.js';
@@ -10,6 +11,7 @@ import { byWorkspace, groupByWorkspace, locateSystem, withExisting } from './sys
 interface RetryOptions extends CommonOptions {
   readonly state?: 'failed' | 'cancelled';
   readonly task?: string;
+  readonly outage?: string;
 }
 
 interface Refusal {
@@ -36,7 +38,7 @@ function refusalText({ why, state }: Refusal): string {
 }
 
 export const retryCommand: CommandModule<RetryOptions> = {
-  examples: ['dogged retry 17 18', 'dogged retry --state failed --task implement'],
+  examples: ['dogged retry 17 18', 'dogged retry --state failed --task implement', 'dogged retry --outage 3'],
   notes:
     'Gives each job a new budget of attempts. Exit codes: 0 all queued again, 1 at least one was refused.',
   configure(command) {
@@ -45,21 +47,25 @@ export const retryCommand: CommandModule<RetryOptions> = {
       .addOption(
         command.createOption('--state <state>', 'all jobs in this state').choices(['failed', 'cancelled']),
       )
-      .option('--task <task>', 'with --state: only those of this task');
+      .option('--task <task>', 'with --state: only those of this task')
+      .option('--outage <id>', 'all jobs that failed for good of this outage, and still stand so');
   },
   async run({ args, options, output, clock }) {
-    if (args.length > 0 === (options.state !== undefined) || (options.task && !options.state)) {
+    const ways = [args.length > 0, options.state !== undefined, options.outage !== undefined];
+    if (ways.filter(Boolean).length !== 1 || (options.task && !options.state)) {
       throw new DoggedError('USAGE', {
-        problem: 'Name either jobs, or --state failed with or without --task.',
+        problem: 'Name either jobs, or --state failed with or without --task, or --outage ID.',
         command: 'retry',
       });
     }
     const { stateFolder } = await locateSystem(options);
-    const { queued, refused } = await withExisting(stateFolder, clock, (store) =>
-      options.state === undefined
-        ? redriveThese(store, args, clock.wallMs())
-        : redriveByState(store, options.state, options.task, clock.wallMs()),
-    );
+    const { queued, refused } = await withExisting(stateFolder, clock, (store) => {
+      const nowMs = clock.wallMs();
+      if (options.outage !== undefined) return redriveOutage(store, options.outage, nowMs);
+      return options.state === undefined
+        ? redriveThese(store, args, nowMs)
+        : redriveByState(store, options.state, options.task, nowMs);
+    });
     output.json({ queued, refused: refused.map(({ id, why }) => ({ id, reason: why })) });
     output.print(
       `${plural(queued, 'job')} queued again${refused.length > 0 ? `, ${refused.length} refused` : ''}`,
@@ -83,20 +89,37 @@ async function redriveThese(store: Store, ids: readonly JobId[], nowMs: number):
   };
 }
 
-/** In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. */
-async function redriveByState(
+function redriveByState(
   store: Store,
   state: 'failed' | 'cancelled',
   task: string | undefined,
+  nowMs: number,
+): Promise<Redriven> {
+  const filter = task === undefined ? { states: [state] } : { states: [state], task };
+  return redriveAll(store, (limit) => store.list({ ...filter, limit }), nowMs);
+}
+
+function redriveOutage(store: Store, outage: string, nowMs: number): Promise<Redriven> {
+  const find = async (limit: number) => {
+    const jobs = await store.casualties(outage, limit);
+    if (jobs === null) throw new DoggedError('OUTAGE_UNKNOWN', { id: outage });
+    return jobs;
+  };
+  return redriveAll(store, find, nowMs);
+}
+
+/** In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. */
+async function redriveAll(
+  store: Store,
+  find: (limit: number) => Promise<readonly JobSummary[]>,
   nowMs: number,
 ): Promise<Redriven> {
   const seen = new Set<JobId>();
   const refused: Refusal[] = [];
   let queued = 0;
   for (;;) {
-    // What was refused is still in this state, so it takes room in the list.
-    const limit = BATCH + refused.length;
-    const jobs = await store.list({ states: [state], limit, ...(task === undefined ? {} : { task }) });
+    // What was refused stands as it stood, so it takes room in the list.
+    const jobs = await find(BATCH + refused.length);
     const fresh = jobs.filter((job) => !seen.has(job.id));
     if (fresh.length === 0) return { queued, refused };
     for (const job of fresh) seen.add(job.id);

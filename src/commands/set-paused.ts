@@ -1,4 +1,5 @@
 import { DoggedError, EXIT } from '../job/errors.js';
+import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import { remedyFor } from '../view/remedy.js';
 import type { CommandCall, CommonOptions } from './command.js';
@@ -28,12 +29,13 @@ export async function setPaused(call: CommandCall<PauseOptions>, paused: boolean
       : [options.workspace];
 
   let changed = false;
-  const pausedAll = await withStore(stateFolder, clock, async (store) => {
+  const pause = async (store: Store) => {
     for (const workspace of workspaces) {
       changed = (await store.setPaused(workspace, task, paused, clock.wallMs())) || changed;
     }
     return (await store.counts()).pausedAll;
-  });
+  };
+  const pausedAll = await withStore(stateFolder, clock, pause, output.note);
   const resume = remedyFor(options.config)('dogged resume');
   const what = task === null ? 'everything' : escapeText(task);
   const already = changed ? '' : ' already';

@@ -7,7 +7,7 @@ import { formatLogLine } from '../view/log-lines.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, Output } from './command.js';
 import { lastLines } from './log-files.js';
-import { locateSystem } from './system.js';
+import { locateSystem, upgradeStore } from './system.js';
 
 const FIRST_BEAT_WITHIN_MS = 10_000;
 const LINES_SHOWN = 10;
@@ -32,6 +32,7 @@ export async function startFrom(
 ): Promise<number> {
   const { loadConfig } = await import('../config/load.js');
   const { stateFolder, heartbeat } = await loadConfig(configFile);
+  await upgradeStore(stateFolder, clock, output.note);
   const result = await startPair({
     stateFolder,
     configFile,

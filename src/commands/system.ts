@@ -3,8 +3,8 @@ import { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
 import type { ClaimStore } from '../store/contract.js';
-import type { Store } from '../store/engine.js';
-import { openStore } from '../store/open.js';
+import type { Store, Upgrade } from '../store/engine.js';
+import { openStore, upgradeText } from '../store/open.js';
 import type { JobSummary, ReadStore } from '../store/read-contract.js';
 import { composeSnapshot, lookAtStore, type StoreLook, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommonOptions } from './command.js';
@@ -37,13 +37,34 @@ export async function withExisting<T>(
   return withStore(stateFolder, clock, work);
 }
 
-/** Opens the store for a short change, and makes it where there is none. */
+/** Opens the store for a short change; makes it where there is none, and brings an older one up to date, which is noted. */
 export async function withStore<T>(
   stateFolder: string,
   clock: Clock,
   work: (store: Store) => Promise<T>,
+  note: (text: string) => void = () => undefined,
 ): Promise<T> {
-  return closing(await openStore(stateFolder, 'command', clock), work);
+  const say = (upgrade: Upgrade) => note(upgradeText(upgrade));
+  return closing(await openStore(stateFolder, 'command', clock, say), work);
+}
+
+/**
+ * Brings the database of an older program up to date before the worker is started: here a large one may take its time,
+ * and the user is told. Leaves it alone where there is none, or where a worker has it.
+ */
+export async function upgradeStore(
+  stateFolder: string,
+  clock: Clock,
+  note: (text: string) => void,
+): Promise<void> {
+  const codeOf = (error: unknown) => (error instanceof DoggedError ? error.code : null);
+  const found = await withReader(stateFolder, clock, async () => null).catch(codeOf);
+  if (found !== 'STORE_TOO_OLD') return;
+  try {
+    await withStore(stateFolder, clock, async () => undefined, note);
+  } catch (error) {
+    if (codeOf(error) !== 'STATE_IN_USE') throw error;
+  }
 }
 
 export interface SystemLook<T> {

@@ -96,6 +96,23 @@ export type TaskRunner =
   /** A service that we host: absolute path of a module whose default export handles one payload. */
   | { readonly kind: 'module'; readonly path: string; readonly workers: number; readonly pipeline: number };
 
+export interface BreakerConfig {
+  /** What the breaker guards: the task's `dependency`, else the task's own name. */
+  readonly dependency: string;
+  /** Attempts in a row that found it away, after which it opens. */
+  readonly after: number;
+  readonly cooldownMs: number;
+  /** Run in place of a job when the cool-down is over, or null. */
+  readonly probe: ProbeConfig | null;
+}
+
+export interface ProbeConfig {
+  readonly argv: readonly string[];
+  /** The task in whose name and environment it runs: the one that says `probe`. */
+  readonly task: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 export interface TaskConfig {
   readonly name: string;
   readonly runner: TaskRunner;
@@ -104,6 +121,8 @@ export interface TaskConfig {
   readonly concurrency: number;
   readonly group: { readonly by: string; readonly limit: number } | null;
   readonly retry: { readonly attempts: number; readonly backoff: Backoff };
+  /** The same for all tasks that share a dependency. */
+  readonly breaker: BreakerConfig;
   readonly env: Readonly<Record<string, string>>;
   /** Cap for each of stdout and stderr, per attempt. */
   readonly outputBytes: number;

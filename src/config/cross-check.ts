@@ -18,6 +18,7 @@ export function crossCheck(written: unknown, folder: string): readonly Finding[]
       checkSource(['sources', name], source, Object.keys(tasks), folder, stateFolder),
     ),
     ...maps(tasks).flatMap(([name, task]) => checkTask(['tasks', name], task)),
+    ...checkDependencies(maps(tasks)),
     ...checkHealth(config),
   ];
 }
@@ -123,6 +124,41 @@ function checkTask(path: Path, task: Written): Finding[] {
     });
   }
   return findings;
+}
+
+/** Tasks with one dependency have one breaker: it cannot work in two ways, and nobody else's may be meant by its name. */
+function checkDependencies(tasks: readonly [name: string, task: Written][]): Finding[] {
+  const findings: Finding[] = [];
+  const speakers = new Map<string, readonly [name: string, breaker: string]>();
+  for (const [name, task] of tasks) {
+    const dependency = text(task['dependency']);
+    if (dependency === null) continue;
+    const path = ['tasks', name, 'dependency'];
+    if (tasks.some(([other, { dependency: theirs }]) => other === dependency && theirs === undefined)) {
+      findings.push({
+        path,
+        message: `must not be "${dependency}": the task of that name has a breaker of its own`,
+        fix: `take another name, or give that task \`dependency: ${dependency}\` too`,
+      });
+    }
+    if (task['breaker'] === undefined) continue;
+    const breaker = breakerText(task['breaker']);
+    const [speaker, said] = speakers.get(dependency) ?? [name, breaker];
+    speakers.set(dependency, [speaker, said]);
+    if (said === breaker) continue;
+    findings.push({
+      path: ['tasks', name, 'breaker'],
+      message: `differs from that of "${speaker}", which shares the dependency "${dependency}" and so its breaker`,
+      fix: 'say it in one of them only: it holds for all',
+    });
+  }
+  return findings;
+}
+
+/** The same text for the same settings, however they are written. */
+function breakerText(written: unknown): string {
+  const { after = 5, cooldown = '30s', probe = null } = map(written);
+  return JSON.stringify([after, typeof cooldown === 'string' ? parseDuration(cooldown) : cooldown, probe]);
 }
 
 function checkHealth(config: Written): Finding[] {

@@ -30,9 +30,7 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'sources.NAME.timezone',
   'sources.NAME.missed',
   'sources.NAME.shared',
-  'tasks.NAME.breaker',
   'tasks.NAME.verify',
-  'tasks.NAME.dependency',
 ]);
 
 /** Says in a user's words what the schema found, one finding for each thing to mend. */

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
-import type { Config, RouteRule, SourceConfig, TaskConfig, TaskRunner } from './config.js';
+import type { BreakerConfig, Config, RouteRule, SourceConfig, TaskConfig, TaskRunner } from './config.js';
 import type { ParsedConfig } from './schema.js';
+import { breakerSchema } from './task-schema.js';
 
 type ParsedSource = ParsedConfig['sources'][string];
 type ParsedTask = ParsedConfig['tasks'][string];
@@ -42,7 +43,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     sources: Object.entries(parsed.sources).map(([name, source]) =>
       resolveSource(name, source, parsed, folder),
     ),
-    tasks: Object.entries(parsed.tasks).map(([name, task]) => resolveTask(name, task, parsed.slots, folder)),
+    tasks: Object.entries(parsed.tasks).map(([name, task]) => resolveTask(name, task, parsed, folder)),
   });
 }
 
@@ -90,17 +91,33 @@ function resolveRule(rule: ParsedSource['route'][number]): RouteRule {
   };
 }
 
-function resolveTask(name: string, task: ParsedTask, slots: number, folder: string): TaskConfig {
+function resolveTask(name: string, task: ParsedTask, config: ParsedConfig, folder: string): TaskConfig {
   return {
     name,
     runner: resolveRunner(task, folder),
     timeoutMs: task.timeout,
     killGraceMs: task.killGrace,
-    concurrency: task.concurrency ?? slots,
+    concurrency: task.concurrency ?? config.slots,
     group: task.group ?? null,
     retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
+    breaker: resolveBreaker(name, task, config.tasks),
     env: task.env,
     outputBytes: task.output,
+  };
+}
+
+/** One of those that share a dependency may say how its breaker works; the cross-check has seen to it that no two differ. */
+function resolveBreaker(name: string, task: ParsedTask, tasks: ParsedConfig['tasks']): BreakerConfig {
+  const dependency = task.dependency ?? name;
+  const [speaker, said] = Object.entries(tasks).find(
+    ([other, { breaker, dependency: theirs }]) => breaker !== undefined && (theirs ?? other) === dependency,
+  ) ?? [name, task];
+  const { after, cooldown, probe } = said.breaker ?? breakerSchema.parse({});
+  return {
+    dependency,
+    after,
+    cooldownMs: cooldown,
+    probe: probe === undefined ? null : { argv: probe, task: speaker, env: said.env },
   };
 }
 

@@ -37,8 +37,11 @@ export function inheritedEnvironment(own: NodeJS.ProcessEnv): Readonly<Record<st
 /** This program itself, executable, so that a handler can call `"$DOGGED_BIN" append FILE` wherever dogged is installed. */
 const DOGGED_BIN = fileURLToPath(new URL('../cli.js', import.meta.url));
 
-/** What a long-lived child of a task is told; what belongs to one job comes with each request. */
-export function taskEnvironment(task: TaskConfig, stateFolder: string): Record<string, string> {
+/** What a child that belongs to no one job is told; a service hears of each job with its request. */
+export function taskEnvironment(
+  task: Pick<TaskConfig, 'name' | 'env'>,
+  stateFolder: string,
+): Record<string, string> {
   return { ...task.env, DOGGED_TASK: task.name, DOGGED_STATE_DIR: stateFolder, DOGGED_BIN };
 }
 

@@ -4,7 +4,7 @@ import type { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
-import type { ClaimStore, UpkeepStore } from '../store/contract.js';
+import type { ClaimStore, StoredBreaker, UpkeepStore } from '../store/contract.js';
 
 export interface DispatcherOptions {
   readonly config: Config;
@@ -14,6 +14,8 @@ export interface DispatcherOptions {
   readonly epoch: number;
   readonly storeId: string;
   readonly nonce: string;
+  /** As they were stored when this worker took the store. */
+  readonly breakers: readonly StoredBreaker[];
   /** 0 ≤ random() < 1; spreads the retries. */
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
@@ -34,8 +36,6 @@ export interface DispatchStatus {
   readonly freeSlots: number;
   readonly oldestRunningMs: number;
   readonly runningByTask: ReadonlyMap<string, number>;
-  /** Tasks that are passed over because their program or dependency is away. */
-  readonly unavailable: ReadonlySet<string>;
 }
 
 export interface DispatchCounters {

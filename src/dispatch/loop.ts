@@ -2,11 +2,10 @@ import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { pause } from '../platform/clock.js';
-import { roomOf } from '../policy/limits.js';
 import type { RetryMoment } from '../policy/retry.js';
-import type { Claim, EligibleTask, TurnResult } from '../store/contract.js';
+import type { Claim, TurnResult } from '../store/contract.js';
 import { bareReport } from './attempt.js';
-import { CoolDowns } from './cool-downs.js';
+import { announceMoves, Breakers, type Moment } from './breakers.js';
 import type {
   CutOffJob,
   DispatchCounters,
@@ -14,6 +13,8 @@ import type {
   DispatcherOptions,
   DispatchStatus,
 } from './dispatcher.js';
+import { eligibleTasks } from './eligible-tasks.js';
+import type { ProbeResult } from './probes.js';
 import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
 import { rescueOrphans } from './rescue.js';
 import { RunningJobs } from './running-jobs.js';
@@ -43,7 +44,9 @@ class DispatchLoop implements Dispatcher {
   readonly #ends: EndedAttempt[] = [];
   /** In the turn that is being taken: neither committed nor given back yet. */
   #committing: readonly EndedAttempt[] = [];
-  readonly #coolDowns = new CoolDowns();
+  readonly #breakers: Breakers;
+  /** Found by probes, and not yet committed. */
+  readonly #probed: ProbeResult[] = [];
   readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
   readonly #cutOff: CutOffJob[] = [];
   readonly #hurried = new AbortController();
@@ -64,7 +67,12 @@ class DispatchLoop implements Dispatcher {
       log,
       moduleHost,
       onEnd: (claim, task, report) => this.#onEnd(claim, task, report),
+      onProbe: (result) => {
+        this.#probed.push(result);
+        this.#turns.request();
+      },
     });
+    this.#breakers = new Breakers(config.tasks, options.breakers, this.#now());
     this.#turns = new TurnTimer({
       clock,
       takeTurn: () => this.#takeTurn(),
@@ -88,7 +96,8 @@ class DispatchLoop implements Dispatcher {
 
   drained(): boolean {
     const isQuiet = this.#started && this.#turns.isQuiet && this.#lastTurnClaimed === 0;
-    return isQuiet && this.#running.slots.taken === 0 && this.#ends.length === 0;
+    const isProbing = this.#running.probing > 0 || this.#probed.length > 0;
+    return isQuiet && !isProbing && this.#running.slots.taken === 0 && this.#ends.length === 0;
   }
 
   status(): DispatchStatus {
@@ -99,7 +108,6 @@ class DispatchLoop implements Dispatcher {
       freeSlots: slots.free,
       oldestRunningMs: slots.oldestMs(nowMs),
       runningByTask: slots.runningByTask,
-      unavailable: this.#coolDowns.names(),
     };
   }
 
@@ -129,27 +137,35 @@ class DispatchLoop implements Dispatcher {
   }
 
   async #takeTurn(): Promise<void> {
-    const { store, clock } = this.#options;
+    const { config, store, log } = this.#options;
     const ends = this.#ends.splice(0);
+    const probed = this.#probed.splice(0);
     this.#committing = ends;
     const takesJobs = this.#stopping === null;
-    const judgedMs = clock.monotonicMs();
+    const moment = this.#now();
+    const judgement = this.#breakers.judge(ends, probed, moment);
+    const admits = (task: string) => this.#breakers.admits(task, judgement);
+    const { slots } = this.#running;
     let result: TurnResult;
     try {
       result = await store.turn({
-        ends,
-        freeSlots: takesJobs ? this.#running.slots.free : 0,
-        eligible: takesJobs ? this.#eligibleTasks(judgedMs) : [],
-        nowMs: clock.wallMs(),
+        ends: judgement.ends,
+        ...(judgement.moves.length > 0 ? { breakers: judgement.moves } : {}),
+        freeSlots: takesJobs ? slots.free : 0,
+        eligible: takesJobs ? eligibleTasks(config.tasks, slots, admits) : [],
+        nowMs: moment.nowMs,
       });
     } catch (error) {
       this.#ends.unshift(...ends);
+      this.#probed.unshift(...probed);
       throw error;
     } finally {
       this.#committing = [];
     }
     this.#counters.turns += 1;
-    this.#countAndAnnounce(ends, result);
+    this.#breakers.commit(judgement, result.claims);
+    this.#countAndAnnounce(judgement.ends, result);
+    announceMoves(log, judgement.moves);
     this.#lastTurnClaimed = result.claims.length;
     this.#counters.claims += result.claims.length;
     for (const claim of result.claims) {
@@ -158,19 +174,9 @@ class DispatchLoop implements Dispatcher {
     }
     for (const id of result.cancelRequests) this.#running.interrupt(id, 'cancelled');
     this.#nextDueAtMs = result.nextDueAtMs;
-    if (this.#stopping === null) this.#turns.wakeAfter(this.#wakeAfterMs(judgedMs));
-  }
-
-  #eligibleTasks(nowMs: number): EligibleTask[] {
-    const { slots } = this.#running;
-    const eligible: EligibleTask[] = [];
-    for (const task of this.#options.config.tasks) {
-      const running = slots.runningByTask.get(task.name) ?? 0;
-      const allowed = this.#coolDowns.claimsAllowed(task.name, running, nowMs);
-      const room = Math.min(allowed, roomOf(task, running, slots.free));
-      if (room > 0) eligible.push({ task: task.name, room });
-    }
-    return eligible;
+    if (this.#stopping !== null) return;
+    for (const breaker of this.#breakers.takeProbes()) this.#running.probe(breaker);
+    this.#turns.wakeAfter(this.#wakeAfterMs(moment.nowMonotonicMs));
   }
 
   #countAndAnnounce(ends: readonly EndedAttempt[], result: TurnResult): void {
@@ -185,8 +191,8 @@ class DispatchLoop implements Dispatcher {
   /** A cool-down that ended while the turn was taken has been judged too early: it must not be forgotten. */
   #wakeAfterMs(judgedMs: number): number | null {
     const { clock } = this.#options;
-    const coolEndMs = this.#coolDowns.nextEndMs(judgedMs);
-    const coolMs = coolEndMs === null ? null : Math.max(0, coolEndMs - clock.monotonicMs());
+    const nextTryMs = this.#breakers.nextTryMs(judgedMs);
+    const coolMs = nextTryMs === null ? null : Math.max(0, nextTryMs - clock.monotonicMs());
     const dueMs = this.#nextDueAtMs === null ? null : Math.max(0, this.#nextDueAtMs - clock.wallMs());
     return coolMs === null || dueMs === null ? (coolMs ?? dueMs) : Math.min(coolMs, dueMs);
   }
@@ -228,7 +234,6 @@ class DispatchLoop implements Dispatcher {
 
   #onEnd(claim: Claim, task: TaskConfig, report: AttemptReport): void {
     const { kind } = report.outcome;
-    this.#coolDowns.learn(task, kind, this.#options.clock.monotonicMs(), this.#random());
     if (kind === 'released' && this.#stopping !== null)
       this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
     this.#ends.push(decideEnd(claim, report, task, this.#moment()));
@@ -244,11 +249,12 @@ class DispatchLoop implements Dispatcher {
   }
 
   #moment(): RetryMoment {
-    return { nowMs: this.#options.clock.wallMs(), random: this.#random() };
+    return { nowMs: this.#options.clock.wallMs(), random: (this.#options.random ?? Math.random)() };
   }
 
-  #random(): number {
-    return (this.#options.random ?? Math.random)();
+  #now(): Moment {
+    const { clock } = this.#options;
+    return { nowMs: clock.wallMs(), nowMonotonicMs: clock.monotonicMs() };
   }
 
   async #windDown(graceMs: number): Promise<readonly CutOffJob[]> {

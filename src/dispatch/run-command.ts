@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { TaskConfig, TaskRunner } from '../config/config.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { isIntact } from '../job/snapshot.js';
@@ -20,12 +19,9 @@ import { fillArguments } from './fill-arguments.js';
 import { CappedOutput } from './output.js';
 import type { OwnedChild } from './owned-child.js';
 import { ProgressScanner } from './progress.js';
+import { readThrottled } from './read-throttled.js';
 
 const NEWLINE = Buffer.from('\n');
-
-/** A child that writes without end must not take all our time: 100 MB a second is plenty for output that is not kept. */
-const BURST_BYTES = 1_048_576;
-const REST_MS = 10;
 
 type CommandRunner = Extract<TaskRunner, { kind: 'command' }>;
 
@@ -111,16 +107,4 @@ function collectOutput(
   });
   readThrottled(child.stderr, clock, (chunk) => stderr.push(chunk));
   return { stdout, stderr };
-}
-
-function readThrottled(stream: Readable, clock: Clock, onChunk: (chunk: Buffer) => void): void {
-  let burstBytes = 0;
-  stream.on('data', (chunk: Buffer) => {
-    onChunk(chunk);
-    burstBytes += chunk.length;
-    if (burstBytes < BURST_BYTES) return;
-    burstBytes = 0;
-    stream.pause();
-    clock.after(REST_MS, () => stream.resume());
-  });
 }

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import type { Config, TaskConfig } from '../config/config.js';
+import type { BreakerConfig, Config, TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { type Clock, pause } from '../platform/clock.js';
@@ -8,6 +8,7 @@ import type { Claim, Orphan } from '../store/contract.js';
 import { type Interruption, type Runner, timeoutOf } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { Children } from './children.js';
+import { type ProbeResult, Probes } from './probes.js';
 import { createRunner } from './runners.js';
 import { Slots } from './slots.js';
 
@@ -19,6 +20,7 @@ export interface RunningJobsOptions {
   readonly moduleHost?: string | undefined;
   /** Called when an attempt is over and nothing of it is left; its slot is free again. */
   readonly onEnd: (claim: Claim, task: TaskConfig, report: AttemptReport) => void;
+  readonly onProbe: (result: ProbeResult) => void;
 }
 
 /** How long killed processes have to go before we stop waiting for them. */
@@ -31,6 +33,7 @@ export class RunningJobs {
   /** Holds only what runs: a claim asks for free slots, never for a backlog. */
   readonly #queue: PQueue;
   readonly #children: Children;
+  readonly #probes: Probes;
   readonly #runners: ReadonlyMap<string, { readonly task: TaskConfig; readonly runner: Runner }>;
   #stuckIds: readonly JobId[] = [];
 
@@ -41,6 +44,7 @@ export class RunningJobs {
     this.#queue = new PQueue({ concurrency: config.slots });
     this.#children = new Children({ mark, folder: config.folder, clock, log });
     const context = { children: this.#children, clock, log, stateFolder: config.stateFolder };
+    this.#probes = new Probes(context, options.onProbe);
     this.#runners = new Map(
       config.tasks.map((task) => [task.name, { task, runner: createRunner(task, context, moduleHost) }]),
     );
@@ -59,6 +63,14 @@ export class RunningJobs {
       this.slots.leave(claim.id);
       this.#options.onEnd(claim, task, report);
     });
+  }
+
+  probe(breaker: BreakerConfig): void {
+    this.#probes.start(breaker);
+  }
+
+  get probing(): number {
+    return this.#probes.running;
   }
 
   interrupt(id: JobId, reason: Interruption): void {
@@ -110,7 +122,8 @@ export class RunningJobs {
       const jobs = left.map(({ claim }) => claim.id);
       log.error({ jobs }, `Processes of these jobs cannot be killed, they stay running: ${jobs.join(', ')}`);
     }
-    const closing = Promise.all([...this.#runners.values()].map(({ runner }) => runner.close(graceMs)));
+    const runners = [...this.#runners.values()].map(({ runner }) => runner.close(graceMs));
+    const closing = Promise.all([...runners, this.#probes.close()]);
     await this.#settleWithin(closing, longestGraceMs + KILL_PATIENCE_MS);
     await this.#children.sweepStrays();
     this.#children.abandon();

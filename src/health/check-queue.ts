@@ -12,9 +12,20 @@ export interface QueueFacts {
   readonly oldestDueMs: number | null;
   readonly waiting: readonly BeatWaiting[];
   readonly pausedAll: boolean;
-  /** Of tasks whose program or dependency is away: what their last try died of. */
-  readonly lastReasons: ReadonlyMap<string, string>;
+  readonly outages: readonly AwayFact[];
   readonly sources: readonly BeatSource[];
+}
+
+/** An outage that goes on. */
+export interface AwayFact {
+  readonly dependency: string;
+  readonly ageMs: number;
+  /** Jobs that wait for it. */
+  readonly held: number;
+  /** What was said by the attempt that opened the breaker. */
+  readonly cause: string;
+  /** When it is tried again, in words. */
+  readonly nextTry: string;
 }
 
 /** `readFacts` is asked once for all of them. */
@@ -32,7 +43,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
   };
   return [
     { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
-    { name: 'tasks', run: () => known('tasks', checkTasks) },
+    { name: 'breakers', run: () => known('breakers', checkBreakers) },
     { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
     { name: 'database', run: async () => checkDatabase(await read()) },
@@ -75,15 +86,12 @@ const WAITS_FOR: Readonly<Record<string, string>> = {
 };
 
 /** Said at once, however short they have waited: nobody but a person can put a missing program back. */
-function checkTasks({ waiting, lastReasons }: QueueFacts): CheckResult[] {
-  return waiting
-    .filter(({ reason }) => reason === 'breaker')
-    .map(({ task, jobs }) => {
-      const last = lastReasons.get(task);
-      const why = last === undefined ? '' : `; the last try: ${last}`;
-      const text = `its program or dependency is away, ${plural(jobs, 'job waits', 'jobs wait')}${why}`;
-      return result(`task:${task}`, `Task ${task}`, 'warning', text, 'dogged check');
-    });
+function checkBreakers({ outages }: QueueFacts): CheckResult[] {
+  return outages.map(({ dependency, ageMs, held, cause, nextTry }) => {
+    const jobs = held === 0 ? 'no job waits' : plural(held, 'job waits', 'jobs wait');
+    const text = `away for ${durationText(ageMs)}, ${jobs}, ${nextTry}; it began with: ${cause}`;
+    return result(`breaker:${dependency}`, `Breaker ${dependency}`, 'warning', text, 'dogged outages');
+  });
 }
 
 function checkSource({

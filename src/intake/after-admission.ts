@@ -1,32 +1,74 @@
-import { closeSync, lstatSync, mkdirSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs';
 import { dirname, join, parse } from 'node:path';
 import { syncFolder } from '../platform/atomic-file.js';
-import { errorCode } from './path-trouble.js';
+import { failpoint } from '../platform/failpoint.js';
+import { errorCode, isGone } from './path-trouble.js';
 import { type Stamp, sameInode, stampOf } from './stamp.js';
 
 /** Folder beside the files of a source into which `after: archive` moves them. */
 const ARCHIVE_FOLDER = 'archived';
+/** Where a file stands for the moment in which we make sure of it. Its name is hidden: nothing in it is read. */
+const ASIDE_FOLDER = '.dogged-aside';
 
 /**
  * Does with a file what `after` says, once every record of it is admitted. `stamp` is the one under which it was read: a
  * file that has changed since, up to the last moment, is put back and left alone. Returns whether the file is gone.
  *
- * Never overwrites: a name that is taken in the archive gets a number. Throws what the file system says.
+ * Never overwrites: a name that is taken in the archive gets a number. Throws what the file system says; `returnAside`
+ * then finds what was left on the way.
  */
 export function afterAdmission(path: string, stamp: Stamp, after: 'archive' | 'delete'): boolean {
   if (!isSameFile(path, stamp)) return false;
-  const aside =
-    after === 'archive' ? reserveName(join(dirname(path), ARCHIVE_FOLDER), path) : hiddenName(path);
+  const folder = dirname(path);
+  const aside = join(folder, ASIDE_FOLDER, parse(path).base);
+  makeFolder(dirname(aside));
+  failpoint('after.before-rename');
   renameSync(path, aside);
+  failpoint('after.after-rename');
   // Renaming sets ctime, so only the rest of the stamp can be compared from here on.
-  if (!isSameFile(aside, stamp)) {
-    putBack(aside, path);
-    return false;
+  const isUnchanged = isSameFile(aside, stamp);
+  if (!isUnchanged) renameSync(aside, reserveName(folder, path));
+  else if (after === 'delete') unlinkSync(aside);
+  else {
+    const archived = reserveName(join(folder, ARCHIVE_FOLDER), path);
+    failpoint('after.before-end');
+    renameSync(aside, archived);
+    syncFolder(dirname(archived));
   }
-  if (after === 'delete') unlinkSync(aside);
-  else syncFolder(dirname(aside));
-  syncFolder(dirname(path));
-  return true;
+  rmdirSync(dirname(aside));
+  syncFolder(folder);
+  return isUnchanged;
+}
+
+/**
+ * Puts back what a worker that was killed had set aside: perhaps somebody wrote to it in the last moment. Names that are
+ * taken by now get a number. Throws what the file system says.
+ */
+export function returnAside(folder: string): void {
+  const aside = join(folder, ASIDE_FOLDER);
+  const names = namesIn(aside);
+  if (names === null) return;
+  for (const name of names) renameSync(join(aside, name), reserveName(folder, join(folder, name)));
+  rmdirSync(aside);
+}
+
+/** null when there is no such folder. */
+function namesIn(folder: string): string[] | null {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
 }
 
 function isSameFile(path: string, stamp: Stamp): boolean {
@@ -34,9 +76,18 @@ function isSameFile(path: string, stamp: Stamp): boolean {
   return sameInode(now, stamp) && now.size === stamp.size && now.mtimeNs === stamp.mtimeNs;
 }
 
+/** Not recursive: on a read-only mount Node would then say ENOENT, as if the file were gone. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
 /** A rename replaces what is there, so the name is first taken by an empty file of our own. */
 function reserveName(folder: string, path: string): string {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const { name, ext } = parse(path);
   for (let n = 0; ; n += 1) {
     const candidate = join(folder, n === 0 ? `${name}${ext}` : `${name}.${n}${ext}`);
@@ -47,15 +98,4 @@ function reserveName(folder: string, path: string): string {
       if (errorCode(error) !== 'EEXIST') throw error;
     }
   }
-}
-
-/** Temporary names are never read, so a crash in between leaves no second record. */
-function hiddenName(path: string): string {
-  const { dir, base } = parse(path);
-  return join(dir, `.${base}.${process.pid}.tmp`);
-}
-
-/** Somebody wrote to the file in the instant before the rename. If its name is taken by a newer one, it gets a number. */
-function putBack(aside: string, path: string): void {
-  renameSync(aside, reserveName(dirname(path), path));
 }

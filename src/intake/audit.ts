@@ -44,11 +44,26 @@ export class Audit {
   }
 
   /** Goes on as far as the budget allows, one slice for each `yield`. */
-  *run(files: FileAccess, fd: number, print: Fingerprint, nowMs: number): Generator<void, AuditVerdict> {
+  run(files: FileAccess, fd: number, print: Fingerprint, nowMs: number): Generator<void, AuditVerdict> {
     this.#earn(nowMs);
+    return this.#check(files, fd, print, () => this.#budgetBytes > 0);
+  }
+
+  /** Looks at everything at once, for a file that will not be looked at again. */
+  runWhole(files: FileAccess, fd: number, print: Fingerprint): Generator<void, AuditVerdict> {
+    this.demand(print);
+    return this.#check(files, fd, print, () => true);
+  }
+
+  *#check(
+    files: FileAccess,
+    fd: number,
+    print: Fingerprint,
+    mayGoOn: () => boolean,
+  ): Generator<void, AuditVerdict> {
     const buffer = Buffer.allocUnsafe(LEAF_BYTES);
     let slice = SLICE_BYTES;
-    while (this.isDue && this.#budgetBytes > 0) {
+    while (this.isDue && mayGoOn()) {
       if (!this.#checkLeaf(files, fd, print, buffer)) return 'changed';
       slice -= LEAF_BYTES;
       if (slice > 0) continue;

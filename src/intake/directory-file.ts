@@ -12,7 +12,7 @@ import {
 import { openablePath } from './file-names.js';
 import type { FileMemory } from './known-files.js';
 import { holdStill, NotReadable, type OpenFile, openFile, resolveFile } from './open-file.js';
-import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
+import { describeTrouble, errorCode, isGone, PathTrouble } from './path-trouble.js';
 import { type Refusal, refuse } from './refusal.js';
 import { type Moment, type Sighting, type Stamp, sameInode, sameStamp, sight, stampOf } from './stamp.js';
 import { pausing, type Step } from './step.js';
@@ -56,12 +56,17 @@ export class DirectoryFile {
     this.#parts = parts;
   }
 
-  /** Begins from what was known of its content under the stamp that was seen. */
-  restore({ digest, whole }: Pick<FileMemory, 'digest' | 'whole'>, sighting: Sighting): void {
+  /** Begins from what was known of its content; without a sighting, its stamp proves nothing. */
+  restore({ stamp, digest, whole }: FileMemory, sighting: Sighting | null): void {
     this.#digest = digest;
     this.#whole = whole;
-    this.#lastStamp = sighting.stamp;
+    this.#lastStamp = stamp;
     this.#sighting = sighting;
+  }
+
+  /** Its stamp proves nothing any more: the content is compared at the next look. */
+  doubt(): void {
+    this.#sighting = null;
   }
 
   /** null while something is expected of it. */
@@ -102,7 +107,7 @@ export class DirectoryFile {
       if (isGone(error)) {
         this.isGone = true;
         this.#trouble = null;
-      } else if (error instanceof NotReadable && !error.isLink) {
+      } else if (error instanceof NotReadable && error.isPassedOver) {
         this.#trouble = null;
       } else {
         const text = error instanceof NotReadable ? error.message : describeTrouble(error);
@@ -272,8 +277,17 @@ export class DirectoryFile {
     const { source, rawNames } = this.#parts;
     const { after } = source;
     if (after === 'keep' || !this.#whole || this.#sighting === null || rawNames.has(this.path)) return;
-    if (afterAdmission(this.path, this.#sighting.stamp, after)) this.isGone = true;
-    else this.#sighting = null;
+    try {
+      if (afterAdmission(this.path, this.#sighting.stamp, after)) this.isGone = true;
+      else this.#sighting = null;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === null || isGone(error)) throw error;
+      throw new NotReadable(
+        `it is admitted, but the worker cannot ${after} it (${code}): allow that, or keep it`,
+        false,
+      );
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DirectorySource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
+import { returnAside } from './after-admission.js';
 import { decodeFileCursor } from './cursor.js';
 import { DirectoryFile } from './directory-file.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
@@ -10,7 +11,7 @@ import { COUNTED, gathered } from './gather-steps.js';
 import type { Judge } from './judge.js';
 import { KnownFiles } from './known-files.js';
 import { describeTrouble, errorCode, folderMissing, isGone, PathTrouble } from './path-trouble.js';
-import { type Moment, type RacyRule, sight } from './stamp.js';
+import { ClockWatch, type Moment, type RacyRule, sight } from './stamp.js';
 import {
   isPause,
   PAUSE,
@@ -69,7 +70,10 @@ export class DirectoryReader implements SourceReader {
   #visited = { done: 0, total: 0 };
   #lastPollMs: number | null = null;
   #racyRule: RacyRule | null = null;
+  readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
+  /** Whether what a former worker had set aside is back, or why not. */
+  #returned: boolean | string = false;
 
   constructor(source: DirectorySource, judge: Judge, files: FileAccess, clock: Clock) {
     const racyRule = () => {
@@ -97,6 +101,7 @@ export class DirectoryReader implements SourceReader {
     this.#coldSlot = 0;
     this.#lastPollMs = null;
     this.#racyRule = null;
+    this.#returned = false;
     this.recall(cursors);
   }
 
@@ -110,21 +115,29 @@ export class DirectoryReader implements SourceReader {
     const cursor = decodeFileCursor(body);
     if (cursor === null) return;
     const { clock, racyRule } = this.#parts;
-    const then = { wallMs: cursor.observedAtMs, monotonicMs: clock.monotonicMs() };
-    const sighting = sight(null, cursor.stamp, then, racyRule());
-    if (!sighting.racy) {
-      this.#known.remember(slot, cursor);
+    this.#known.remember(slot, cursor);
+    if (cursor.observedAtMs > clock.wallMs()) {
+      this.#known.doubt(slot);
       return;
     }
+    const then = { wallMs: cursor.observedAtMs, monotonicMs: clock.monotonicMs() };
+    const sighting = sight(null, cursor.stamp, then, racyRule());
+    if (!sighting.racy) return;
     const file = new DirectoryFile(path, this.#parts);
     file.restore(cursor, sighting);
     this.#busy.set(path, file);
   }
 
   *poll(at: Moment, thorough: boolean): Generator<Step, void> {
+    if (this.#clockWatch.wasSetBack(at)) {
+      this.#listing.forget();
+      for (const file of this.#busy.values()) file.doubt();
+      this.#known.doubtAll();
+    }
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     this.#racyRule = null;
     try {
+      this.#returnAside();
       yield* pausing(this.#list(at));
       this.#trouble = null;
     } catch (error) {
@@ -138,6 +151,18 @@ export class DirectoryReader implements SourceReader {
     yield* gathered(this.#visit(at, thorough), this.#budget);
   }
 
+  /** The rest of the folder is read in any case. */
+  #returnAside(): void {
+    const { path, after } = this.#parts.source;
+    if (this.#returned === true || after === 'keep') return;
+    try {
+      returnAside(path);
+      this.#returned = true;
+    } catch (error) {
+      this.#returned = `${path}: what was set aside cannot be put back (${errorCode(error)})`;
+    }
+  }
+
   status(): ReaderStatus {
     let waitingFiles = 0;
     let waitingPath: string | null = null;
@@ -149,6 +174,7 @@ export class DirectoryReader implements SourceReader {
       }
       problem ??= file.problem;
     }
+    if (typeof this.#returned === 'string') problem ??= this.#returned;
     if (this.#trouble !== null) problem = this.#trouble.text;
     const { done, total } = this.#visited;
     const reading = progressOf('files', { from: 0, done, total });
@@ -268,8 +294,10 @@ export class DirectoryReader implements SourceReader {
   #wake(path: string, slot: number): DirectoryFile {
     const file = new DirectoryFile(path, this.#parts);
     const memory = this.#known.recall(slot);
+    if (memory === null) return file;
     // A stamp that is remembered is not racy any more, whenever it was seen.
-    if (memory !== null) file.restore(memory, { stamp: memory.stamp, sinceMs: 0, racy: false });
+    const sighting = { stamp: memory.stamp, sinceMs: 0, racy: false };
+    file.restore(memory, this.#known.isDoubted(slot) ? null : sighting);
     return file;
   }
 }

@@ -36,6 +36,7 @@ export interface DocumentParts {
   readonly maxRecordBytes: number;
 }
 
+const NUL = 0x00;
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
 
@@ -71,6 +72,8 @@ export function* inspect(parts: DocumentParts, file: OpenFile): Generator<void, 
     }
     case OPEN_OBJECT:
       return yield* inspectObject(parts, file, start);
+    case NUL:
+      return { kind: 'broken', at: start, refusal: onlyNuls() };
     default:
       return { kind: 'broken', at: start, refusal: isUtf16(beginning) ? notUtf8(beginning) : notRecords() };
   }
@@ -104,6 +107,14 @@ function afterValue(): Refusal {
     'json',
     'more follows after the end of what should be the only value',
     'keep one object or one array in a file; several lines of JSON are for a log source',
+  );
+}
+
+function onlyNuls(): Refusal {
+  return refuse(
+    'nul-bytes',
+    'it begins with NUL bytes: a power cut leaves such a file',
+    'write the file again as a whole',
   );
 }
 

@@ -16,6 +16,7 @@ const FIRST_CAPACITY = 1_024;
 
 const REMEMBERED = 1;
 const WHOLE = 2;
+const DOUBTED = 4;
 
 /**
  * The files of a folder, by path. Packed, since there may be 100,000 of them of which nothing is heard for years: 80 bytes
@@ -55,8 +56,11 @@ export class KnownFiles {
     return this.#paths[slot];
   }
 
-  /** Gives a path a slot in which nothing is remembered. */
+  /** Gives a path a slot in which nothing is remembered; one that has a slot keeps it as it is. */
   add(path: string): number {
+    const known = this.#slots.get(path);
+    // A listing may name a file twice, when it is renamed meanwhile.
+    if (known !== undefined) return known;
     const slot = this.#free.pop() ?? this.#paths.length;
     if (slot === this.#flags.length) this.#grow();
     this.#paths[slot] = path;
@@ -86,6 +90,19 @@ export class KnownFiles {
     this.#flags[slot] = whole ? REMEMBERED | WHOLE : REMEMBERED;
   }
 
+  /** Its stamp proves nothing any more, until it is remembered anew. */
+  doubt(slot: number): void {
+    this.#flags[slot] = (this.#flags[slot] ?? 0) | DOUBTED;
+  }
+
+  doubtAll(): void {
+    for (let slot = 0; slot < this.slotsEnd; slot += 1) this.doubt(slot);
+  }
+
+  isDoubted(slot: number): boolean {
+    return ((this.#flags[slot] ?? 0) & DOUBTED) !== 0;
+  }
+
   recall(slot: number): FileMemory | null {
     const flags = this.#flags[slot] ?? 0;
     if ((flags & REMEMBERED) === 0) return null;
@@ -100,11 +117,11 @@ export class KnownFiles {
     };
   }
 
-  /** Whether this is the remembered stamp. */
+  /** Whether this is the remembered stamp, and proves that the content is what it was. */
   isAt(slot: number, stats: BigIntStats): boolean {
     const at = slot * STAMP_PARTS;
     return (
-      ((this.#flags[slot] ?? 0) & REMEMBERED) !== 0 &&
+      ((this.#flags[slot] ?? 0) & (REMEMBERED | DOUBTED)) === REMEMBERED &&
       this.#stamps[at + 4] === stats.ctimeNs &&
       this.#stamps[at + 3] === stats.mtimeNs &&
       this.#stamps[at + 2] === stats.size &&

@@ -42,6 +42,16 @@ export class LogProgress {
     return progressOf('bytes', { from, done: reading.print.length, total });
   }
 
+  /** It was read, and held nothing yet that could be taken. */
+  get isEmpty(): boolean {
+    return (this.#reading?.print.length ?? this.#stored?.print.length) === 0;
+  }
+
+  /** What was consumed is to be looked at; always so after a restart, which forgets how far that had come. */
+  get isAuditDue(): boolean {
+    return this.#reading === null ? this.#stored !== null : this.#reading.audit.isDue;
+  }
+
   get reading(): LogReading | null {
     return this.#reading;
   }

@@ -80,7 +80,11 @@ export class LogReading implements LogSink {
   /** Goes on where a cursor stands; null when the file is not the one that the cursor was made for. */
   static resume(parts: ReadingParts, cursor: LogCursor, fd: number): LogReading | null {
     const print = Fingerprint.restore(cursor.print, parts.files, fd);
-    return print === null ? null : new LogReading(parts, cursor, print);
+    if (print === null) return null;
+    const reading = new LogReading(parts, cursor, print);
+    // The process that wrote the cursor may have stopped in the midst of a round.
+    reading.audit.demand(print);
+    return reading;
   }
 
   get format(): LogFormat | null {

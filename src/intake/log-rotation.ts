@@ -6,15 +6,19 @@ import { type Stamp, sameInode, stampOf } from './stamp.js';
 
 /** What became of that which stood under the name of a log when it was read last. */
 export interface Rotation {
-  /** Files to read before the present one, oldest first. The first goes on where the log was left. */
+  /** Files to read before the present one, oldest first. */
   readonly paths: readonly string[];
+  /** The first of them goes on where the log was left; else none of them was ever looked at. */
+  readonly goesOn: boolean;
+  /** They were copied away, and the log itself emptied or begun anew. */
+  readonly areCopies: boolean;
   /** The present file follows on the last of them: it holds none of their records over again. */
   readonly isContinued: boolean;
   /** What shows that something was rotated out of reach, deleted or packed: what it held past the cursor may be lost. */
   readonly gap: string | null;
 }
 
-const NOT_ROTATED: Rotation = { paths: [], isContinued: false, gap: null };
+const NOT_ROTATED: Rotation = { paths: [], goesOn: false, areCopies: false, isContinued: false, gap: null };
 
 const NAMES_A_SLICE = 2_000;
 /** What `logrotate` and its kin append: a number or a date, and perhaps the suffix of a packed file. */
@@ -46,18 +50,43 @@ export function* findRotation(
   if (moved !== undefined && fits(moved.path, true)) {
     const later = moved.mark === null ? [] : rotated.slice(rotated.indexOf(moved) + 1);
     return {
-      paths: [moved, ...later.filter((sibling) => !sibling.isPacked)].map(({ path }) => path),
+      paths: pathsOf([moved, ...later]),
+      goesOn: true,
+      areCopies: false,
       // A name such as `log.bak` may be a copy that the program keeps while it writes all its records again.
       isContinued: moved.mark !== null,
       gap: later.find((sibling) => sibling.isPacked)?.path ?? null,
     };
   }
+  const isCopy = ({ path, stamp, isPacked }: Sibling) =>
+    !isPacked && stamp.mtimeNs > last.mtimeNs && fits(path, false);
+  const copies = rotated.slice(lastIndex(rotated, isCopy));
+  if (copies.length > 0) return { ...NOT_ROTATED, paths: pathsOf(copies), goesOn: true, areCopies: true };
   if (present === null) return NOT_ROTATED;
-  const copy = rotated.findLast((sibling) => !sibling.isPacked && fits(sibling.path, false));
-  if (copy !== undefined) return { paths: [copy.path], isContinued: false, gap: null };
-  // A rotated file that was last written before we looked held nothing that we have not seen.
-  const unseen = isPresent ? undefined : rotated.findLast(({ stamp }) => stamp.mtimeNs > last.mtimeNs);
-  return { ...NOT_ROTATED, gap: unseen?.path ?? null };
+  // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since.
+  const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.mtimeNs;
+  const unseen = rotated.slice(firstIndex(rotated, isUnseen));
+  const [first] = unseen;
+  if (first === undefined) return NOT_ROTATED;
+  // What the log was when we read it last was replaced, or rotated out of reach: then its end is missing.
+  const isAccounted = first === moved || isPresent;
+  return { ...NOT_ROTATED, paths: pathsOf(unseen), gap: isAccounted ? null : first.path };
+}
+
+function pathsOf(siblings: readonly Sibling[]): string[] {
+  return siblings.filter(({ isPacked }) => !isPacked).map(({ path }) => path);
+}
+
+/** The length where there is none, as in `firstIndex`. */
+function lastIndex<T>(list: readonly T[], matches: (item: T) => boolean): number {
+  const index = list.findLastIndex(matches);
+  return index === -1 ? list.length : index;
+}
+
+/** The length where there is none: nothing follows. */
+function firstIndex<T>(list: readonly T[], matches: (item: T) => boolean): number {
+  const index = list.findIndex(matches);
+  return index === -1 ? list.length : index;
 }
 
 function oldestFirst(a: Sibling, b: Sibling): number {

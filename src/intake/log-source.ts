@@ -4,9 +4,9 @@ import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
+import { LogGenerations } from './log-generations.js';
 import { LogProgress } from './log-progress.js';
 import type { ReadingParts } from './log-reading.js';
-import { findRotation, type Rotation } from './log-rotation.js';
 import { type LogScan, peekFormat, scanLog } from './log-scan.js';
 import { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
@@ -19,8 +19,9 @@ import {
   resolveFile,
 } from './open-file.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
-import { gapReject, staleReject } from './stale.js';
+import { staleReject } from './stale.js';
 import {
+  ClockWatch,
   type Moment,
   type RacyRule,
   type Sighting,
@@ -47,18 +48,16 @@ export class LogReader implements SourceReader {
   readonly #racyRule: () => RacyRule;
   #wait: LogWait;
   #progress: LogProgress;
+  #generations: LogGenerations;
   /** The stamp under which the last look ended well; null asks for another look. */
   #sighting: Sighting | null = null;
-  /** Stamp of what was read last: a new inode is a new file, the same one was written in place. */
-  #lastStamp: Stamp | null = null;
   /** A document that must be the same at the next look before it is taken. */
   #candidate: LogScan | null = null;
   /** The consumed part has changed although head and tail have not. */
   #isRewritten = false;
-  /** What was read last was moved away, and nothing has taken its place yet: it may still be written to. */
-  #followsMoved = false;
   /** It is gone for good, as far as anybody can tell, and its rejects were closed. */
   #isDeleted = false;
+  readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
 
   constructor(source: LogSource, judge: Judge, files: FileAccess, clock: Clock) {
@@ -69,19 +68,19 @@ export class LogReader implements SourceReader {
     this.#parts = { path: source.path, files, clock, judge, maxRecordBytes: source.maxRecordBytes };
     this.#wait = new LogWait(source.quarantineAfterMs, false);
     this.#progress = new LogProgress(this.#parts, this.#wait, null);
+    this.#generations = new LogGenerations(source, files, this.#progress, null);
   }
 
   restore(cursors: readonly CursorRecord[]): void {
     const stored = LogProgress.parse(cursors.find(({ path }) => path === this.#source.path)?.body);
     this.#wait = new LogWait(this.#source.quarantineAfterMs, stored?.quarantined ?? false);
     this.#progress = new LogProgress(this.#parts, this.#wait, stored);
-    this.#lastStamp = stored?.stamp ?? null;
+    this.#generations = new LogGenerations(this.#source, this.#files, this.#progress, stored?.stamp ?? null);
     this.#candidate = null;
     this.#isRewritten = false;
-    this.#followsMoved = false;
     this.#isDeleted = false;
     this.#sighting = null;
-    if (stored?.reached) {
+    if (stored?.reached && stored.observedAtMs <= this.#clock.wallMs()) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
       this.#sighting = sight(null, stored.stamp, then, this.#racyRule());
     }
@@ -92,6 +91,7 @@ export class LogReader implements SourceReader {
   }
 
   *poll(at: Moment): Generator<Step, void> {
+    if (this.#clockWatch.wasSetBack(at)) this.#sighting = null;
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
       yield* this.#look(at);
@@ -122,7 +122,7 @@ export class LogReader implements SourceReader {
       this.#wait.end();
       checkFolder(this.#files, dirname(this.#source.path));
       yield* this.#closeRejects(at);
-      yield* this.#readRotated(null, at);
+      yield* this.#generations.read(null, at);
       return;
     }
     this.#isDeleted = false;
@@ -141,11 +141,11 @@ export class LogReader implements SourceReader {
   /** Nobody can mend what was deleted. Should it come back after all, it is read anew, and so are its rejects. */
   *#closeRejects(at: Moment): Generator<Step, void> {
     const { path } = this.#source;
-    const last = this.#lastStamp;
+    const last = this.#generations.lastStamp;
     if (this.#isDeleted || last === null) return;
     // Another device: what is missing here is not gone, but unmounted.
     if (this.#files.stat(dirname(path)).dev !== last.dev) return;
-    const { paths, gap } = yield* this.#findRotation(last, null);
+    const { paths, gap } = yield* this.#generations.find(last, null);
     if (paths.length > 0 || gap !== null) return;
     this.#isDeleted = true;
     this.#isRewritten = true;
@@ -165,8 +165,8 @@ export class LogReader implements SourceReader {
 
   #isWorthOpening(stamp: Stamp, at: Moment): boolean {
     if (this.#sighting === null || !sameStamp(this.#sighting.stamp, stamp)) return true;
-    if (this.#sighting.racy || this.#isRewritten || this.#followsMoved) return true;
-    if (this.#progress.reading?.audit.isDue) return true;
+    if (this.#sighting.racy || this.#isRewritten || this.#generations.followsMoved) return true;
+    if (this.#progress.isAuditDue) return true;
     return this.#wait.why === 'settling' || this.#wait.isStale(at);
   }
 
@@ -175,9 +175,9 @@ export class LogReader implements SourceReader {
       yield* this.#readEmpty(file, at);
       return;
     }
-    this.#followsMoved = false;
-    const reading =
-      this.#isRewritten || (yield* this.#isNextGeneration(file)) ? null : this.#progress.fitting(file);
+    this.#generations.followsMoved = false;
+    const isOther = this.#isRewritten || (yield* this.#generations.isNext(file));
+    const reading = isOther ? null : this.#progress.fitting(file);
     if (reading === null) {
       yield* this.#startOver(file, at);
     } else {
@@ -189,7 +189,7 @@ export class LogReader implements SourceReader {
       if ((yield* pausing(audit)) === 'changed') this.#isRewritten = true;
       if (this.#isRewritten) yield* this.#startOver(file, at);
     }
-    this.#lastStamp = file.stamp;
+    this.#generations.lastStamp = file.stamp;
     if (this.#wait.isStale(at)) yield* this.#takeStale(file, at);
   }
 
@@ -200,7 +200,7 @@ export class LogReader implements SourceReader {
     this.#wait.begin('empty', file.stamp, at);
     // Emptied and left so: nothing will be rejected, and nothing more is expected.
     if (this.#wait.isStale(at)) this.#wait.giveUp();
-    yield* this.#readRotated(null, at);
+    yield* this.#generations.read(null, at);
   }
 
   /** Reads a document from its beginning: at once when nobody can be in the midst of writing it, else at a second look. */
@@ -208,8 +208,13 @@ export class LogReader implements SourceReader {
     const former = this.#candidate;
     this.#candidate = null;
     const isFirst = this.#progress.isAtStart;
-    const isNew = isFirst || this.#lastStamp === null || !sameInode(this.#lastStamp, file.stamp);
-    if (yield* this.#readRotated(file, at)) return;
+    const last = this.#generations.lastStamp;
+    const isNew = isFirst || last === null || !sameInode(last, file.stamp);
+    const followed = yield* this.#generations.read(file, at);
+    if (followed !== null) {
+      this.#settle(followed, file, at);
+      return;
+    }
     if (isNew && peekFormat(this.#files, file.fd) === 'ndjson') {
       yield* this.#takeAll(file, at, null);
       return;
@@ -231,56 +236,6 @@ export class LogReader implements SourceReader {
     const end = yield* this.#progress.drain(this.#progress.fresh(), file, at, scan?.leaves ?? null);
     if (end !== 'changed') this.#isRewritten = false;
     this.#settle(end, file, at);
-  }
-
-  /**
-   * Reads to its end what this log was before it was rotated. True when the present file follows on that, and has been
-   * read as well; without a present one, whoever rotated may still be writing to the old one.
-   */
-  *#readRotated(present: OpenFile | null, at: Moment): Generator<Step, boolean> {
-    const last = this.#lastStamp;
-    if (last === null || this.#progress.isAtStart) return false;
-    const rotation = yield* this.#findRotation(last, present);
-    if (rotation.gap !== null) yield { ...PAUSE, rejects: [gapReject(rotation.gap, last)] };
-    for (const [n, path] of rotation.paths.entries()) {
-      const file = openFile(this.#files, path);
-      try {
-        const reading = n === 0 ? this.#progress.fitting(file) : this.#progress.next();
-        if (reading === null) return false;
-        yield* this.#progress.drain(reading, file, at, null);
-        const isOver = present !== null || n < rotation.paths.length - 1;
-        if (isOver) yield* this.#progress.drainStale(reading, file, at);
-        this.#lastStamp = file.stamp;
-      } finally {
-        this.#files.close(file.fd);
-      }
-    }
-    this.#followsMoved = present === null && rotation.paths.length > 0;
-    if (present === null || !rotation.isContinued) return false;
-    this.#settle(yield* this.#progress.drain(this.#progress.next(), present, at, null), present, at);
-    return true;
-  }
-
-  *#findRotation(last: Stamp, present: OpenFile | null): Generator<Step, Rotation> {
-    const stamps = { last, present: present?.stamp ?? null };
-    const fits = (path: string, isSameInode: boolean) => {
-      const file = openFile(this.#files, path);
-      try {
-        const reading = this.#progress.fitting(file);
-        // Everything begins with nothing: only an inode can tell that a file of which nothing was read is the same.
-        return reading !== null && (isSameInode || reading.print.length > 0);
-      } finally {
-        this.#files.close(file.fd);
-      }
-    };
-    return yield* pausing(findRotation(this.#files, this.#source.path, stamps, fits));
-  }
-
-  /** Without keys a new file may well begin like the old one: then it is the old one's being there that tells. */
-  *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
-    const last = this.#lastStamp;
-    if (this.#source.key !== null || last === null || sameInode(last, file.stamp)) return false;
-    return (yield* this.#findRotation(last, file)).isContinued;
   }
 
   /**

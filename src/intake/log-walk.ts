@@ -140,7 +140,9 @@ export class LogWalk {
     const window = readWindow(this.#files, fd, start, wanted);
     if (guard !== null && (window.length < wanted || !guard.matches(start, window))) return 'changed';
     const bytes = window.subarray(inLeaf);
-    const isLast = start + wanted >= limit;
+    // Truncated since it was opened, or a mount that gives less than it says: what follows is not known.
+    const isShort = window.length < wanted;
+    const isLast = start + wanted >= limit && !isShort;
 
     const taken = this.#take(bytes, isLast);
     this.stuckAt = this.offset + Math.max(taken.pendingAt, taken.consumed);
@@ -149,6 +151,7 @@ export class LogWalk {
     if (taken.consumed > 0) this.#windowBytes = WINDOW_BYTES;
     if (taken.end === 'spent') return 'more';
     if (taken.end === 'nul' || taken.end === 'broken') return taken.end;
+    if (isShort) return 'open';
     if (!isLast && taken.consumed > 0) return 'more';
     if (guard !== null && isLast) return taken.consumed === bytes.length ? 'more' : 'changed';
     return this.#goOn(bytes, taken, isLast);

@@ -4,15 +4,15 @@ import type { FileAccess, PathName } from './file-access.js';
 import { folderMissing, isGone } from './path-trouble.js';
 import { type Stamp, stampOf } from './stamp.js';
 
-/** A path that is there, but is not ours to read; the text is for people. */
+/** A path that is there, but is not ours to read or to move; the text is for people. */
 export class NotReadable extends Error {
   override readonly name = 'NotReadable';
-  /** A folder or a FIFO in a folder of files is passed over; a link is something that its user must hear about. */
-  readonly isLink: boolean;
+  /** A folder or a FIFO in a folder of files is passed over; of a link its user must hear. */
+  readonly isPassedOver: boolean;
 
-  constructor(message: string, isLink: boolean) {
+  constructor(message: string, isPassedOver: boolean) {
     super(message);
-    this.isLink = isLink;
+    this.isPassedOver = isPassedOver;
   }
 }
 
@@ -38,18 +38,18 @@ export function resolveFile(
 ): ResolvedFile {
   const stats = files.lstat(path);
   if (stats.isFile()) return { path, stats };
-  if (!stats.isSymbolicLink()) throw new NotReadable(`it is ${kindOf(stats)}, not a file`, false);
+  if (!stats.isSymbolicLink()) throw new NotReadable(`it is ${kindOf(stats)}, not a file`, true);
   if (!rule.followSymlinks) {
-    throw new NotReadable('it is a symbolic link: set followSymlinks if it may be followed', true);
+    throw new NotReadable('it is a symbolic link: set followSymlinks if it may be followed', false);
   }
   const target = files.realPath(path);
   const root = files.realPath(rule.root);
   if (dirname(target) !== root && !target.startsWith(root.endsWith(sep) ? root : root + sep)) {
-    throw new NotReadable('it is a symbolic link that leaves the folder of its source', true);
+    throw new NotReadable('it is a symbolic link that leaves the folder of its source', false);
   }
   const targetStats = files.lstat(target);
   if (!targetStats.isFile()) {
-    throw new NotReadable(`it links to ${kindOf(targetStats)}, not to a file`, true);
+    throw new NotReadable(`it links to ${kindOf(targetStats)}, not to a file`, false);
   }
   return { path: target, stats: targetStats };
 }
@@ -59,7 +59,7 @@ export function openFile(files: FileAccess, path: PathName): OpenFile {
   const fd = files.open(path);
   try {
     const stats = files.fstat(fd);
-    if (!stats.isFile()) throw new NotReadable(`it is ${kindOf(stats)}, not a file`, false);
+    if (!stats.isFile()) throw new NotReadable(`it is ${kindOf(stats)}, not a file`, true);
     return { fd, stamp: stampOf(stats), sizeBytes: Number(stats.size) };
   } catch (error) {
     files.close(fd);

@@ -66,7 +66,7 @@ port.on('message', (request: ThreadRequest) => {
 });
 
 function answer(): void {
-  failpoint('intake.network-look');
+  failpoint('mount.look');
   const next = steps?.next();
   const step = next === undefined || next.done ? null : next.value;
   if (step === null) steps = null;

@@ -102,3 +102,18 @@ function isCoarse({ ctimeNs }: Stamp): boolean {
 function isOld(stamp: Stamp, wallMs: number, windowMs: number): boolean {
   return [stamp.mtimeNs, stamp.ctimeNs].every((ns) => wallMs - Number(ns / 1_000_000n) > windowMs);
 }
+
+/** A set clock is told from a slewed one, and from the moment between two readings, by this much. */
+const SET_BACK_MS = 25;
+
+/** Notices that the wall clock was set back: what it says from then on, stamps have said before. */
+export class ClockWatch {
+  #aheadMs = Number.NEGATIVE_INFINITY;
+
+  wasSetBack({ wallMs, monotonicMs }: Moment): boolean {
+    const aheadMs = wallMs - monotonicMs;
+    const wasSetBack = aheadMs < this.#aheadMs - SET_BACK_MS;
+    this.#aheadMs = wasSetBack ? aheadMs : Math.max(aheadMs, this.#aheadMs);
+    return wasSetBack;
+  }
+}

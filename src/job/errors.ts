@@ -57,6 +57,13 @@ export const ERRORS = {
     message: 'The database {file} has schema {found}, this program needs {known}.',
     remedy: 'A newer program was installed: bring the database up to it with: dogged restart',
   },
+  BACKUP_FAILED: {
+    exitCode: EXIT.failed,
+    message:
+      'The database must be brought up to this version, and no backup of it could be written to {folder}: {detail}',
+    remedy:
+      'Make as much room there as the database takes, then start again. Nothing was changed: the version before this one still works with it.',
+  },
   STORE_UNSAFE: {
     exitCode: EXIT.config,
     message: 'This SQLite cannot keep what it promises: {detail}',
@@ -82,6 +89,11 @@ export const ERRORS = {
     exitCode: EXIT.failed,
     message: 'There is no job {id}.',
     remedy: 'List them with: dogged jobs',
+  },
+  OUTAGE_UNKNOWN: {
+    exitCode: EXIT.failed,
+    message: 'There is no outage {id}.',
+    remedy: 'List them with: dogged outages',
   },
   TASK_UNKNOWN: {
     exitCode: EXIT.usage,

@@ -29,10 +29,14 @@ const BLOCKED_LOOK_MS = 20;
 
 /** Every fail point, so that a test can visit each of them. */
 export const FAILPOINTS = [
-  'intake.network-look',
+  'mount.look',
   'intake.after-read',
+  'admit.after-insert',
   'admit.before-commit',
   'admit.after-commit',
+  'after.before-rename',
+  'after.after-rename',
+  'after.before-end',
   'turn.before-commit',
   'turn.after-commit',
   'run.before-spawn',

@@ -19,8 +19,8 @@ export interface WaitingInput {
   readonly slots: number;
   readonly freeSlots: number;
   readonly tasks: readonly (LimitedTask & { readonly group: object | null })[];
-  /** Tasks whose program or dependency is away: they are passed over until they have cooled down. */
-  readonly unavailable?: ReadonlySet<string>;
+  /** Tasks whose breaker is open or half-open. */
+  readonly held?: ReadonlySet<string>;
 }
 
 export interface WaitingAnswer {
@@ -57,7 +57,7 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
       add(name, 'paused', places.ready + places.parked);
       continue;
     }
-    if (input.unavailable?.has(name)) {
+    if (input.held?.has(name)) {
       add(name, 'breaker', places.ready + places.parked + places.scheduled);
       continue;
     }
@@ -72,6 +72,13 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
     freeSlots -= now;
   }
   return { waiting: [...counts.values()], runnable };
+}
+
+/** Tasks that these ongoing outages hold back. */
+export function heldTasks(
+  outages: readonly { readonly trial: { readonly tasks: readonly string[] } | null }[],
+): ReadonlySet<string> {
+  return new Set(outages.flatMap(({ trial }) => trial?.tasks ?? []));
 }
 
 function tighterLimit(task: LimitedTask, running: number, freeSlots: number, slots: number): WaitingReason {

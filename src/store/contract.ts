@@ -169,13 +169,41 @@ export interface EligibleTask {
   readonly task: string;
   /** How many more of its jobs may run now; never more than the free slots. */
   readonly room: number;
+  /** The dependency whose half-open breaker lets one job through: one of all tasks that name it here. */
+  readonly trialOf?: string;
 }
+
+/** What a worker takes up again: a breaker as it was last stored. */
+export interface StoredBreaker {
+  readonly dependency: string;
+  /** Failures in a row, while it is closed. */
+  readonly failures: number;
+  /** Of the first of them, or of the outage; null without any. */
+  readonly sinceMs: number | null;
+  /** null: it is closed. Else when its cool-down ends. */
+  readonly retryAtMs: number | null;
+}
+
+/** A move of a breaker, stored in the transaction of the ends that caused it. */
+export type BreakerMove = { readonly dependency: string } & (
+  | { readonly to: 'counted'; readonly failures: number; readonly sinceMs: number | null }
+  /** Begins an outage. */
+  | { readonly to: 'opened'; readonly sinceMs: number; readonly retryAtMs: number; readonly cause: string }
+  /** The trial failed: the same outage goes on. */
+  | { readonly to: 'reopened'; readonly retryAtMs: number; readonly failure: string }
+  /** Ends the outage. `triedJobs`: how many of the jobs that it held back were the trial. */
+  | { readonly to: 'closed'; readonly evidence: string; readonly triedJobs: 0 | 1 }
+  /** A job failed for good while it was open: a casualty of the outage. Moves nothing. */
+  | { readonly to: 'cost'; readonly job: JobId; readonly attempt: number }
+);
 
 export interface Turn {
   readonly ends: readonly End[];
   readonly freeSlots: number;
   /** Tasks that may run now. A paused task is passed over by the store itself. */
   readonly eligible: readonly EligibleTask[];
+  /** In the order in which they came about. Left out: no breaker moved. */
+  readonly breakers?: readonly BreakerMove[];
   readonly nowMs: number;
 }
 
@@ -191,8 +219,8 @@ export interface TurnResult {
 
 export interface ClaimStore {
   /**
-   * One loop turn of the dispatcher in one transaction: records the ends, promotes what became due, expires what
-   * came too late, takes at most `freeSlots` jobs by rank. Each claim's attempt is committed when this returns,
+   * One loop turn of the dispatcher in one transaction: records the ends and the moves of breakers, promotes what became
+   * due, expires what came too late, takes at most `freeSlots` jobs by rank. Each claim's attempt is committed when this returns,
    * so nothing is spawned that the store does not know. A worker that was fenced by another owner gets no claims, and
    * all its ends are lost. Needs ownership.
    */
@@ -218,6 +246,8 @@ export interface TaskSettings {
   readonly groupLimit: number | null;
   /** Used when a redrive gives a new budget. */
   readonly maxAttempts: number;
+  /** The dependency whose breaker holds this task's jobs back. Left out: one of the task's own name. */
+  readonly breaker?: string;
 }
 
 export interface Ownership {
@@ -244,6 +274,8 @@ export interface UpkeepStore {
   /** Says that the owner stopped in order. Does nothing when the epoch is no longer ours. */
   releaseOwnership(epoch: number, nowMs: number): Promise<void>;
   configureTasks(workspaces: readonly string[], tasks: readonly TaskSettings[]): Promise<void>;
+  /** Every breaker that is open, or has failures to its name: what a worker takes up at its start. */
+  breakers(): Promise<readonly StoredBreaker[]>;
   /** Running jobs of older epochs. Proved gone by the caller before it ends them through `rescue`. */
   orphans(): Promise<readonly Orphan[]>;
   /** Ends attempts of older epochs, whose worker is proved gone. Same rules as an end in `turn`. */

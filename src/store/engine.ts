@@ -8,6 +8,15 @@ import type { ReadStore } from './read-contract.js';
  */
 export type StoreUse = 'worker' | 'command' | 'read';
 
+/** That an older database was brought up to this program. */
+export interface Upgrade {
+  /** Versions of the schema. */
+  readonly from: number;
+  readonly to: number;
+  /** Where the database is kept as it was before. */
+  readonly backup: string;
+}
+
 export interface Capabilities {
   /** Claims follow the rank across all tasks. */
   readonly globalOrder: boolean;

@@ -1,14 +1,24 @@
 import type { Clock } from '../platform/clock.js';
-import type { Store, StoreUse } from './engine.js';
+import type { Store, StoreUse, Upgrade } from './engine.js';
 
 /**
  * Opens the store of a state folder. `worker` and `command` create and migrate it; `read` throws STORE_MISSING when
- * there is none. Throws STORE_TOO_NEW, STORE_TOO_OLD (`read` alone, which cannot migrate), STORE_UNSAFE or
- * STORE_DAMAGED rather than work on what it cannot trust.
+ * there is none. `onUpgrade` hears of a migration, once it is done. Throws STORE_TOO_NEW, STORE_TOO_OLD (`read` alone,
+ * which cannot migrate), BACKUP_FAILED, STORE_UNSAFE or STORE_DAMAGED rather than work on what it cannot trust.
  */
-export async function openStore(stateFolder: string, use: StoreUse, clock: Clock): Promise<Store> {
+export async function openStore(
+  stateFolder: string,
+  use: StoreUse,
+  clock: Clock,
+  onUpgrade?: (upgrade: Upgrade) => void,
+): Promise<Store> {
   const { openSqliteStore } = await import('./sqlite/open.js');
-  return openSqliteStore(stateFolder, use, clock);
+  return openSqliteStore(stateFolder, use, clock, undefined, onUpgrade);
+}
+
+/** What a user is told of an upgrade. */
+export function upgradeText({ from, to, backup }: Upgrade): string {
+  return `The database was brought from schema ${from} to ${to}, as this version needs it. As it was before, it is kept in ${backup}`;
 }
 
 export interface StateLock {

@@ -28,9 +28,41 @@ export interface QueueCounts {
   readonly tasks: readonly TaskCounts[];
   readonly sources: readonly SourceCounts[];
   readonly pausedAll: boolean;
+  /** Those that go on. */
+  readonly outages: readonly Outage[];
   /** Oldest job that is due and not running: when it became due, or null. */
   readonly oldestDueAtMs: number | null;
   readonly nextScheduledAtMs: number | null;
+}
+
+/**
+ * That a breaker was not closed for a while. It is ongoing while the breaker is open, and that is all there is of an
+ * ongoing one: no second record could say otherwise.
+ */
+export interface Outage {
+  readonly id: string;
+  readonly dependency: string;
+  /** When the first attempt of those in a row that opened the breaker found it away. */
+  readonly sinceMs: number;
+  /** null: it goes on. */
+  readonly untilMs: number | null;
+  /** What that last one of them said. */
+  readonly cause: string;
+  /** Jobs that wait for it; once it is over, those that waited at its end, the trial included. */
+  readonly held: number;
+  /** How it is known that it is over; null while it goes on. */
+  readonly evidence: string | null;
+  /** Jobs that failed for good of it, and still stand so. */
+  readonly casualties: number;
+  /** Of one that goes on. */
+  readonly trial: {
+    /** When its cool-down ends. From then on it is half-open: the next job, or the probe, decides. */
+    readonly retryAtMs: number;
+    /** What the last trial said; null before the first. */
+    readonly lastFailure: string | null;
+    /** Tasks that it holds back. */
+    readonly tasks: readonly string[];
+  } | null;
 }
 
 export interface JobFilter {
@@ -124,4 +156,11 @@ export interface ReadStore {
     scope: Scope,
     rejects: readonly Pick<RejectedRecord, 'path' | 'digest'>[],
   ): Promise<readonly boolean[]>;
+  /** Those that go on first, then the others, newest first. */
+  outages(limit: number): Promise<readonly Outage[]>;
+  /**
+   * Jobs that failed for good while the breaker of their task was open, of this outage, and still stand as they did then,
+   * oldest first. null when there is no such outage.
+   */
+  casualties(outage: string, limit: number): Promise<readonly JobSummary[] | null>;
 }

@@ -9,7 +9,7 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
-import { explainWaiting } from '../policy/waiting.js';
+import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { UpkeepStore } from '../store/contract.js';
 import type { QueueCounts, ReadStore } from '../store/read-contract.js';
 
@@ -29,7 +29,6 @@ export interface ReportedParts {
       readonly slots: readonly BeatSlot[];
       readonly freeSlots: number;
       readonly oldestRunningMs: number;
-      readonly unavailable: ReadonlySet<string>;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -80,14 +79,14 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs, unavailable } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
         slots: config.slots,
         freeSlots,
         tasks: config.tasks,
-        unavailable,
+        held: heldTasks(counts.outages),
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({

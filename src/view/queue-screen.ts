@@ -1,5 +1,6 @@
 import type { JobSummary } from '../store/read-contract.js';
 import { clipLine, fitParts, type ScreenPart, wrapLine } from './fit-lines.js';
+import { outageLines } from './outage-text.js';
 import {
   failureLines,
   type Layout,
@@ -41,6 +42,7 @@ export function queueScreen(
   const slots = snapshot.slots.length > 0 ? slotLines(snapshot, layout) : ['none'];
   const [tableHead, ...tasks] = snapshot.tasks.length > 0 ? taskTable(snapshot, layout) : [];
   const ready = snapshot.tasks.reduce((sum, { places }) => sum + places.ready, 0);
+  const away = outageLines(snapshot.outages, snapshot.takenAtMs, layout).map(wrap);
   const waiting = waitingLines(snapshot, layout).map(wrap);
   const failures = failureLines(failed, snapshot.takenAtMs, layout).map(wrap);
   const bold = (title: string) => paint(title, 'bold');
@@ -59,6 +61,7 @@ export function queueScreen(
       list: rowsOf(nextLines(next, snapshot.takenAtMs, layout)),
       total: Math.max(next.length, ready),
     },
+    { title: bold('What is away'), head: [], list: away, total: away.length },
     { title: bold('What waits'), head: [], list: waiting, total: waiting.length },
     {
       title: bold(`Dead letters (${snapshot.queue.failed})`),

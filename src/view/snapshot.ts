@@ -1,8 +1,8 @@
 import type { Beat, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
-import { explainWaiting } from '../policy/waiting.js';
-import type { JobSummary, QueueCounts, ReadStore, TaskCounts } from '../store/read-contract.js';
+import { explainWaiting, heldTasks } from '../policy/waiting.js';
+import type { JobSummary, Outage, QueueCounts, ReadStore, TaskCounts } from '../store/read-contract.js';
 import { lookAtProcesses, type ProcessesLook } from './worker-look.js';
 
 /**
@@ -14,7 +14,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
-  readonly outages: readonly never[];
+  /** Those that go on. None are known where there is no database to read. */
+  readonly outages: readonly Outage[];
   readonly tasks: readonly TaskCounts[];
   readonly pausedAll: boolean;
   /** Due jobs that the next claim can take. */
@@ -80,7 +81,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     slots: slotCount,
     freeSlots: slots.filter((slot) => slot.state === 'idle').length,
     tasks: processes.settingsKnown ? settings.tasks : counts.tasks.map(unlimited),
-    unavailable: new Set(beat?.waiting.filter((line) => line.reason === 'breaker').map((line) => line.task)),
+    held: heldTasks(counts.outages),
   });
   return {
     verdict,
@@ -90,7 +91,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     slots,
     sources: mergeSources(beat, counts, works),
     waiting,
-    outages: [],
+    outages: counts.outages,
     tasks: counts.tasks,
     pausedAll: counts.pausedAll,
     runnable,

@@ -1,5 +1,6 @@
 import type { JobSummary } from '../store/read-contract.js';
 import { escapeText } from './escape.js';
+import { outageLines } from './outage-text.js';
 import {
   failureLines,
   type Layout,
@@ -39,6 +40,7 @@ export function statusScreen(snapshot: SystemSnapshot, extras: StatusExtras, lay
   section(lines, '', taskTableIfAny(snapshot, layout));
   section(lines, '', busy > 0 ? slotLines(snapshot, layout) : []);
   section(lines, '', snapshot.sources.length > 0 ? sourceTable(snapshot, layout) : []);
+  section(lines, paint('What is away', 'bold'), outageLines(snapshot.outages, snapshot.takenAtMs, layout));
   section(lines, paint('What waits', 'bold'), waitingLines(snapshot, layout));
   section(lines, paint('What failed last', 'bold'), failureLines(extras.failed, snapshot.takenAtMs, layout));
   return lines;

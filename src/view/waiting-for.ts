@@ -1,4 +1,5 @@
 import type { WaitingReason } from '../heartbeat/beat.js';
+import { heldTasks } from '../policy/waiting.js';
 import type { JobSummary } from '../store/read-contract.js';
 import type { SystemSnapshot } from './snapshot.js';
 
@@ -11,11 +12,12 @@ export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'w
 
 export function waitingFor(
   job: Pick<JobSummary, 'place' | 'parkedBy' | 'task' | 'attempts'>,
-  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting'>,
+  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages'>,
 ): WaitingFor | null {
   switch (job.place) {
     case 'scheduled':
-      return job.attempts > 0 ? 'backoff' : 'time';
+      if (job.attempts === 0) return 'time';
+      return heldTasks(snapshot.outages).has(job.task) ? 'breaker' : 'backoff';
     case 'parked':
       return job.parkedBy ?? 'group';
     case 'ready':

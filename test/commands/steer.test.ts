@@ -154,16 +154,20 @@ describe('retry', () => {
     ]);
   });
 
-  test.each([[['retry']], [['retry', '1', '--state', 'failed']], [['retry', '1', '--task', 'build']]])(
-    'refuses %j with exit code 64',
-    async (args) => {
-      const { code, stderr } = await bench().run(...args);
-      expect(code).toBe(64);
-      expect(stderr).toBe(
-        'Name either jobs, or --state failed with or without --task.\nSee: dogged retry --help\n',
-      );
-    },
-  );
+  test.each([
+    [['retry']],
+    [['retry', '1', '--state', 'failed']],
+    [['retry', '1', '--task', 'build']],
+    [['retry', '1', '--outage', '1']],
+    [['retry', '--outage', '1', '--state', 'failed']],
+    [['retry', '--outage', '1', '--task', 'build']],
+  ])('refuses %j with exit code 64', async (args) => {
+    const { code, stderr } = await bench().run(...args);
+    expect(code).toBe(64);
+    expect(stderr).toBe(
+      'Name either jobs, or --state failed with or without --task, or --outage ID.\nSee: dogged retry --help\n',
+    );
+  });
 
   test('does not make a database where there is none', async () => {
     const place = bench();

@@ -110,12 +110,24 @@ describe('a valid config', () => {
           concurrency: 2,
           group: { by: 'base_project_name', limit: 1 },
           retry: { attempts: 3, backoff: { minMs: 1_000, maxMs: 30_000 } },
+          breaker: {
+            dependency: 'model',
+            after: 2,
+            cooldownMs: 60_000,
+            probe: {
+              argv: ['curl', '-sf', 'http://127.0.0.1:11434/'],
+              task: 'implement',
+              env: { ALSA_CARD: '1' },
+            },
+          },
           env: { ALSA_CARD: '1' },
           outputBytes: 8_192,
         },
         {
           name: 'implement-slow',
           runner: { kind: 'module', path: join(fixtures, 'handlers/slow.mjs'), workers: 2 },
+          // Said once, it holds for all that share the dependency.
+          breaker: { dependency: 'model', after: 2, cooldownMs: 60_000, probe: { task: 'implement' } },
         },
         { name: 'tidy', runner: { kind: 'command', argv: ['sort | uniq'], shell: true } },
         { name: 'listen', runner: { kind: 'service', argv: ['python3', 'listen.py'], workers: 1 } },
@@ -150,6 +162,7 @@ describe('a valid config', () => {
           concurrency: 4,
           group: null,
           retry: { attempts: 5, backoff: { minMs: 2_000, maxMs: 300_000 } },
+          breaker: { dependency: 'go', after: 5, cooldownMs: 30_000, probe: null },
           env: {},
           outputBytes: 65_536,
         },
@@ -241,7 +254,7 @@ describe('a config with mistakes', () => {
         "17:3 sources.none.task is missing: it must be a name",
         "17:3 sources.none must have \`directory\` or \`log\`",
         "19:16 tasks.implement.run must be a list: the program and its arguments — for example [node, x.mjs], or add \`shell: true\`",
-        "19:35 tasks.implement.breaker is not supported by this version — remove it",
+        "19:46 tasks.implement.breaker.after must be a whole number from 1 to 1000, not 0",
         "19:65 tasks.implement.env.A must be text: put it in quotes, not 1",
         "19:71 tasks.implement.env.DOGGED_KEY is reserved: DOGGED_… variables are set by dogged",
         "19:90 tasks.implement.group.limit is missing: it must be a whole number from 1 to 100000",
@@ -323,6 +336,46 @@ describe('a config with mistakes', () => {
     ],
   ])('%s with a key twice hides no other problem', async (_, name, text, expected) => {
     expect(await problemsOf(text, {}, name)).toEqual(expected);
+  });
+
+  it.each([
+    [
+      'two tasks that share a dependency and say different things about its breaker',
+      'tasks:\n  a: { run: [x], dependency: d, breaker: { after: 2 } }\n  b: { run: [x], dependency: d, breaker: { after: 3 } }\n',
+      [
+        '3:33 tasks.b.breaker differs from that of "a", which shares the dependency "d" and so its breaker — say it in one of them only: it holds for all',
+      ],
+    ],
+    [
+      'the same said in other words is no problem',
+      'tasks:\n  a: { run: [x], dependency: d, breaker: { cooldown: 60s } }\n  b: { run: [x], dependency: d, breaker: { after: 5, cooldown: 1m } }\n',
+      [],
+    ],
+    [
+      'a dependency with the name of a task that does not say so',
+      'tasks:\n  a: { run: [x], dependency: b }\n  b: { run: [x] }\n',
+      [
+        '2:18 tasks.a.dependency must not be "b": the task of that name has a breaker of its own — take another name, or give that task `dependency: b` too',
+      ],
+    ],
+    [
+      'a dependency with the name of a task that shares it',
+      'tasks:\n  a: { run: [x], dependency: b }\n  b: { run: [x], dependency: b }\n',
+      [],
+    ],
+    [
+      'values that cannot be',
+      'tasks:\n  a: { run: [x], dependency: "no name", breaker: { after: 0, cooldown: 5, probe: [], cooldwn: 1s } }\n',
+      [
+        '2:18 tasks.a.dependency must be 1 to 64 letters, digits, "_", "-" or ".", beginning with a letter or a digit, not "no name"',
+        '2:52 tasks.a.breaker.after must be a whole number from 1 to 1000, not 0',
+        '2:62 tasks.a.breaker.cooldown must be a duration from 100ms to 1d, such as 500ms, 2s, 10m, 2h or 30d, not 5 — write a unit: 5s',
+        '2:75 tasks.a.breaker.probe must not be empty',
+        '2:86 tasks.a.breaker.cooldwn is not a known setting — did you mean "cooldown"?',
+      ],
+    ],
+  ])('%s', async (_, text, expected) => {
+    expect(await problemsOf(text)).toEqual(expected);
   });
 
   it('YAML whose aliases grow without end is refused in no time', async () => {

@@ -4,6 +4,7 @@ import { openStore } from '../../src/store/open.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { conformsInAccounts } from './accounts.js';
 import { conformsInAdmission } from './admission.js';
+import { conformsInBreakers } from './breakers.js';
 import { conformsInClaims } from './claims.js';
 import type { Engine } from './engine.js';
 import { conformsInUpkeep } from './upkeep.js';
@@ -27,5 +28,6 @@ describe('the SQLite engine conforms', () => {
   describe('in admission', () => conformsInAdmission(sqlite));
   describe('in accounts', () => conformsInAccounts(sqlite));
   describe('in claims and ends', () => conformsInClaims(sqlite));
+  describe('in breakers and outages', () => conformsInBreakers(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

@@ -122,35 +122,6 @@ describe('retries', () => {
   });
 });
 
-describe('a program that is away', () => {
-  test('holds its task back after five jobs, and no job loses an attempt', async () => {
-    const retry = { attempts: 1, backoff: { minMs: 60_000, maxMs: 120_000 } };
-    const tasks = [commandTask('lost', ['/nonexistent'], { retry }), commandTask('fine', ['true'])];
-    const rig = await createRig({ tasks, slots: 1 });
-    rig.dispatcher.start();
-    const lost: string[] = [];
-    for (let n = 0; n < 20; n += 1) lost.push(await rig.add('lost'));
-    await until(() => rig.dispatcher.status().unavailable.has('lost'));
-    const fine = await rig.add('fine');
-    await rig.until(fine, 'completed');
-    const jobs = await Promise.all(lost.map((id) => rig.job(id)));
-    expect(jobs.filter(({ attempts }) => attempts > 0)).toHaveLength(5);
-    expect(jobs.every(({ charged }) => charged === 0)).toBe(true);
-  });
-
-  test('is tried again after the wait, and all goes on once it is back', async () => {
-    const retry = { attempts: 1, backoff: { minMs: 20, maxMs: 200 } };
-    const rig = await createRig({ tasks: [commandTask('late', ['./late'], { retry })], slots: 2 });
-    rig.dispatcher.start();
-    const ids: string[] = [];
-    for (let n = 0; n < 12; n += 1) ids.push(await rig.add('late'));
-    await until(() => rig.dispatcher.status().unavailable.has('late'));
-    rig.write('late', '#!/bin/sh\nexit 0\n');
-    for (const id of ids) expect(await rig.until(id, 'completed')).toMatchObject({ charged: 0 });
-    expect(rig.dispatcher.status().unavailable.size).toBe(0);
-  });
-});
-
 describe('what others do to the queue', () => {
   async function otherProcess(rig: Rig): Promise<Store> {
     return openStore(rig.stateFolder, 'command', systemClock);

@@ -63,6 +63,7 @@ export function commandTask(
     concurrency: 64,
     group: null,
     retry: { attempts: 3, backoff: { minMs: 5, maxMs: 20 } },
+    breaker: { dependency: name, after: 5, cooldownMs: 30_000, probe: null },
     env: {},
     outputBytes: 65_536,
     ...more,
@@ -97,6 +98,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
       task: task.name,
       groupLimit: task.group?.limit ?? null,
       maxAttempts: task.retry.attempts,
+      breaker: task.breaker.dependency,
     })),
   );
   const dispatcher = createDispatcher({
@@ -107,6 +109,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     epoch: ownership.epoch,
     storeId: ownership.storeId,
     nonce,
+    breakers: await store.breakers(),
     ...(options.tasks.some(({ runner }) => runner.kind === 'module')
       ? { moduleHost: builtModuleHost() }
       : {}),

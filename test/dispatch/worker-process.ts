@@ -22,7 +22,7 @@ const { epoch, storeId } = await store.takeOwnership({ ...identifyProcess(proces
 const { tasks, slots } = JSON.parse(config);
 const dispatcher = createDispatcher({
   config: { folder, stateFolder: join(folder, 'state'), slots, tasks },
-  store, clock, epoch, storeId, nonce, log: createLog('debug'),
+  store, clock, epoch, storeId, nonce, breakers: await store.breakers(), log: createLog('debug'),
 });
 await dispatcher.rescue();
 dispatcher.start();

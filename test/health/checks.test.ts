@@ -139,7 +139,7 @@ const FACTS: QueueFacts = {
   oldestDueMs: null,
   waiting: [],
   pausedAll: false,
-  lastReasons: new Map(),
+  outages: [],
   sources: [],
 };
 
@@ -168,16 +168,22 @@ test('jobs that have been due for long are a warning with the reason why they wa
   ]);
 });
 
-test('a task whose program is missing is named with what its last try died of, however short it has waited', async () => {
-  const waiting = [{ task: 'implement', reason: 'breaker' as const, jobs: 2 }];
-  const lastReasons = new Map([['implement', 'spawn nosuch ENOENT']]);
-  expect(await checkQueue({ waiting, lastReasons })).toMatchObject([
+test('what is away is named with what it began with, however short it has been', async () => {
+  const away = {
+    dependency: 'model',
+    ageMs: 3_000,
+    held: 2,
+    cause: 'spawn nosuch ENOENT',
+    nextTry: 'next try in 27s',
+  };
+  expect(await checkQueue({ outages: [away, { ...away, dependency: 'disk', held: 0 }] })).toMatchObject([
     {
-      name: 'task:implement',
+      name: 'breaker:model',
       status: 'warning',
-      text: 'its program or dependency is away, 2 jobs wait; the last try: spawn nosuch ENOENT',
-      remedy: 'dogged check',
+      text: 'away for 3s, 2 jobs wait, next try in 27s; it began with: spawn nosuch ENOENT',
+      remedy: 'dogged outages',
     },
+    { name: 'breaker:disk', text: expect.stringContaining('no job waits') },
   ]);
 });
 
@@ -210,7 +216,7 @@ test('where the database cannot be read, what the last beat said is no pass', as
   const problems = ['database: it was locked by another process.'];
   expect(await checkQueue({ countedFrom: 'heartbeat', problems })).toMatchObject([
     { name: 'queue', status: 'unknown' },
-    { name: 'tasks', status: 'unknown' },
+    { name: 'breakers', status: 'unknown' },
     { name: 'sources', status: 'unknown' },
     { name: 'dead-letters', status: 'unknown' },
     { name: 'database', status: 'critical', text: 'database: it was locked by another process' },

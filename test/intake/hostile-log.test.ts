@@ -355,6 +355,21 @@ describe('a log, when it is hostile:', () => {
     expect(changed.map((job) => JSON.parse(job.payload.bytes.toString()).note)).toEqual(['after!']);
   });
 
+  it('a change in the middle is found although the worker is restarted before it could have looked there', async () => {
+    const { rig, path } = await logRig();
+    const text = (changed: string, count: number) =>
+      Array.from({ length: count }, (_, id) =>
+        line(id === 2_500 ? changed : `r${id}`, { note: 'x'.repeat(90) }),
+      ).join('');
+    writeFileSync(path, text('before', 5_000));
+    await rig.polls(2);
+    writeFileSync(path, text('after!', 5_001));
+    await rig.poll();
+    rig.restart();
+    await rig.polls(4);
+    expect((await rig.keys()).slice(-2)).toEqual(['r5000', 'after!']);
+  });
+
   it('changed records are counted as such where they do not run again', async () => {
     const { rig, path } = await logRig();
     writeFileSync(path, line(1, { v: 1 }));

@@ -78,6 +78,29 @@ describe('the known files of a folder', () => {
     }
   });
 
+  it('that are doubted are as they were, but their stamps prove nothing until they are remembered anew', () => {
+    const known = new KnownFiles();
+    const stats = lstatSync(import.meta.filename, { bigint: true });
+    const memory = { stamp: stampOf(stats), digest: Buffer.alloc(12, 1).toString('base64'), whole: true };
+    const [first, second] = [known.add('/a'), known.add('/b')];
+    for (const slot of [first, second]) known.remember(slot, memory);
+    known.doubt(first);
+    expect([first, second].map((slot) => known.isAt(slot, stats))).toEqual([false, true]);
+    known.doubtAll();
+    expect([first, second].map((slot) => known.isAt(slot, stats))).toEqual([false, false]);
+    expect(known.isDoubted(first)).toBe(true);
+    expect(known.recall(first)).toEqual(memory);
+    known.remember(first, memory);
+    expect(known.isAt(first, stats)).toBe(true);
+    expect(known.isDoubted(first)).toBe(false);
+  });
+
+  it('have one slot each, also when a listing names one twice', () => {
+    const known = new KnownFiles();
+    expect(known.add('/a')).toBe(known.add('/a'));
+    expect(known.slotsEnd).toBe(1);
+  });
+
   it('begin with nothing in the place of a file that was forgotten', () => {
     const known = new KnownFiles();
     const digest = Buffer.alloc(12, 1).toString('base64');

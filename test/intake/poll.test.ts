@@ -15,6 +15,30 @@ const lines = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => `{"id":${from + i}}\n`).join('');
 
 describe('a poll', () => {
+  it('never runs beside itself, however often it is asked for', async () => {
+    let running = 0;
+    let most = 0;
+    const rig = await createRig((folder) => logSource(join(folder, 'log.ndjson')), {
+      wrapStore: (store) => ({
+        cursors: (scope) => store.cursors(scope),
+        async admit(batch) {
+          running += 1;
+          most = Math.max(most, running);
+          await new Promise(setImmediate);
+          const report = await store.admit(batch);
+          running -= 1;
+          return report;
+        },
+      }),
+    });
+    writeFileSync(join(rig.folder, 'log.ndjson'), lines(1, 3_000));
+    rig.poller.start();
+    await Promise.all(Array.from({ length: 5 }, () => rig.poll()));
+    await rig.poller.stop();
+    expect(most).toBe(1);
+    expect(await rig.jobs()).toHaveLength(3_000);
+  });
+
   it('whose admission fails goes on from what was committed', async () => {
     let left = -1;
     const rig = await createRig((folder) => logSource(join(folder, 'log.ndjson')), {
@@ -112,6 +136,7 @@ describe('the sources of a config', () => {
         { name: 'bad', problem: expect.stringContaining('schema') },
         { name: 'missing', problem: expect.stringContaining('not there') },
       ]);
+      await until(() => intake.polls > 10);
       await intake.stop();
       const { polls } = intake;
       appendFileSync(join(folder, 'good.ndjson'), lines(5, 5));

@@ -54,6 +54,7 @@ function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
     concurrency: 1,
     group: null,
     retry: { attempts: 3, backoff: { minMs: 1, maxMs: 1 } },
+    breaker: { dependency: name, after: 5, cooldownMs: 30_000, probe: null },
     env: {},
     outputBytes: 1_024,
     ...changes,

@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -106,6 +107,22 @@ describe('a log that is rotated', () => {
     expect(await rig.keys()).toEqual(['1', '2', '3']);
   });
 
+  it('by copy and truncate is read to the end of the copy though the log stays empty, and counts on nothing', async () => {
+    const { rig, path, append } = await rotatingRig({ key: null });
+    append('{"x":1}\n');
+    await rig.poll();
+    append('{"x":2}\n');
+    copyFileSync(path, `${path}.1`);
+    truncateSync(path);
+    await rig.poll();
+    expect(await rig.payloads()).toEqual([{ x: 1 }, { x: 2 }]);
+    // A program that keeps a copy while it writes all its records again.
+    rig.restart();
+    append('{"x":1}\n{"x":2}\n{"x":3}\n');
+    await rig.polls(3);
+    expect(await rig.payloads()).toEqual([{ x: 1 }, { x: 2 }, { x: 3 }]);
+  });
+
   it('to names with dates, and with its suffix kept, is found as well', async () => {
     for (const names of [
       ['log.json-20260101', 'log.json-20260102'],
@@ -162,9 +179,87 @@ describe('a log that is rotated', () => {
     expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1.gz` }]);
   });
 
+  it('after it was replaced while nobody looked is read from the rotated file, and the gap is reported', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    append(line(1) + line(2));
+    await rig.poll();
+    writeFileSync(`${path}.new`, line(2) + line(3));
+    renameSync(`${path}.new`, path);
+    rotate();
+    append(line(4));
+    rotate();
+    append(line(5));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3', '4', '5']);
+    expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.2` }]);
+  });
+
+  it('after it was written over, before that had settled, is read from the rotated file', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    append(line(1) + line(2));
+    await rig.poll();
+    writeFileSync(path, line(2) + line(3));
+    expect(await rig.poll()).toBe(false);
+    rotate();
+    append(line(4));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3', '4']);
+    expect(await rig.store.rejects(null, 10)).toEqual([]);
+  });
+
+  it('that held nothing but its brackets when it was looked at is read to its end', async () => {
+    const { rig, path, rotate } = await rotatingRig();
+    writeFileSync(path, '[]');
+    await rig.poll();
+    writeFileSync(path, '[{"id":1}]');
+    rotate();
+    writeFileSync(path, '[{"id":2}]');
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
+  it('is read anew where a part of it was changed that had been read', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    const lines = (ids: readonly number[]) =>
+      ids.map((id) => `${JSON.stringify({ id, text: 'x'.repeat(900) })}\n`).join('');
+    const ids = Array.from({ length: 20 }, (_, n) => n + 10);
+    append(lines(ids));
+    await rig.polls(2);
+    writeFileSync(path, lines(ids.map((id) => (id === 20 ? 99 : id))));
+    rotate();
+    append(lines([50]));
+    await rig.polls(2);
+    expect((await rig.keys()).slice(-2)).toEqual(['99', '50']);
+  });
+
+  it('is found although the new log has the inode of the one that was read last', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    renameSync(path, join(rig.folder, 'kept'));
+    append(line(2));
+    rotate();
+    writeFileSync(join(rig.folder, 'kept'), line(3));
+    renameSync(join(rig.folder, 'kept'), path);
+    await rig.polls(3);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+  });
+
+  it('before anything of it could be taken is read from the rotated file', async () => {
+    const { rig, path, rotate } = await rotatingRig();
+    writeFileSync(path, '[{"id":1');
+    await rig.poll();
+    writeFileSync(path, '[{"id":1},{"id":2}]');
+    rotate();
+    writeFileSync(path, '[{"id":3}]');
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+  });
+
   it('has old generations that were there before it was first seen left alone', async () => {
     const { rig, path, append } = await rotatingRig();
     writeFileSync(`${path}.1`, line(100));
+    utimesSync(`${path}.1`, 1_000, 1_000);
     append(line(1));
     await rig.poll();
     renameSync(path, join(rig.folder, 'away'));

@@ -2,6 +2,7 @@ import { lstatSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  ClockWatch,
   decodeStamp,
   encodeStamp,
   type Stamp,
@@ -49,6 +50,16 @@ describe('a stamp', () => {
     expect(sameStamp(stamp, { ...stamp, mtimeNs: stamp.mtimeNs + 1n })).toBe(false);
     expect(decodeStamp('1:2:3')).toBeNull();
     expect(decodeStamp('')).toBeNull();
+  });
+});
+
+describe('a wall clock', () => {
+  it('that is set back is noticed once; one that is slewed, set forward or stands still is none', () => {
+    const watch = new ClockWatch();
+    const seen = [0, 5, -10, 3_600_000, 3_600_000, 0, 0, 10].map((aheadMs, n) =>
+      watch.wasSetBack({ wallMs: 1_000 * n + aheadMs, monotonicMs: 1_000 * n }),
+    );
+    expect(seen).toEqual([false, false, false, false, false, true, false, false]);
   });
 });
 

@@ -72,7 +72,7 @@ test('a paused task waits for resume, whatever else would hold it', () => {
 });
 
 test('a task whose program is away waits for its breaker', () => {
-  expect(explain([line('wide', 2)], { unavailable: new Set(['wide']) })).toEqual({
+  expect(explain([line('wide', 2)], { held: new Set(['wide']) })).toEqual({
     waiting: [{ task: 'wide', reason: 'breaker', jobs: 2 }],
     runnable: 0,
   });
@@ -80,7 +80,7 @@ test('a task whose program is away waits for its breaker', () => {
 
 test('between two tries of a task that is away, its retries still wait for the breaker', () => {
   const retries = line('wide', 0, { scheduled: 3 });
-  expect(explain([retries], { unavailable: new Set(['wide']) }).waiting).toEqual([
+  expect(explain([retries], { held: new Set(['wide']) }).waiting).toEqual([
     { task: 'wide', reason: 'breaker', jobs: 3 },
   ]);
   expect(explain([retries]).waiting).toEqual([]);

@@ -48,7 +48,7 @@ describe('a source on a network mount', () => {
   it('whose server does not answer holds up nothing else, says so, and goes on when it answers', async () => {
     const folder = tempFolder();
     const dead = join(folder, 'the-server-is-away');
-    const { here, append, completed } = place({ DOGGED_FAILPOINT: `intake.network-look:while:${dead}` });
+    const { here, append, completed } = place({ DOGGED_FAILPOINT: `mount.look:while:${dead}` });
     writeFileSync(dead, '');
     append('far.ndjson', { id: 1, x: 1 });
     append('near.ndjson', { id: 1 });
@@ -71,7 +71,7 @@ describe('a source on a network mount', () => {
   it('whose server does not answer does not keep the worker from stopping', async () => {
     const folder = tempFolder();
     const dead = join(folder, 'the-server-is-away');
-    const { here, append, completed } = place({ DOGGED_FAILPOINT: `intake.network-look:while:${dead}` });
+    const { here, append, completed } = place({ DOGGED_FAILPOINT: `mount.look:while:${dead}` });
     writeFileSync(dead, '');
     append('near.ndjson', { id: 1 });
     here.run('start');

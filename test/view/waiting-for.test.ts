@@ -5,6 +5,24 @@ import { waitingFor, waitingText } from '../../src/view/waiting-for.js';
 const running = {
   verdict: 'running' as const,
   waiting: [{ task: 'build', reason: 'slots' as const, jobs: 3 }],
+  outages: [],
+};
+const away = {
+  ...running,
+  waiting: [{ task: 'build', reason: 'breaker' as const, jobs: 3 }],
+  outages: [
+    {
+      id: '1',
+      dependency: 'model',
+      sinceMs: 0,
+      untilMs: null,
+      cause: 'exit 69',
+      held: 3,
+      evidence: null,
+      casualties: 0,
+      trial: { retryAtMs: 9, lastFailure: null, tasks: ['build'] },
+    },
+  ],
 };
 const job = { place: 'ready' as Place, parkedBy: null, task: 'build', attempts: 0 };
 
@@ -15,6 +33,10 @@ test.each([
   [{ ...job, place: 'parked', parkedBy: 'predecessor' }, running, 'predecessor'],
   [job, running, 'slots'],
   [{ ...job, task: 'other' }, running, null],
+  [job, away, 'breaker'],
+  [{ ...job, place: 'scheduled', attempts: 2 }, away, 'breaker'],
+  [{ ...job, place: 'scheduled' }, away, 'time'],
+  [{ ...job, place: 'scheduled', attempts: 2, task: 'other' }, away, 'backoff'],
   [job, { ...running, verdict: 'stopped' }, 'worker'],
   [job, { ...running, waiting: [{ task: 'build', reason: 'group', jobs: 1 }] }, null],
 ] as const)('a job %o waits in %o for %s', (waiting, snapshot, reason) => {

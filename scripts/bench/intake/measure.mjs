@@ -48,10 +48,6 @@ export function lagMeter() {
     dueMs = now + EVERY_MS;
   }, EVERY_MS);
   return {
-    reset() {
-      worstMs = 0;
-      dueMs = performance.now() + EVERY_MS;
-    },
     stop() {
       clearInterval(timer);
       return worstMs;

@@ -93,6 +93,7 @@ export class Admission {
     const answers = batch.records.map((record) => this.#admitRecord(scopeId, record, batch, admitted));
     if (admitted.new > 0) this.#countRecords.run(admitted.new, scopeId);
     this.#door.close();
+    failpoint('admit.after-insert');
     this.#rejects.write(scopeId, batch);
     this.#moveCursors(scopeId, batch);
     failpoint('admit.before-commit');

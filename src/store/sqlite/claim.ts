@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3';
 import { PLACES, placeFromCode } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
+import type { Breakers } from './breakers.js';
 import type { Core } from './core.js';
 import type { Ending } from './end.js';
 import { byRank, type InLine, Lines } from './line.js';
@@ -58,6 +59,7 @@ type ClaimRow = readonly [
 export class Dispatch {
   readonly #core: Core;
   readonly #ending: Ending;
+  readonly #breakers: Breakers;
   readonly #epoch: Statement<[], number>;
   readonly #pausedAll: Statement<[], number>;
   readonly #queues: Statement<[], RunnableQueue>;
@@ -72,10 +74,11 @@ export class Dispatch {
   readonly #take: Statement<[number, number, number, number, number]>;
   readonly #cancelling: Statement<[number], number>;
 
-  constructor(core: Core, ending: Ending) {
+  constructor(core: Core, ending: Ending, breakers: Breakers) {
     const { db } = core;
     this.#core = core;
     this.#ending = ending;
+    this.#breakers = breakers;
     this.#lines = new Lines(db);
     this.#epoch = db.prepare<[], number>('SELECT epoch FROM meta').pluck();
     this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
@@ -140,6 +143,7 @@ export class Dispatch {
       return { ends: turn.ends.map(() => 'lost'), claims: [], nextDueAtMs: null, cancelRequests: [] };
     }
     const ends = turn.ends.map((end) => this.#ending.record(end, turn.nowMs));
+    for (const move of turn.breakers ?? []) this.#breakers.move(move, turn.nowMs);
     const expired = this.#expireLate(turn.nowMs);
     this.#promoteDue(turn.nowMs);
     // More are too late than one turn expires: none of those may be claimed, so claims wait for the next turn.
@@ -216,7 +220,7 @@ export class Dispatch {
       for (const job of this.#lines.front(queueId, Math.min(room, freeSlots))) fronts.push({ ...job, task });
     }
     fronts.sort(byRank);
-    return takeWithinRoom(fronts, freeSlots, rooms);
+    return takeWithinRoom(fronts, freeSlots, rooms, eligible);
   }
 
   #cancelRequests(epoch: number): string[] {
@@ -228,6 +232,7 @@ function takeWithinRoom(
   line: readonly Candidate[],
   freeSlots: number,
   rooms: Map<EligibleTask['task'], EligibleTask['room']>,
+  eligible: readonly EligibleTask[],
 ): Candidate[] {
   const taken: Candidate[] = [];
   for (const candidate of line) {
@@ -236,6 +241,10 @@ function takeWithinRoom(
     if (room === 0) continue;
     rooms.set(candidate.task, room - 1);
     taken.push(candidate);
+    const trial = eligible.find(({ task }) => task === candidate.task)?.trialOf;
+    if (trial === undefined) continue;
+    // That was it, for all tasks that share this breaker.
+    for (const { task, trialOf } of eligible) if (trialOf === trial) rooms.set(task, 0);
   }
   return taken;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import type { Store, StoreUse } from '../engine.js';
+import type { Store, StoreUse, Upgrade } from '../engine.js';
 import { type Connection, connect } from './connection.js';
 import { MIGRATIONS, migrate, refuseNewerSchema, schemaVersion } from './migrations/migrate.js';
 import { acquireStateLock } from './state-lock.js';
@@ -12,12 +12,18 @@ export async function openSqliteStore(
   use: StoreUse,
   clock: Clock,
   migrations = MIGRATIONS,
+  onUpgrade?: (upgrade: Upgrade) => void,
 ): Promise<Store> {
   const file = join(stateFolder, 'dogged.db');
   const connection = await connect(file, use, clock);
+  // One time of day for all tries: while the database is locked, they would leave a backup each.
+  const nowMs = clock.wallMs();
   const prepareSchema = () => {
     if (use === 'read') refuseOtherSchema(connection, file, migrations);
-    else upgradeSchema(connection, { stateFolder, use, nowMs: clock.wallMs(), migrations });
+    else {
+      const upgrade = upgradeSchema(connection, { stateFolder, use, nowMs, migrations });
+      if (upgrade !== null) onUpgrade?.(upgrade);
+    }
   };
   try {
     return await connection.retry(() => {
@@ -40,20 +46,23 @@ function refuseOtherSchema({ db }: Connection, file: string, migrations: readonl
   }
 }
 
-interface Upgrade {
+interface SchemaUpgrade {
   readonly stateFolder: string;
   readonly use: StoreUse;
   readonly nowMs: number;
   readonly migrations: readonly string[];
 }
 
-function upgradeSchema({ db }: Connection, { stateFolder, use, nowMs, migrations }: Upgrade): void {
+function upgradeSchema(
+  { db }: Connection,
+  { stateFolder, use, nowMs, migrations }: SchemaUpgrade,
+): Upgrade | null {
   const found = schemaVersion(db);
   const isUpgrade = found > 0 && found < migrations.length;
   // A worker holds the lock already. A command must not change the schema under a worker of an older program.
   const lock = isUpgrade && use === 'command' ? acquireStateLock(stateFolder) : null;
   try {
-    migrate(db, nowMs, migrations);
+    return migrate(db, nowMs, migrations);
   } finally {
     lock?.release();
   }

@@ -29,7 +29,8 @@ export class People {
   readonly #redrive: Statement<[number, number, number, number, number | null, number]>;
   readonly #pauseQueue: Statement<[number, number, number]>;
   readonly #pauseAll: Statement<[number, number]>;
-  readonly #configure: Statement<[string, number | null, number]>;
+  readonly #unguard: Statement<[]>;
+  readonly #configure: Statement<[string, number | null, number, string]>;
   readonly #groupLimit: Statement<[string], number | null>;
 
   constructor(core: Core) {
@@ -59,9 +60,11 @@ export class People {
       WHERE id = ?`);
     this.#pauseQueue = db.prepare('UPDATE queues SET paused = ? WHERE id = ? AND paused <> ?');
     this.#pauseAll = db.prepare('UPDATE meta SET paused = ? WHERE paused <> ?');
+    this.#unguard = db.prepare('UPDATE tasks SET breaker = NULL');
     this.#configure = db.prepare(`
-      INSERT INTO tasks (task, group_limit, max_attempts) VALUES (?, ?, ?)
-      ON CONFLICT DO UPDATE SET group_limit = excluded.group_limit, max_attempts = excluded.max_attempts`);
+      INSERT INTO tasks (task, group_limit, max_attempts, breaker) VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET
+        group_limit = excluded.group_limit, max_attempts = excluded.max_attempts, breaker = excluded.breaker`);
     this.#groupLimit = db
       .prepare<[string], number | null>('SELECT group_limit FROM tasks WHERE task = ?')
       .pluck();
@@ -124,9 +127,11 @@ export class People {
   configureTasks(workspaces: readonly string[], tasks: readonly TaskSettings[]): void {
     const { names } = this.#core;
     let limitsChanged = false;
-    for (const { task, groupLimit, maxAttempts } of tasks) {
+    // Tasks that the config no longer has are nobody's: no breaker holds them back.
+    this.#unguard.run();
+    for (const { task, groupLimit, maxAttempts, breaker = task } of tasks) {
       limitsChanged ||= (this.#groupLimit.get(task) ?? null) !== groupLimit;
-      this.#configure.run(task, groupLimit, maxAttempts);
+      this.#configure.run(task, groupLimit, maxAttempts, breaker);
     }
     names.forget();
     for (const workspace of workspaces) for (const { task } of tasks) names.queue(workspace, task);

@@ -11,13 +11,15 @@ interface EndedJob {
   readonly key: string;
 }
 
-/** Forgets old jobs, after the ledger has learned for ever how they ended. */
+/** Forgets old jobs, after the ledger has learned for ever how they ended; and outages that are as long over. */
 export class Pruning {
   readonly #core: Core;
   readonly #queues: Statement<[], number>;
   readonly #old: Statement<[number, number, number, number], EndedJob>;
   readonly #settle: Statement<[number, number, Buffer, number]>;
   readonly #removals: readonly Statement<[number]>[];
+  readonly #oldOutages: Statement<[number, number], number>;
+  readonly #outageRemovals: readonly Statement<[number]>[];
 
   constructor(core: Core) {
     const { db } = core;
@@ -40,6 +42,13 @@ export class Pruning {
       'DELETE FROM payloads WHERE job_id = ?',
       'DELETE FROM jobs WHERE id = ?',
     ].map((sql) => db.prepare<[number]>(sql));
+    this.#oldOutages = db
+      .prepare<[number, number], number>('SELECT id FROM outages WHERE until < ? ORDER BY until LIMIT ?')
+      .pluck();
+    this.#outageRemovals = [
+      'DELETE FROM casualties WHERE outage_id = ?',
+      'DELETE FROM outages WHERE id = ?',
+    ].map((sql) => db.prepare<[number]>(sql));
   }
 
   prune(endedBeforeMs: number, limit: number): number {
@@ -53,6 +62,9 @@ export class Pruning {
           removed += 1;
         }
       }
+    }
+    for (const id of this.#oldOutages.all(endedBeforeMs, limit)) {
+      for (const remove of this.#outageRemovals) remove.run(id);
     }
     return removed;
   }

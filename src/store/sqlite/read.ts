@@ -12,6 +12,7 @@ import type {
 } from '../read-contract.js';
 import { rowIdOf } from './core.js';
 import { JOB_COLUMNS, type JobRow, jobTables, summaryOf } from './job-row.js';
+import { Outages } from './outages.js';
 
 const OUTCOME_KINDS = new Map(
   (Object.keys(OUTCOME_CODES) as OutcomeKind[]).map((kind) => [OUTCOME_CODES[kind], kind]),
@@ -38,6 +39,7 @@ interface EventRow {
 
 /** What screens and people ask, lists of jobs aside. */
 export class Reading {
+  readonly outages: Outages;
   readonly #pausedAll: Statement<[], number>;
   readonly #tasks: Statement<[], { id: number; workspace: string; task: string; paused: number }>;
   readonly #tallies: Statement<[], { queueId: number; place: number; jobs: number }>;
@@ -50,6 +52,7 @@ export class Reading {
   readonly #rejects: Statement<{ source: string | null; limit: number }[], StoredReject>;
 
   constructor(db: Database) {
+    this.outages = new Outages(db);
     this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
     this.#tasks = db.prepare('SELECT id, workspace, task, paused FROM queues ORDER BY workspace, task');
     this.#tallies = db.prepare('SELECT queue_id AS queueId, place, jobs FROM tallies');
@@ -112,6 +115,7 @@ export class Reading {
       tasks,
       sources: this.#sources.all(),
       pausedAll: this.#pausedAll.get() === 1,
+      outages: this.outages.ongoing(),
       oldestDueAtMs: this.#oldestDue.get() ?? null,
       nextScheduledAtMs: this.#nextScheduled.get() ?? null,
     };

@@ -14,6 +14,7 @@ import type {
   RedriveAnswer,
   RejectedRecord,
   Scope,
+  StoredBreaker,
   TaskSettings,
   Turn,
   TurnResult,
@@ -24,12 +25,14 @@ import type {
   JobDetails,
   JobFilter,
   JobSummary,
+  Outage,
   QueueCounts,
   RecordAccount,
   StoredReject,
 } from '../read-contract.js';
 import { Accounts } from './account.js';
 import { Admission } from './admit.js';
+import { Breakers } from './breakers.js';
 import { Dispatch } from './claim.js';
 import type { Connection } from './connection.js';
 import { type Core, createCore } from './core.js';
@@ -79,7 +82,7 @@ export class SqliteStore implements Store {
 
   async turn(turn: Turn): Promise<TurnResult> {
     const epoch = this.#ownEpoch();
-    if (turn.ends.length === 0) {
+    if (turn.ends.length === 0 && turn.breakers === undefined) {
       const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch));
       if (idle !== null) return idle;
     }
@@ -98,6 +101,10 @@ export class SqliteStore implements Store {
     const changed = found !== this.#dataVersion;
     this.#dataVersion = found;
     return changed;
+  }
+
+  breakers(): Promise<readonly StoredBreaker[]> {
+    return this.#read(() => this.#verbs.breakers.stored());
   }
 
   // --- upkeep
@@ -193,6 +200,14 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#verbs.accounts.rejects(scope, rejects));
   }
 
+  outages(limit: number): Promise<readonly Outage[]> {
+    return this.#read(() => this.#verbs.reading.outages.list(limit));
+  }
+
+  casualties(outage: string, limit: number): Promise<readonly JobSummary[] | null> {
+    return this.#read(() => this.#verbs.reading.outages.casualties(outage, limit));
+  }
+
   // --- engine
 
   async close(): Promise<void> {
@@ -244,6 +259,7 @@ class Verbs {
   readonly #core: Core;
   #admission: Admission | undefined;
   #ending: Ending | undefined;
+  #breakers: Breakers | undefined;
   #dispatch: Dispatch | undefined;
   #owners: Owners | undefined;
   #people: People | undefined;
@@ -265,8 +281,12 @@ class Verbs {
     return this.#ending;
   }
   get dispatch(): Dispatch {
-    this.#dispatch ??= new Dispatch(this.#core, this.ending);
+    this.#dispatch ??= new Dispatch(this.#core, this.ending, this.breakers);
     return this.#dispatch;
+  }
+  get breakers(): Breakers {
+    this.#breakers ??= new Breakers(this.#core);
+    return this.#breakers;
   }
   get owners(): Owners {
     this.#owners ??= new Owners(this.#core);

@@ -11,6 +11,7 @@ import { tempFolder } from '../../support/temp-folder.js';
 import { open, owned, rawDatabase } from './given.js';
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
+const NOW = MIGRATIONS.length;
 const NEXT = [...MIGRATIONS, 'ALTER TABLE jobs ADD COLUMN colour TEXT'];
 
 describe('the files', () => {
@@ -90,15 +91,15 @@ describe('the schema', () => {
     expect((await newer.list({ limit: 9 })).map(({ key }) => key)).toEqual(['a']);
     await newer.close();
     const db = rawDatabase(folder);
-    expect(db.pragma('user_version', { simple: true })).toBe(2);
+    expect(db.pragma('user_version', { simple: true })).toBe(NOW + 1);
     expect(db.prepare('SELECT colour FROM jobs').pluck().all()).toEqual([null]);
 
     const [backup, ...others] = readdirSync(join(folder, 'backups'));
     expect(others).toEqual([]);
-    expect(backup).toMatch(/^dogged-schema-1-\d{4}-.*\.db$/);
+    expect(backup).toMatch(new RegExp(`^dogged-schema-${NOW}-\\d{4}-.*\\.db$`));
     expect(modeOf(join(folder, 'backups', backup ?? ''))).toBe(0o600);
     const kept = new SqliteDatabase(join(folder, 'backups', backup ?? ''), { readonly: true });
-    expect(kept.pragma('user_version', { simple: true })).toBe(1);
+    expect(kept.pragma('user_version', { simple: true })).toBe(NOW);
     expect(kept.prepare('SELECT key FROM jobs').pluck().all()).toEqual(['a']);
     kept.close();
 
@@ -113,7 +114,7 @@ describe('the schema', () => {
     const broken = [...MIGRATIONS, 'ALTER TABLE jobs ADD COLUMN colour TEXT; SELECT nonsense'];
     await expect(openSqliteStore(folder, 'worker', systemClock, broken)).rejects.toThrow('nonsense');
     const db = rawDatabase(folder);
-    expect(db.pragma('user_version', { simple: true })).toBe(1);
+    expect(db.pragma('user_version', { simple: true })).toBe(NOW);
     expect(
       db.prepare("SELECT count(*) FROM pragma_table_info('jobs') WHERE name = 'colour'").pluck().get(),
     ).toBe(0);
@@ -126,11 +127,11 @@ describe('the schema', () => {
     await expect(openSqliteStore(folder, 'command', systemClock, NEXT)).rejects.toMatchObject({
       code: 'STATE_IN_USE',
     });
-    expect(rawDatabase(folder).pragma('user_version', { simple: true })).toBe(1);
+    expect(rawDatabase(folder).pragma('user_version', { simple: true })).toBe(NOW);
     lock.release();
     const command = await openSqliteStore(folder, 'command', systemClock, NEXT);
     await command.close();
-    expect(rawDatabase(folder).pragma('user_version', { simple: true })).toBe(2);
+    expect(rawDatabase(folder).pragma('user_version', { simple: true })).toBe(NOW + 1);
   });
 
   it('is made once when several handles open a new store together', async () => {

@@ -32,11 +32,12 @@ const DISTRIBUTIONS: readonly (readonly [string, (n: number) => string | null])[
 ];
 
 /** Tables with a few rows, whatever the number of jobs. So has the index of running jobs: as many as there are slots. */
-const SMALL_TABLES = ['meta', 'queues', 'scopes', 'tallies', 'tasks', 'q', 's', 't'];
+const SMALL_TABLES = ['meta', 'queues', 'scopes', 'tallies', 'tasks', 'breakers', 'q', 's', 't', 'k'];
 
 /** Lists, which go back from the newest row until they have enough, and the recount after a changed limit or a kill. */
 const ALLOWED_SCANS: readonly RegExp[] = [
   /FROM rejects r/,
+  /FROM outages\s+ORDER BY id DESC/,
   /^SELECT id FROM jobs WHERE place IN .* ORDER BY id DESC LIMIT \?$/,
   /row_number\(\) OVER/,
   /count\(\*\) AS jobs, sum\(group_name IS NOT NULL\)/,
@@ -119,6 +120,19 @@ async function visitEveryCall(store: Store): Promise<void> {
   await store.get('default', claim.id);
   await store.nextInLine(1);
   await store.rejects(null, 1);
+  await store.breakers();
+  await store.outages(1);
+  await store.casualties('1', 1);
+  const dependency = 'build';
+  await turn(store, {
+    breakers: [
+      { dependency, to: 'counted', failures: 1, sinceMs: T0 },
+      { dependency, to: 'opened', sinceMs: T0, retryAtMs: T0, cause: 'x' },
+      { dependency, to: 'cost', job: claim.id, attempt: 1 },
+      { dependency, to: 'reopened', retryAtMs: T0, failure: 'x' },
+      { dependency, to: 'closed', evidence: 'x', triedJobs: 0 },
+    ],
+  });
   await store.prune(T0 - 1, 1);
 }
 

@@ -1,11 +1,12 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../../job/errors.js';
+import type { Upgrade } from '../../engine.js';
 import { FIRST_SCHEMA } from './0001-first-schema.js';
+import { BREAKERS } from './0002-breakers.js';
+import { backUp } from './backup.js';
 
 /** In order; the n-th brings the schema to version n. What was once released is never edited. */
-export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA];
+export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA, BREAKERS];
 
 export function schemaVersion(db: Database): number {
   return db.pragma('user_version', { simple: true }) as number;
@@ -21,9 +22,9 @@ export function refuseNewerSchema(db: Database, migrations = MIGRATIONS): void {
 
 /**
  * Brings the schema to the newest version, each step in a transaction of its own. A backup of an existing database
- * is made first, in `backups/` beside it; its path is returned, or null when none was needed.
+ * is made first; without one nothing is changed. Returns what was done, or null for a new or an up-to-date database.
  */
-export function migrate(db: Database, nowMs: number, migrations = MIGRATIONS): string | null {
+export function migrate(db: Database, nowMs: number, migrations = MIGRATIONS): Upgrade | null {
   refuseNewerSchema(db, migrations);
   const from = schemaVersion(db);
   if (from === migrations.length) return null;
@@ -37,16 +38,5 @@ export function migrate(db: Database, nowMs: number, migrations = MIGRATIONS): s
       db.pragma(`user_version = ${version}`);
     }).immediate();
   });
-  return backup;
-}
-
-function backUp(db: Database, version: number, nowMs: number): string {
-  const folder = join(dirname(db.name), 'backups');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-');
-  const file = join(folder, `dogged-schema-${version}-${stamp}.db`);
-  // The backup API starts over at each write of another process; this is one consistent read.
-  db.prepare('VACUUM INTO ?').run(file);
-  chmodSync(file, 0o600);
-  return file;
+  return backup === null ? null : { from, to: migrations.length, backup };
 }
