@@ -86,6 +86,10 @@ export class LogReader implements SourceReader {
     }
   }
 
+  recall(cursors: readonly CursorRecord[]): void {
+    if (cursors.some(({ path }) => path === this.#source.path)) this.restore(cursors);
+  }
+
   *poll(at: Moment): Generator<Step, void> {
     if (this.#clockWatch.wasSetBack(at)) this.#sighting = null;
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;

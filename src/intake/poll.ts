@@ -37,7 +37,7 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   const tally = new PollTally();
   const paths = new Set<string>();
   // After a poll that broke off, the reader may have read ahead of what the store took.
-  if (!door.isInStep) reader.restore(await door.cursors());
+  if (!door.isInStep) await restore(reader, door);
   const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
   const batch = new StepBatch();
   const hold = new ChangeHold();
@@ -81,6 +81,14 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
     report(source, cycle, tally, paths, log);
   }
   return tally;
+}
+
+async function restore(reader: PolledReader, door: AdmissionDoor): Promise<void> {
+  reader.restore([]);
+  for await (const cursors of door.cursors()) {
+    reader.recall(cursors);
+    await turnOfLoop();
+  }
 }
 
 /** null: another reader moved a cursor first, and nothing was written. */

@@ -27,6 +27,13 @@ export interface CursorRecord {
   readonly body: string;
 }
 
+/** A folder may have 100,000 cursors: to read them at once would hold the loop, and fill the memory for good. */
+export interface CursorPage {
+  /** '' for the first page: no path is empty. */
+  readonly afterPath: string;
+  readonly limit: number;
+}
+
 interface CursorWrite {
   readonly path: string;
   /** The epoch that was read; 0 for a path without a cursor. */
@@ -135,7 +142,8 @@ export type AdmissionReport =
 export interface IntakeStore {
   /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
   admit(batch: AdmissionBatch): Promise<AdmissionReport>;
-  cursors(scope: Scope): Promise<readonly CursorRecord[]>;
+  /** In the order of their paths; with a page, those after a path, at most so many. */
+  cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]>;
 }
 
 // ------------------------------------------------------------------------------------------------- claims

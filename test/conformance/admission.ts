@@ -370,6 +370,19 @@ export function conformsInAdmission(engine: Engine): void {
   });
 
   describe('a batch', () => {
+    it('leaves cursors that can be read page by page, in the order of their paths', async () => {
+      const store = await owned();
+      const paths = ['b', 'a', 'ü', 'c', 'a/1'];
+      await admit(store, [], { cursors: paths.map((path) => ({ path, expectedEpoch: 0, body: path })) });
+      const read = async (afterPath: string, limit: number) =>
+        (await store.cursors(ideas, { afterPath, limit })).map(({ path }) => path);
+      expect(await read('', 2)).toEqual(['a', 'a/1']);
+      expect(await read('a/1', 2)).toEqual(['b', 'c']);
+      expect(await read('c', 2)).toEqual(['ü']);
+      expect(await read('ü', 2)).toEqual([]);
+      expect(await store.cursors(ideas)).toHaveLength(5);
+    });
+
     it('moves cursors, ledger, rejects and jobs together, or nothing at all', async () => {
       const store = await owned();
       const cursors = [{ path: 'a.log', expectedEpoch: 0, body: 'at 1' }];

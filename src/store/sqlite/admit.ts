@@ -8,6 +8,7 @@ import type {
   AdmissionRecord,
   AdmissionReport,
   AdmissionResult,
+  CursorPage,
   CursorRecord,
   RecordVersion,
   Scope,
@@ -23,13 +24,16 @@ interface KnownRecord extends KnownVersion {
   readonly settled: number | null;
 }
 
+/** SQLite takes a negative limit for none. */
+const ALL_CURSORS: CursorPage = { afterPath: '', limit: -1 };
+
 /** The only door: decides record by record against the ledger, and writes cursors, ledger, rejects and jobs. */
 export class Admission {
   readonly #core: Core;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
   readonly #versions: VersionCounter;
-  readonly #selectCursors: Statement<[number], CursorRecord>;
+  readonly #selectCursors: Statement<[number, string, number], CursorRecord>;
   readonly #cursorEpoch: Statement<[number, string], number>;
   readonly #putCursor: Statement<[number, string, number, string]>;
   readonly #dropCursor: Statement<[number, string]>;
@@ -47,7 +51,7 @@ export class Admission {
     this.#rejects = new RejectBook(db);
     this.#versions = new VersionCounter(core);
     this.#selectCursors = db.prepare(
-      'SELECT path, epoch, body FROM cursors WHERE scope_id = ? ORDER BY path',
+      'SELECT path, epoch, body FROM cursors WHERE scope_id = ? AND path > ? ORDER BY path LIMIT ?',
     );
     this.#cursorEpoch = db
       .prepare<[number, string], number>('SELECT epoch FROM cursors WHERE scope_id = ? AND path = ?')
@@ -76,9 +80,9 @@ export class Admission {
     this.#countRecords = db.prepare('UPDATE scopes SET records = records + ? WHERE id = ?');
   }
 
-  cursors(scope: Scope): readonly CursorRecord[] {
+  cursors(scope: Scope, page: CursorPage = ALL_CURSORS): readonly CursorRecord[] {
     const scopeId = this.#core.names.findScope(scope);
-    return scopeId === undefined ? [] : this.#selectCursors.all(scopeId);
+    return scopeId === undefined ? [] : this.#selectCursors.all(scopeId, page.afterPath, page.limit);
   }
 
   /** Runs inside a transaction. A report that is not committed has written nothing. */

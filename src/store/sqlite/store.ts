@@ -5,6 +5,7 @@ import type {
   AdmissionBatch,
   AdmissionReport,
   CancelAnswer,
+  CursorPage,
   CursorRecord,
   End,
   Orphan,
@@ -73,8 +74,8 @@ export class SqliteStore implements Store {
     return report;
   }
 
-  cursors(scope: Scope): Promise<readonly CursorRecord[]> {
-    return this.#read(() => this.#verbs.admission.cursors(scope));
+  cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]> {
+    return this.#read(() => this.#verbs.admission.cursors(scope, page));
   }
 
   // --- claims

@@ -106,6 +106,7 @@ async function visitEveryCall(store: Store): Promise<void> {
   await admit(store, [{ ...again, content: '3' }]);
   await turn(store, { ends: [end(claim, retryAt(T0), { stdout: 'x' })] });
   await store.cursors(ideas);
+  await store.cursors(ideas, { afterPath: 'p', limit: 1 });
   await store.orphans();
   await store.rescue([], T0);
   await store.pulse(1, T0);
