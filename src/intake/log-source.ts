@@ -4,9 +4,9 @@ import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/contract.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
+import { LogGenerations } from './log-generations.js';
 import { LogProgress } from './log-progress.js';
-import type { LogReading, ReadingParts } from './log-reading.js';
-import { findRotation, type Rotation } from './log-rotation.js';
+import type { ReadingParts } from './log-reading.js';
 import { type LogScan, peekFormat, scanLog } from './log-scan.js';
 import { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
@@ -19,7 +19,7 @@ import {
   resolveFile,
 } from './open-file.js';
 import { describeTrouble, isGone, PathTrouble } from './path-trouble.js';
-import { gapReject, staleReject } from './stale.js';
+import { staleReject } from './stale.js';
 import {
   ClockWatch,
   type Moment,
@@ -49,14 +49,11 @@ export class LogReader implements SourceReader {
   #progress: LogProgress;
   /** The stamp under which the last look ended well; null asks for another look. */
   #sighting: Sighting | null = null;
-  /** Stamp of what was read last: a new inode is a new file, the same one was written in place. */
-  #lastStamp: Stamp | null = null;
+  #generations: LogGenerations;
   /** A document that must be the same at the next look before it is taken. */
   #candidate: LogScan | null = null;
   /** The consumed part has changed although head and tail have not. */
   #isRewritten = false;
-  /** What was read last was moved away, and nothing has taken its place yet: it may still be written to. */
-  #followsMoved = false;
   /** It is gone for good, as far as anybody can tell, and its rejects were closed. */
   #isDeleted = false;
   readonly #clockWatch = new ClockWatch();
@@ -69,16 +66,21 @@ export class LogReader implements SourceReader {
     this.#parts = { path: source.path, files, clock, judge, maxRecordBytes: source.maxRecordBytes };
     this.#wait = new LogWait(source.quarantineAfterMs, false);
     this.#progress = new LogProgress(this.#parts, this.#wait, null);
+    this.#generations = new LogGenerations(files, source.path, this.#progress, null);
   }
 
   restore(cursors: readonly CursorRecord[]): void {
     const stored = LogProgress.parse(cursors.find(({ path }) => path === this.#source.path)?.body);
     this.#wait = new LogWait(this.#source.quarantineAfterMs, stored?.quarantined ?? false);
     this.#progress = new LogProgress(this.#parts, this.#wait, stored);
-    this.#lastStamp = stored?.stamp ?? null;
+    this.#generations = new LogGenerations(
+      this.#files,
+      this.#source.path,
+      this.#progress,
+      stored?.stamp ?? null,
+    );
     this.#candidate = null;
     this.#isRewritten = false;
-    this.#followsMoved = false;
     this.#isDeleted = false;
     this.#sighting = null;
     if (stored?.reached && stored.observedAtMs <= this.#clock.wallMs()) {
@@ -118,7 +120,7 @@ export class LogReader implements SourceReader {
       this.#wait.end();
       checkFolder(this.#files, dirname(this.#source.path));
       yield* this.#closeRejects(at);
-      yield* this.#readRotated(null, at);
+      yield* this.#generations.read(null, at);
       return;
     }
     this.#isDeleted = false;
@@ -137,12 +139,12 @@ export class LogReader implements SourceReader {
   /** Nobody can mend what was deleted. Should it come back after all, it is read anew, and so are its rejects. */
   *#closeRejects(at: Moment): Generator<Step, void> {
     const { path } = this.#source;
-    const last = this.#lastStamp;
+    const last = this.#generations.last;
     if (this.#isDeleted || last === null) return;
     // Another device: what is missing here is not gone, but unmounted.
     if (this.#files.stat(dirname(path)).dev !== last.dev) return;
-    const { paths, gap } = yield* this.#findRotation(last, null);
-    if (paths.length > 0 || gap !== null) return;
+    const rotation = yield* this.#generations.find(null);
+    if (rotation !== null && (rotation.generations.length > 0 || rotation.gap !== null)) return;
     this.#isDeleted = true;
     this.#isRewritten = true;
     yield { ...PAUSE, rereadPaths: [path], cursors: this.#progress.distrusted(last, at) };
@@ -161,7 +163,7 @@ export class LogReader implements SourceReader {
 
   #isWorthOpening(stamp: Stamp, at: Moment): boolean {
     if (this.#sighting === null || !sameStamp(this.#sighting.stamp, stamp)) return true;
-    if (this.#sighting.racy || this.#isRewritten || this.#followsMoved) return true;
+    if (this.#sighting.racy || this.#isRewritten || this.#generations.followsMoved) return true;
     if (this.#progress.isAuditDue) return true;
     return this.#wait.why === 'settling' || this.#wait.isStale(at);
   }
@@ -171,7 +173,7 @@ export class LogReader implements SourceReader {
       yield* this.#readEmpty(file, at);
       return;
     }
-    this.#followsMoved = false;
+    this.#generations.followsMoved = false;
     const isOther = this.#isRewritten || (yield* this.#isNextGeneration(file));
     const reading = isOther ? null : this.#progress.fitting(file);
     if (reading === null) {
@@ -185,7 +187,7 @@ export class LogReader implements SourceReader {
       if ((yield* pausing(audit)) === 'changed') this.#isRewritten = true;
       if (this.#isRewritten) yield* this.#startOver(file, at);
     }
-    this.#lastStamp = file.stamp;
+    this.#generations.last = file.stamp;
     if (this.#wait.isStale(at)) yield* this.#takeStale(file, at);
   }
 
@@ -196,7 +198,7 @@ export class LogReader implements SourceReader {
     this.#wait.begin('empty', file.stamp, at);
     // Emptied and left so: nothing will be rejected, and nothing more is expected.
     if (this.#wait.isStale(at)) this.#wait.giveUp();
-    yield* this.#readRotated(null, at);
+    yield* this.#generations.read(file, at);
   }
 
   /** Reads a document from its beginning: at once when nobody can be in the midst of writing it, else at a second look. */
@@ -204,8 +206,12 @@ export class LogReader implements SourceReader {
     const former = this.#candidate;
     this.#candidate = null;
     const isFirst = this.#progress.isAtStart;
-    const isNew = isFirst || this.#lastStamp === null || !sameInode(this.#lastStamp, file.stamp);
-    if (yield* this.#readRotated(file, at)) return;
+    const isNew =
+      isFirst || this.#generations.last === null || !sameInode(this.#generations.last, file.stamp);
+    if (yield* this.#generations.read(file, at)) {
+      this.#settle(yield* this.#progress.drain(this.#progress.next(), file, at, null), file, at);
+      return;
+    }
     if (isNew && peekFormat(this.#files, file.fd) === 'ndjson') {
       yield* this.#takeAll(file, at, null);
       return;
@@ -230,75 +236,14 @@ export class LogReader implements SourceReader {
   }
 
   /**
-   * Reads to its end what this log was before it was rotated. True when the present file follows on that, and has been
-   * read as well; without a present one, whoever rotated may still be writing to the old one.
-   */
-  *#readRotated(present: OpenFile | null, at: Moment): Generator<Step, boolean> {
-    const last = this.#lastStamp;
-    if (last === null) return false;
-    const rotation = yield* this.#findRotation(last, present);
-    if (rotation.gap !== null) yield { ...PAUSE, rejects: [gapReject(rotation.gap, last)] };
-    const isCopied = rotation.areCopies && present === null;
-    for (const [n, path] of rotation.paths.entries()) {
-      const opened = openFile(this.#files, path);
-      // While nothing follows it, a copy is read for the log that was emptied: what is written there next is the log's.
-      const file = isCopied ? { ...opened, stamp: last } : opened;
-      try {
-        const reading = n === 0 ? yield* this.#firstOf(rotation, file) : this.#progress.next();
-        if (reading === null) return false;
-        yield* this.#progress.drain(reading, file, at, null);
-        const isOver = present !== null || n < rotation.paths.length - 1;
-        if (isOver) yield* this.#progress.drainStale(reading, file, at);
-        this.#lastStamp = file.stamp;
-      } finally {
-        this.#files.close(file.fd);
-      }
-    }
-    this.#followsMoved = present === null && !isCopied && rotation.paths.length > 0;
-    if (present === null || !rotation.isContinued) return false;
-    this.#settle(yield* this.#progress.drain(this.#progress.next(), present, at, null), present, at);
-    return true;
-  }
-
-  /** Nobody looks at a rotated file again: what was consumed of it must be unchanged as a whole to be gone on with. */
-  *#firstOf(rotation: Rotation, file: OpenFile): Generator<Step, LogReading | null> {
-    if (!rotation.goesOn) return this.#progress.fresh();
-    const reading = this.#progress.fitting(file);
-    if (reading === null) return null;
-    const audit = reading.audit.runWhole(this.#files, file.fd, reading.print);
-    return (yield* pausing(audit)) === 'same' ? reading : this.#progress.fresh();
-  }
-
-  *#findRotation(last: Stamp, present: OpenFile | null): Generator<Step, Rotation> {
-    const isSame = present !== null && sameInode(last, present.stamp) && present.bornNs <= last.ctimeNs;
-    const seen = { last, present: present === null ? 'gone' : isSame ? 'same' : 'other' } as const;
-    const fits = (path: string, isSameInode: boolean) =>
-      this.#opened(path, (file) => {
-        const reading = this.#progress.fitting(file);
-        // Everything begins with nothing: only an inode can tell that a file of which nothing was read is the same.
-        return reading !== null && (isSameInode || reading.print.length > 0);
-      });
-    return yield* pausing(findRotation(this.#files, this.#source.path, seen, fits));
-  }
-
-  /**
    * A new file that may well begin like the old one: without keys, or where nothing of the old one was taken, so that
    * every file begins like it. Then it is the old one's being there that tells.
    */
   *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
-    const last = this.#lastStamp;
+    const last = this.#generations.last;
     if (last === null || sameInode(last, file.stamp)) return false;
     if (this.#source.key !== null && !this.#progress.isEmpty) return false;
-    return (yield* this.#findRotation(last, file)).isContinued;
-  }
-
-  #opened<T>(path: string, use: (file: OpenFile) => T): T {
-    const file = openFile(this.#files, path);
-    try {
-      return use(file);
-    } finally {
-      this.#files.close(file.fd);
-    }
+    return (yield* this.#generations.find(file))?.isContinued ?? false;
   }
 
   /**
