@@ -83,7 +83,7 @@ export class LogReader implements SourceReader {
     this.#isRewritten = false;
     this.#isDeleted = false;
     this.#sighting = null;
-    if (stored?.reached && stored.observedAtMs <= this.#clock.wallMs()) {
+    if (stored?.reached) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
       this.#sighting = sight(null, stored.stamp, then, this.#racyRule());
     }
