@@ -194,7 +194,11 @@ export class LogReader implements SourceReader {
   /** Just begun, or about to be written anew. */
   *#readEmpty(file: OpenFile, at: Moment): Generator<Step, void> {
     this.#candidate = null;
-    if (this.#progress.isAtStart) return;
+    if (this.#progress.isAtStart) {
+      // What is written there next may be rotated away before we look again.
+      this.#generations.last = file.stamp;
+      return;
+    }
     this.#wait.begin('empty', file.stamp, at);
     // Emptied and left so: nothing will be rejected, and nothing more is expected.
     if (this.#wait.isStale(at)) this.#wait.giveUp();

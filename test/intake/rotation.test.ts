@@ -220,6 +220,20 @@ describe('a log that is rotated', () => {
     expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1` }]);
   });
 
+  it('that was empty when it was looked at is read to its end', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    writeFileSync(path, '');
+    await rig.poll();
+    append(line(1));
+    rotate();
+    append(line(2));
+    rotate();
+    append(line(3));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+    expect(await rig.store.rejects(null, 10)).toEqual([]);
+  });
+
   it('that held nothing but its brackets when it was looked at is read to its end', async () => {
     const { rig, path, rotate } = await rotatingRig();
     writeFileSync(path, '[]');
