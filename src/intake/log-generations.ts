@@ -67,7 +67,7 @@ export class LogGenerations {
     const isFollowed = present !== null && present.sizeBytes > 0;
     // All of it is packed: said once, not with every look until something is written again.
     if (rotation.gap !== null && rotation.generations.length === 0 && !isFollowed)
-      this.last = { ...last, mtimeNs: this.#files.lstat(rotation.gap).mtimeNs + 1n };
+      this.last = { ...last, ctimeNs: this.#files.lstat(rotation.gap).mtimeNs + 1n };
     for (const [n, { path, stamp }] of rotation.generations.entries()) {
       const file = openFile(this.#files, path);
       try {
@@ -77,7 +77,7 @@ export class LogGenerations {
         if (reading === null) return 'apart';
         // What is written under the log's name next is the log's, unless this was moved away from there.
         const known =
-          isFollowed || rotation.wasMoved ? file.stamp : { ...last, mtimeNs: file.stamp.mtimeNs + 1n };
+          isFollowed || rotation.wasMoved ? file.stamp : { ...last, ctimeNs: file.stamp.mtimeNs + 1n };
         const seen = { ...file, stamp: known };
         yield* this.#progress.drain(reading, seen, at, null);
         const isOver = isFollowed || n < rotation.generations.length - 1;

@@ -154,6 +154,21 @@ describe('a log that is rotated', () => {
     expect(await rig.payloads()).toHaveLength(3);
   });
 
+  it('counts no generation over again because the log was touched with an old time', async () => {
+    const { rig, path, append, rotate } = await rotatingRig({ key: null });
+    append('{"x":1}\n{"x":2}\n');
+    await rig.poll();
+    rotate();
+    append('{"x":1}\n');
+    utimesSync(path, 1, 1);
+    await rig.poll();
+    // Begins as the generation that was read before it.
+    writeFileSync(`${path}.new`, '{"x":3}\n');
+    renameSync(`${path}.new`, path);
+    await rig.polls(2);
+    expect(await rig.payloads()).toHaveLength(4);
+  });
+
   it('is not mistaken for a program that keeps its last version as a copy', async () => {
     const { rig, path, append } = await rotatingRig({ key: null });
     append('{"x":1}\n{"x":2}\n');
