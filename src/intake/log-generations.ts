@@ -39,11 +39,16 @@ export class LogGenerations {
     throw new NotReadable('it is rotated faster than it can be read', false);
   }
 
+  /** Whether this is the file that was read last: its number alone may have passed to another one at once. */
+  isLast({ stamp, bornNs }: OpenFile): boolean {
+    return this.last !== null && sameInode(this.last, stamp) && bornNs <= this.last.ctimeNs;
+  }
+
   /** What became of it, without reading it. */
   *find(present: OpenFile | null): Generator<Step, Rotation | null> {
     const { last } = this;
     if (last === null) return null;
-    const isSame = present !== null && sameInode(last, present.stamp) && present.bornNs <= last.ctimeNs;
+    const isSame = present !== null && this.isLast(present);
     const fits = (path: string, isSameInode: boolean) => {
       const file = openFile(this.#files, path);
       try {

@@ -245,7 +245,7 @@ export class LogReader implements SourceReader {
    */
   *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
     const last = this.#generations.last;
-    if (last === null || sameInode(last, file.stamp)) return false;
+    if (last === null || this.#generations.isLast(file)) return false;
     if (this.#source.key !== null && !this.#progress.isEmpty) return false;
     return (yield* this.#generations.find(file))?.isContinued ?? false;
   }

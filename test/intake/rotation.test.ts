@@ -235,6 +235,17 @@ describe('a log that is rotated', () => {
     expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1` }]);
   });
 
+  it('that held nothing but its brackets is read to its end though its inode has become the new log', async () => {
+    const { rig, path } = await rotatingRig();
+    writeFileSync(path, '[]');
+    await rig.poll();
+    writeFileSync(`${path}.1`, '[{"id":1}]');
+    rmSync(path);
+    writeFileSync(path, '[{"id":2}]');
+    await rig.polls(3);
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
   it('that was empty when it was looked at is read to its end', async () => {
     const { rig, path, append, rotate } = await rotatingRig();
     writeFileSync(path, '');
