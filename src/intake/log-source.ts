@@ -240,13 +240,14 @@ export class LogReader implements SourceReader {
   }
 
   /**
-   * A new file that may well begin like the old one: without keys, or where nothing of the old one was taken, so that
-   * every file begins like it. Then it is the old one's being there that tells.
+   * A new file that may well begin like the old one. Where nothing of the old one was taken every file does; without
+   * keys it is the old one's being there that tells.
    */
   *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
     const last = this.#generations.last;
     if (last === null || this.#generations.isLast(file)) return false;
-    if (this.#source.key !== null && !this.#progress.isEmpty) return false;
+    if (this.#progress.isEmpty) return true;
+    if (this.#source.key !== null) return false;
     return (yield* this.#generations.find(file))?.isContinued ?? false;
   }
 
