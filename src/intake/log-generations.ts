@@ -39,11 +39,16 @@ export class LogGenerations {
     throw new NotReadable('it is rotated faster than it can be read', false);
   }
 
+  /** Whether this is the file that was read last: its number alone may have passed to another one at once. */
+  isLast({ stamp, bornNs }: OpenFile): boolean {
+    return this.last !== null && sameInode(this.last, stamp) && bornNs <= this.last.ctimeNs;
+  }
+
   /** What became of it, without reading it. */
   *find(present: OpenFile | null): Generator<Step, Rotation | null> {
     const { last } = this;
     if (last === null) return null;
-    const isSame = present !== null && sameInode(last, present.stamp) && present.bornNs <= last.ctimeNs;
+    const isSame = present !== null && this.isLast(present);
     const fits = (path: string, isSameInode: boolean) => {
       const file = openFile(this.#files, path);
       try {
@@ -67,7 +72,7 @@ export class LogGenerations {
     const isFollowed = present !== null && present.sizeBytes > 0;
     // All of it is packed: said once, not with every look until something is written again.
     if (rotation.gap !== null && rotation.generations.length === 0 && !isFollowed)
-      this.last = { ...last, mtimeNs: this.#files.lstat(rotation.gap).mtimeNs + 1n };
+      this.last = { ...last, ctimeNs: this.#files.lstat(rotation.gap).mtimeNs + 1n };
     for (const [n, { path, stamp }] of rotation.generations.entries()) {
       const file = openFile(this.#files, path);
       try {
@@ -77,7 +82,7 @@ export class LogGenerations {
         if (reading === null) return 'apart';
         // What is written under the log's name next is the log's, unless this was moved away from there.
         const known =
-          isFollowed || rotation.wasMoved ? file.stamp : { ...last, mtimeNs: file.stamp.mtimeNs + 1n };
+          isFollowed || rotation.wasMoved ? file.stamp : { ...last, ctimeNs: file.stamp.mtimeNs + 1n };
         const seen = { ...file, stamp: known };
         yield* this.#progress.drain(reading, seen, at, null);
         const isOver = isFollowed || n < rotation.generations.length - 1;

@@ -75,11 +75,12 @@ export function* findRotation(
     };
   }
   const isCopy = ({ path, stamp, isPacked }: Sibling) =>
-    !isPacked && stamp.mtimeNs > last.mtimeNs && fits(path, false);
+    !isPacked && stamp.mtimeNs > last.ctimeNs && fits(path, false);
   const copies = rotated.slice(lastIndex(rotated, isCopy));
   if (copies.length > 0) return { ...NOT_ROTATED, generations: unpacked(copies), goesOn: true };
-  // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since.
-  const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.mtimeNs;
+  // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since. The
+  // log's own mtime is no measure of that: programs set it.
+  const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.ctimeNs;
   const unseen = rotated.slice(firstIndex(rotated, isUnseen));
   const [first] = unseen;
   if (first === undefined) return NOT_ROTATED;

@@ -85,7 +85,7 @@ export class LogReader implements SourceReader {
     this.#isRewritten = false;
     this.#isDeleted = false;
     this.#sighting = null;
-    if (stored?.reached && stored.observedAtMs <= this.#clock.wallMs()) {
+    if (stored?.reached) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
       this.#sighting = sight(null, stored.stamp, then, this.#racyRule());
     }
@@ -201,7 +201,11 @@ export class LogReader implements SourceReader {
   /** Just begun, or about to be written anew. */
   *#readEmpty(file: OpenFile, at: Moment): Generator<Step, void> {
     this.#candidate = null;
-    if (this.#progress.isAtStart) return;
+    if (this.#progress.isAtStart) {
+      // What is written there next may be rotated away before we look again.
+      this.#generations.last = file.stamp;
+      return;
+    }
     this.#wait.begin('empty', file.stamp, at);
     // Emptied and left so: nothing will be rejected, and nothing more is expected.
     if (this.#wait.isStale(at)) this.#wait.giveUp();
@@ -243,13 +247,14 @@ export class LogReader implements SourceReader {
   }
 
   /**
-   * A new file that may well begin like the old one: without keys, or where nothing of the old one was taken, so that
-   * every file begins like it. Then it is the old one's being there that tells.
+   * A new file that may well begin like the old one. Where nothing of the old one was taken every file does; without
+   * keys it is the old one's being there that tells.
    */
   *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
     const last = this.#generations.last;
-    if (last === null || sameInode(last, file.stamp)) return false;
-    if (this.#source.key !== null && !this.#progress.isEmpty) return false;
+    if (last === null || this.#generations.isLast(file)) return false;
+    if (this.#progress.isEmpty) return true;
+    if (this.#source.key !== null) return false;
     return (yield* this.#generations.find(file))?.isContinued ?? false;
   }
 

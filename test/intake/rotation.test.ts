@@ -154,6 +154,21 @@ describe('a log that is rotated', () => {
     expect(await rig.payloads()).toHaveLength(3);
   });
 
+  it('counts no generation over again because the log was touched with an old time', async () => {
+    const { rig, path, append, rotate } = await rotatingRig({ key: null });
+    append('{"x":1}\n{"x":2}\n');
+    await rig.poll();
+    rotate();
+    append('{"x":1}\n');
+    utimesSync(path, 1, 1);
+    await rig.poll();
+    // Begins as the generation that was read before it.
+    writeFileSync(`${path}.new`, '{"x":3}\n');
+    renameSync(`${path}.new`, path);
+    await rig.polls(2);
+    expect(await rig.payloads()).toHaveLength(4);
+  });
+
   it('is not mistaken for a program that keeps its last version as a copy', async () => {
     const { rig, path, append } = await rotatingRig({ key: null });
     append('{"x":1}\n{"x":2}\n');
@@ -218,6 +233,31 @@ describe('a log that is rotated', () => {
     await rig.polls(2);
     expect(await rig.keys()).toEqual(['1', '2', '3']);
     expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1` }]);
+  });
+
+  it('that held nothing but its brackets is read to its end though its inode has become the new log', async () => {
+    const { rig, path } = await rotatingRig();
+    writeFileSync(path, '[]');
+    await rig.poll();
+    writeFileSync(`${path}.1`, '[{"id":1}]');
+    rmSync(path);
+    writeFileSync(path, '[{"id":2}]');
+    await rig.polls(3);
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
+  it('that was empty when it was looked at is read to its end', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    writeFileSync(path, '');
+    await rig.poll();
+    append(line(1));
+    rotate();
+    append(line(2));
+    rotate();
+    append(line(3));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+    expect(await rig.store.rejects(null, 10)).toEqual([]);
   });
 
   it('that held nothing but its brackets when it was looked at is read to its end', async () => {
