@@ -5,7 +5,7 @@ import { isGone } from './path-trouble.js';
 import { type Stamp, sameInode, stampOf } from './stamp.js';
 
 /** A file that holds some of what the log was. */
-export interface Generation {
+interface Generation {
   readonly path: string;
   readonly stamp: Stamp;
 }
