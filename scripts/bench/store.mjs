@@ -4,6 +4,7 @@
  * (WAL, synchronous=FULL) but without ledger, places, permits, attempts or fencing. No jobs are run.
  *
  *   node scripts/bench/store.mjs [--jobs 100000] [--rounds 3] [--folder DIR] [--pending 1000,100000] [--json]
+ *   node scripts/bench/store.mjs --ledger 1000000        what so many known keys take on disk, and nothing else
  *
  * Absolute figures belong to one machine and one disk; ratios may be compared. Needs dist/ (npm run build).
  */
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     folder: { type: 'string', default: tmpdir() },
     pending: { type: 'string', default: '1000,100000' },
+    ledger: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -200,6 +202,48 @@ function claimMs(pending, groupLimit, groupOf) {
     await store.close();
     return median(times);
   });
+}
+
+/** What so many known keys take when their jobs are gone: MB of the ledger and of the whole database, vacuumed. */
+function ledgerSize(rows) {
+  return withFolder(async (folder) => {
+    const store = await openOwned(folder);
+    for (let from = 0; from < rows; from += JOBS) {
+      const size = Math.min(JOBS, rows - from);
+      for (let n = 0; n < size; n += ADMISSION_BATCH) {
+        const records = Array.from({ length: Math.min(ADMISSION_BATCH, size - n) }, (_, i) => ({
+          ...record(from + n + i),
+          expiresAtMs: NOW,
+        }));
+        const scope = { workspace: 'default', kind: 'source', name: 'ideas' };
+        const rest = { cycle: 'c', rejects: [], rereadPaths: [], cursors: [], nowMs: NOW };
+        await store.admit({ scope, records, ...rest });
+      }
+      const turn = { ends: [], freeSlots: 0, eligible: [], nowMs: NOW };
+      while ((await store.turn(turn)).nextDueAtMs !== null);
+      await store.prune(NOW + 1, size);
+    }
+    await store.close();
+    const db = new Database(join(folder, 'dogged.db'));
+    const ledger = db.prepare("SELECT sum(pgsize) FROM dbstat WHERE name = 'records'").pluck().get();
+    db.exec('VACUUM');
+    const whole = db.pragma('page_count', { simple: true }) * db.pragma('page_size', { simple: true });
+    db.close();
+    const mb = (bytes) => Number((bytes / 1e6).toFixed(1));
+    return {
+      keys: rows,
+      'ledger MB': mb(ledger),
+      'bytes a key': Math.round(ledger / rows),
+      'database MB': mb(whole),
+    };
+  });
+}
+
+if (options.ledger !== undefined) {
+  const size = await ledgerSize(Number(options.ledger));
+  if (options.json) console.log(JSON.stringify(size));
+  else console.table([size]);
+  process.exit();
 }
 
 const table = [];

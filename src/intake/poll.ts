@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import type { SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
-import type { AdmissionAnswer } from '../store/contract.js';
+import { type AdmissionAnswer, type AdmissionResult, VERSIONS_AN_HOUR } from '../store/contract.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
 import { ChangeHold, countRepeated } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';
@@ -106,15 +106,20 @@ async function admitStep(
     return null;
   }
   copies.keep(source.name, step.rejects);
-  if (report.answers.some(({ result }) => result === 'queued' || result === 'superseded')) onQueued();
+  if (report.answers.some(({ result }) => CHANGED.has(result))) onQueued();
   return report.answers;
 }
+
+/** What the dispatcher must know of: jobs that are due now, or at another time than before. */
+const CHANGED: ReadonlySet<AdmissionResult> = new Set(['queued', 'superseded', 'held']);
 
 function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Set<string>, log: Log): void {
   if (!tally.isNews) return;
   const fields = { source: source.name, cycle, ...tally.counts() };
   const place = placeName(source, paths);
   if (tally.seen > tally.rejected) log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
+  if (tally.of('held') > 0)
+    log.warn(fields, `${place}: ${HELD}; \`dogged jobs --source ${source.name}\` names the keys`);
   if (tally.repeated > 0) log.warn(fields, `${place}: ${tally.describeRepeated(source.onChange)}`);
   if (tally.rejected === 0) return;
   log.warn(
@@ -122,6 +127,8 @@ function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Se
     `${place}: ${tally.describeRejects()}; \`dogged rejects --source ${source.name}\` says why, and what to do`,
   );
 }
+
+const HELD = `records that changed more than ${VERSIONS_AN_HOUR} times within an hour are held back: who writes them, a handler of their own?`;
 
 function placeName(source: SourceConfig, paths: Set<string>): string {
   const [only] = paths;

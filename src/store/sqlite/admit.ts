@@ -17,6 +17,7 @@ import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
 import { JobDoor, type KnownJob } from './job-door.js';
 import { RejectBook } from './reject-book.js';
+import { VersionCounter } from './version-counter.js';
 
 interface KnownRecord extends KnownVersion {
   readonly jobId: number;
@@ -31,6 +32,7 @@ export class Admission {
   readonly #core: Core;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
+  readonly #versions: VersionCounter;
   readonly #selectCursors: Statement<[number, string, number], CursorRecord>;
   readonly #cursorEpoch: Statement<[number, string], number>;
   readonly #putCursor: Statement<[number, string, number, string]>;
@@ -47,6 +49,7 @@ export class Admission {
     this.#core = core;
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
+    this.#versions = new VersionCounter(core);
     this.#selectCursors = db.prepare(
       'SELECT path, epoch, body FROM cursors WHERE scope_id = ? AND path > ? ORDER BY path LIMIT ?',
     );
@@ -133,21 +136,31 @@ export class Admission {
     const job = this.#door.find(known.jobId);
     const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
     const repeats = job?.cycle === batch.cycle;
-    switch (verdict) {
-      case 'queued': {
-        const opened = this.#door.open(scopeId, record, batch, job);
-        this.#relearn.run(record.version.hash, record.version.order, opened.id, scopeId, keyHash);
-        return answer(verdict, opened, repeats);
-      }
-      case 'superseded': {
-        if (job === undefined) throw new Error('only a pending job can be superseded');
-        const replaced = this.#door.replace(job, record, batch);
-        this.#relearn.run(record.version.hash, record.version.order, job.id, scopeId, keyHash);
-        return answer(verdict, replaced, repeats);
-      }
-      default:
-        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
+    if (verdict !== 'queued' && verdict !== 'superseded') {
+      return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
     }
+    // What has not been tried since the last version is no run more.
+    const isOneMore = verdict === 'queued' || (job?.attempt ?? 0) > 0;
+    const hold = this.#versions.meet(scopeId, record.key, isOneMore, batch.nowMs);
+    const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
+    const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
+    this.#relearn.run(record.version.hash, record.version.order, changed.id, scopeId, keyHash);
+    if (hold === null) return answer(verdict, changed, repeats);
+    this.#versions.hold(changed.id, hold, batch.nowMs);
+    return answer('held', changed, repeats);
+  }
+
+  #takeVersion(
+    verdict: 'queued' | 'superseded',
+    scopeId: number,
+    record: AdmissionRecord,
+    batch: AdmissionBatch,
+    job: KnownJob | undefined,
+    isHeld: boolean,
+  ): Pick<KnownJob, 'id' | 'place'> {
+    if (verdict === 'queued') return this.#door.open(scopeId, record, batch, job);
+    if (job === undefined) throw new Error('only a pending job can be superseded');
+    return this.#door.replace(job, record, batch, isHeld);
   }
 
   /**

@@ -205,6 +205,7 @@ describe.each(DISTRIBUTIONS)('with %s', (_, groupOf) => {
       expect(visited(['AND expires_at <= ?'], T0, 500)).toBe(0);
       expect(visited(['AND expires_at <= ?'], T0 + 10_000_000, 5)).toBe(5);
       expect(visited(['jobs_cancelling'], 1)).toBe(0);
+      expect(visited(['SELECT 1 FROM jobs INDEXED BY jobs_running'], 1)).toBeLessThanOrEqual(1);
       expect(visited(['SELECT min(run_at) FROM ('])).toBeLessThanOrEqual(2);
       expect(visited(['ended_at < ?'], queueId, 4, T0 + 10_000, 7)).toBeLessThanOrEqual(7);
     },
