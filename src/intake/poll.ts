@@ -7,7 +7,7 @@ import { type AdmissionDoor, newCycle } from './admit.js';
 import { ChangeHold, countRepeated } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';
 import type { PolledReader, Step } from './step.js';
-import { rowsOf, StepBatch } from './step-batch.js';
+import { StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
 import { turnOfLoop } from './turn-of-loop.js';
 
@@ -47,7 +47,7 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
     const startMs = clock.monotonicMs();
     const answers = await admitStep(hold.asking(step), parts, cycle);
     if (answers === null) return false;
-    batch.tune(rowsOf(step), clock.monotonicMs() - startMs);
+    batch.tune(step, clock.monotonicMs() - startMs);
     tally.add(hold.answered(step, answers), step.rejects);
     for (const { path } of step.cursors) paths.add(path);
     return !hold.isFull || (await release());

@@ -2,7 +2,8 @@
 export const RUNS = 5;
 
 export const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-export const round = (number) => (Math.abs(number) < 10 ? Math.round(number * 100) / 100 : Math.round(number));
+export const round = (number) =>
+  Math.abs(number) < 10 ? Math.round(number * 100) / 100 : Math.round(number);
 
 export function cpuMs(since) {
   const { user, system } = process.cpuUsage(since);
@@ -16,7 +17,8 @@ export function timed(action) {
   return { cpuMs: cpuMs(before), wallMs: performance.now() - start, value };
 }
 
-export const medianCpuMs = (action, runs = RUNS) => median(Array.from({ length: runs }, () => timed(action).cpuMs));
+export const medianCpuMs = (action, runs = RUNS) =>
+  median(Array.from({ length: runs }, () => timed(action).cpuMs));
 
 /** Longest time between two turns of the event loop. It spins, so it is for busy stretches only. */
 export function holdMeter() {

@@ -18,7 +18,11 @@ const ways = {
   async dogged() {
     const store = await openStore(state, 'worker', systemClock);
     const intake = createIntake({
-      config: { stateFolder: state, sources: [source({ kind: 'directory', path: folder, pollMs: POLL_MS })], tasks },
+      config: {
+        stateFolder: state,
+        sources: [source({ kind: 'directory', path: folder, pollMs: POLL_MS })],
+        tasks,
+      },
       store,
       clock: systemClock,
       log: createLog('silent'),
