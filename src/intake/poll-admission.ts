@@ -5,7 +5,7 @@ import type { AdmissionDoor } from './admit.js';
 import { ChangeHold, countRepeated } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';
 import type { Step } from './step.js';
-import { rowsOf, StepBatch } from './step-batch.js';
+import { StepBatch } from './step-batch.js';
 import { PollTally } from './tally.js';
 import { turnOfLoop } from './turn-of-loop.js';
 
@@ -51,7 +51,7 @@ export class PollAdmission {
     const startMs = clock.monotonicMs();
     const answers = await this.#admit(this.#hold.asking(step));
     if (answers === null) return false;
-    this.#batch.tune(rowsOf(step), clock.monotonicMs() - startMs);
+    this.#batch.tune(step, clock.monotonicMs() - startMs);
     this.tally.add(this.#hold.answered(step, answers), step.rejects);
     for (const { path } of step.cursors) this.paths.add(path);
     return !this.#hold.isFull || (await this.release());

@@ -15,6 +15,7 @@ import type {
 } from '../contract.js';
 import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
+import { EarlyCheckpoint } from './early-checkpoint.js';
 import { JobDoor, type KnownJob } from './job-door.js';
 import { RejectBook } from './reject-book.js';
 import { VersionCounter } from './version-counter.js';
@@ -29,6 +30,7 @@ const ALL_CURSORS: CursorPage = { afterPath: '', limit: -1 };
 
 /** The only door: decides record by record against the ledger, and writes cursors, ledger, rejects and jobs. */
 export class Admission {
+  readonly checkpoint: EarlyCheckpoint;
   readonly #core: Core;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
@@ -47,6 +49,7 @@ export class Admission {
   constructor(core: Core) {
     const { db } = core;
     this.#core = core;
+    this.checkpoint = new EarlyCheckpoint(db);
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
     this.#versions = new VersionCounter(core);

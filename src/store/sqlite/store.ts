@@ -71,6 +71,7 @@ export class SqliteStore implements Store {
   async admit(batch: AdmissionBatch): Promise<AdmissionReport> {
     const report = await this.#write(() => this.#verbs.admission.admit(batch));
     failpoint('admit.after-commit');
+    if (this.#use === 'worker') await this.#verbs.admission.checkpoint.afterAdmission();
     return report;
   }
 
