@@ -109,8 +109,18 @@ export class ServiceChild {
       };
       this.#inHand.set(claim.id, job);
     });
-    this.#child.stdin.write(requestLine(claim));
+    this.#request(claim);
     return { report, interrupt, progress: () => job?.progress ?? null };
+  }
+
+  /** The requests of one turn go out together: one write and one wake-up of the child for all of them. */
+  #request(claim: Claim): void {
+    const { stdin } = this.#child;
+    if (stdin.writableCorked === 0) {
+      stdin.cork();
+      process.nextTick(() => stdin.uncork());
+    }
+    stdin.write(requestLine(claim));
   }
 
   /** Tells it that nothing more comes, and ends it if it does not end by itself. */
