@@ -1,4 +1,5 @@
 import type { HealthConfig } from '../config/config.js';
+import { type Hang, tellHang } from '../heartbeat/hang-file.js';
 import { EXIT } from '../job/errors.js';
 import type { Sight } from './observe.js';
 
@@ -32,8 +33,10 @@ export interface Limits extends Pick<HealthConfig, 'freshMs' | 'stuckMs' | 'idle
 /** A worker has this long from its start to its first beat; a long start beats while it is `starting`. */
 const FIRST_BEAT_WITHIN_MS = 30_000;
 
-export function judge(sight: Sight, limits: Limits): Verdict {
+/** `hang`: where the worker's own guard says that its loop stands now. */
+export function judge(sight: Sight, limits: Limits, hang: Hang | null = null): Verdict {
   if (sight.overslept) return { is: 'unseen' };
+  if (hang !== null) return stuck('hung', `the event loop stands in ${tellHang(hang)}`, 'kill');
   const { what, forMs } = sight.standing;
   // Two beats must fit in: else a heartbeat slower than the threshold would condemn every worker.
   const stuckMs = Math.max(limits.stuckMs, 2 * limits.heartbeatEveryMs);

@@ -7,6 +7,7 @@ import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { readProcessStat, signalProved } from '../platform/process-identity.js';
 import { type Action, causeOf, decideOnEnd, type End, type StuckCause, type StuckVerdict } from './decide.js';
+import { takeEvidence } from './evidence.js';
 import { createHealthLine } from './health-line.js';
 import type { MonitorLog } from './monitor-log.js';
 import type { RecoveryTeller } from './recovery.js';
@@ -157,7 +158,7 @@ export class Supervisor {
       this.#onEnd(null, UNKNOWN_EXIT, null);
       return;
     }
-    this.#stage = { at: 'watching', watch: watchWorker(worker, clock) };
+    this.#stage = { at: 'watching', watch: watchWorker(worker, program.stateFolder, clock) };
     const { pid } = worker.identity;
     log.info(worker.adopted ? `watching the worker that runs (PID ${pid})` : `started a worker (PID ${pid})`);
     tally.setPhase('starting', `PID ${pid} has not beaten yet`);
@@ -198,6 +199,8 @@ export class Supervisor {
         pid: identity.pid,
         why: stuck.why,
         processState: readProcessStat(identity.pid)?.state ?? 'gone',
+        hang: watch.hang()?.file ?? null,
+        bundle: this.#takeEvidence(watch, stuck.why),
         beat: watch.lastBeat(),
       },
     });
@@ -224,6 +227,13 @@ export class Supervisor {
     this.#step();
   }
 
+  #takeEvidence(watch: WorkerWatch, why: string): string {
+    const { program, clock } = this.#options;
+    const { pid } = watch.worker.identity;
+    const { stateFolder } = program;
+    return takeEvidence({ stateFolder, clock, pid, why, hang: watch.hang(), beat: watch.lastBeat() });
+  }
+
   #onEnd(watch: WorkerWatch | null, exit: WorkerExit, stuck: StuckCause | null): void {
     const { clock, log, program, recovery, tally } = this.#options;
     this.#stage = { at: 'start' };
@@ -237,7 +247,9 @@ export class Supervisor {
       return;
     }
     if (stuck === null) {
-      recovery.notice({ cause: causeOf(end), evidence: { pid, ...exit, beat: watch?.lastBeat() ?? null } });
+      const beat = watch?.lastBeat() ?? null;
+      const bundle = watch === null ? null : this.#takeEvidence(watch, tellEnd(pid, end));
+      recovery.notice({ cause: causeOf(end), evidence: { pid, ...exit, bundle, beat } });
     }
     if (causeOf(end) === 'died') {
       if (end.fruitful) tally.clear();

@@ -1,5 +1,7 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { ledgerHash } from '../job/snapshot.js';
+import { breadcrumb } from '../platform/breadcrumb.js';
+import { failpoint } from '../platform/failpoint.js';
 import { routeRecord } from '../policy/route.js';
 import type { AdmissionRecord, RejectedRecord } from '../store/contract.js';
 import { createGate } from './gate.js';
@@ -41,7 +43,8 @@ export async function createJudge(source: SourceConfig, tasks: readonly TaskConf
   const gate = await createGate(source.require);
   const tasksByName = new Map(tasks.map((task) => [task.name, task]));
 
-  return (raw, generation, nowMs) => {
+  const judge: Judge = (raw, generation, nowMs) => {
+    failpoint('intake.judge');
     const record = normalise(raw);
     if (isRefusal(record)) return record;
     const refusal = gate(record.value, record.key);
@@ -62,6 +65,14 @@ export async function createJudge(source: SourceConfig, tasks: readonly TaskConf
       group: route.group ?? groupOf(record.value, task?.group ?? null),
       maxAttempts: task?.retry.attempts ?? 1,
     };
+  };
+
+  return (raw, generation, nowMs) => {
+    breadcrumb('intake.judge', raw.path, raw.offset, raw.bytes.length);
+    const judged = judge(raw, generation, nowMs);
+    // What blocks from here on is not this record.
+    breadcrumb('intake.read', raw.path);
+    return judged;
   };
 }
 

@@ -238,7 +238,7 @@ describe('a config with mistakes', () => {
         "4:11 memory.pauseAbove must be a share from 1% to 100%, such as 90%, not 0.9",
         "5:1 store must be sqlite, not "redis://127.0.0.1" — Redis is not supported by this version",
         "6:11 health.fresh must be at least twice \`heartbeat\`: one late beat would be an alarm",
-        "6:23 health.stallAfter is not supported by this version — remove it",
+        "6:23 health.stallAfter must be a duration from 1s to 1h, such as 15s, not 3",
         "6:51 health.restarts.backoff must be a first and a last delay, such as 2s..5m, with the shorter one first, not "5m..1s"",
         "9:5 sources.ideas.log cannot stand beside \`directory\` — keep only one of them",
         "11:5 sources.ideas.task names no task: "implemnt" — did you mean "implement"?",

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 
 import { dirname } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { DoggedError, type ErrorCode } from '../../job/errors.js';
+import { breadcrumb } from '../../platform/breadcrumb.js';
 import { type Clock, pause } from '../../platform/clock.js';
 import type { StoreUse } from '../engine.js';
 import { openDatabase } from './driver.js';
@@ -74,6 +75,7 @@ export class Connection {
   /** Runs `work` in one IMMEDIATE transaction: all of it is durable when this resolves, or none of it happened. */
   write<T>(work: () => T, undo: () => void): Promise<T> {
     return this.retry(() => {
+      breadcrumb('sqlite.write');
       try {
         return this.#transaction(work) as T;
       } catch (error) {
@@ -85,7 +87,10 @@ export class Connection {
 
   /** Runs `work` on one consistent view. */
   read<T>(work: () => T): Promise<T> {
-    return this.retry(() => this.#snapshot(work) as T);
+    return this.retry(() => {
+      breadcrumb('sqlite.read');
+      return this.#snapshot(work) as T;
+    });
   }
 
   /** Runs `work` again while another process holds the lock. Throws STORE_BUSY after the longest wait. */
