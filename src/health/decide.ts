@@ -12,7 +12,7 @@ export type Verdict =
   | { readonly is: 'well' }
   /** This look came too late to say anything. */
   | { readonly is: 'unseen' }
-  /** Late, and not yet stuck: said, not acted on. */
+  /** Late, and not yet stuck, or waiting for what no restart mends: said, not acted on. */
   | { readonly is: 'late'; readonly why: string }
   | StuckVerdict;
 
@@ -54,6 +54,7 @@ export function judge(sight: Sight, limits: Limits, hang: Hang | null = null): V
   if (sight.idleMs > idleStuckMs) {
     return stuck('idle-stuck', `work and free slots, but no claim for ${seconds(sight.idleMs)}`, 'ask');
   }
+  if (sight.held !== null) return { is: 'late', why: sight.held };
   if (forMs > Math.max(limits.freshMs, limits.heartbeatEveryMs)) {
     return { is: 'late', why: `${WHAT_STANDS[what]} for ${seconds(forMs)}` };
   }

@@ -6,7 +6,7 @@ import { defaultSettings, readSettings, type Settings } from '../heartbeat/setti
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { readProcessStat, signalProved } from '../platform/process-identity.js';
-import { type Action, causeOf, decideOnEnd, type End, type StuckCause, type StuckVerdict } from './decide.js';
+import { type Action, causeOf, decideOnEnd, type End, type StuckVerdict } from './decide.js';
 import { takeEvidence } from './evidence.js';
 import { createHealthLine } from './health-line.js';
 import type { MonitorLog } from './monitor-log.js';
@@ -30,7 +30,7 @@ type Stage =
   | { readonly at: 'watching'; readonly watch: WorkerWatch }
   /** A stuck worker is being ended; nothing may be started beside it. */
   | { readonly at: 'ending' }
-  | { readonly at: 'ended'; readonly watch: WorkerWatch; readonly stuck: StuckCause }
+  | { readonly at: 'ended'; readonly watch: WorkerWatch; readonly stuck: StuckVerdict }
   | { readonly at: 'waiting'; readonly untilMs: number; readonly phase: Phase }
   | { readonly at: 'over' };
 
@@ -223,7 +223,7 @@ export class Supervisor {
       return;
     }
     if (this.#isOver()) return;
-    this.#stage = { at: 'ended', watch, stuck: stuck.cause };
+    this.#stage = { at: 'ended', watch, stuck };
     this.#step();
   }
 
@@ -234,15 +234,19 @@ export class Supervisor {
     return takeEvidence({ stateFolder, clock, pid, why, hang: watch.hang(), beat: watch.lastBeat() });
   }
 
-  #onEnd(watch: WorkerWatch | null, exit: WorkerExit, stuck: StuckCause | null): void {
+  #onEnd(watch: WorkerWatch | null, exit: WorkerExit, stuck: StuckVerdict | null): void {
     const { clock, log, program, recovery, tally } = this.#options;
     this.#stage = { at: 'start' };
     watch?.worker.forget();
     this.#readDesired();
     const pid = watch?.worker.identity.pid ?? 0;
-    const end: End = { ...exit, stuck, fruitful: watch?.wasFruitful(stuck !== null) ?? false };
+    const end: End = {
+      ...exit,
+      stuck: stuck?.cause ?? null,
+      fruitful: watch?.wasFruitful(stuck !== null) ?? false,
+    };
     if (!this.#wanted) {
-      log.info(`${tellEnd(pid, end)}, and is to stay so`);
+      log.info(`${tellEnd(pid, end, stuck?.why)}, and is to stay so`);
       this.#finish();
       return;
     }
@@ -260,7 +264,7 @@ export class Supervisor {
     const fruitlessInWindow = tally.inWindow(clock.wallMs(), restarts.withinMs);
     const { gaveUp } = tally.current();
     const action = decideOnEnd(end, { fruitlessInARow, fruitlessInWindow, gaveUp }, restarts);
-    this.#act(action, tellAction(action, tellEnd(pid, end), fruitlessInARow, program.configFile));
+    this.#act(action, tellAction(action, tellEnd(pid, end, stuck?.why), fruitlessInARow, program.configFile));
   }
 
   #act(action: Action, why: string): void {

@@ -13,6 +13,7 @@ const WELL: Sight = {
   hasBeat: true,
   moved: true,
   standing: { what: 'beat', forMs: 0 },
+  held: null,
   idleMs: 0,
 };
 const standing = (what: Sight['standing']['what'], forMs: number): Sight => ({
