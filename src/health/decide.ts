@@ -24,7 +24,7 @@ export interface StuckVerdict {
   readonly how: 'kill' | 'ask';
 }
 
-export type StuckCause = 'hung' | 'no-first-beat' | 'stalled' | 'idle-stuck';
+type StuckCause = 'hung' | 'no-first-beat' | 'stalled' | 'idle-stuck';
 
 export interface Limits extends Pick<HealthConfig, 'freshMs' | 'stuckMs' | 'idleStuckAfterMs'> {
   readonly heartbeatEveryMs: number;

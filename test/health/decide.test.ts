@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decideOnEnd, type End, judge, type Limits, SLOW_RETRY_MS } from '../../src/health/decide.js';
 import type { Sight } from '../../src/health/observe.js';
-import type { Hang } from '../../src/heartbeat/hang-file.js';
+import { aHang } from '../heartbeat/a-hang.js';
 
 const LIMITS: Limits = {
   freshMs: 60_000,
@@ -17,18 +17,10 @@ const WELL: Sight = {
   held: null,
   idleMs: 0,
 };
-const HANG: Hang = {
-  schema: 1,
-  at: '2026-01-01T00:00:00.000Z',
-  pid: 1,
-  nonce: 'n',
-  stoodMs: 15_000,
+const HANG = aHang({
   lastStep: { step: 'sqlite.write', detail: '', offset: 0, lengthBytes: 0 },
   thread: { state: 'D', wchan: '', syscall: '74 fsync' },
-  stack: [],
-  noStack: null,
-  overAfterMs: null,
-};
+});
 const standing = (what: Sight['standing']['what'], forMs: number): Sight => ({
   ...WELL,
   standing: { what, forMs },

@@ -2,21 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createHangWatch } from '../../src/health/hang-watch.js';
-import { type Hang, writeHang } from '../../src/heartbeat/hang-file.js';
+import { writeHang } from '../../src/heartbeat/hang-file.js';
+import { aHang } from '../heartbeat/a-hang.js';
 import { tempFolder } from '../support/temp-folder.js';
 
-const HANG: Hang = {
-  schema: 1,
-  at: '2026-01-01T00:00:01.000Z',
-  pid: process.pid,
-  nonce: 'ours',
-  stoodMs: 15_000,
-  lastStep: { step: 'sqlite.write', detail: '', offset: 0, lengthBytes: 0 },
-  thread: { state: 'R', wchan: '', syscall: '' },
-  stack: [],
-  noStack: null,
-  overAfterMs: null,
-};
+const HANG = aHang();
 const look = (folder: string) => createHangWatch(folder).look('ours', process.pid);
 
 test('a worker stands in the hang that its own guard has written', () => {

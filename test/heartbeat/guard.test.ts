@@ -2,20 +2,14 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import {
-  type FoundHang,
-  type Hang,
-  hangFiles,
-  readHang,
-  tellHang,
-  writeHang,
-} from '../../src/heartbeat/hang-file.js';
+import { type FoundHang, hangFiles, readHang, tellHang, writeHang } from '../../src/heartbeat/hang-file.js';
 import { runningProcess } from '../../src/heartbeat/pid-file.js';
 import { readBeat } from '../../src/heartbeat/read-beat.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { builtCli } from '../support/built-program.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { until } from '../support/until.js';
+import { aHang } from './a-hang.js';
 
 /* A worker without a monitor: nobody acts upon what its guard writes. */
 
@@ -111,18 +105,7 @@ test('a worker that is told to end takes its guard along, and leaves no hang', a
   expect(runningProcess(stateFiles(worker.state).workerPid)).toBeNull();
 });
 
-const HANG: Hang = {
-  schema: 1,
-  at: '2026-01-01T00:00:00.000Z',
-  pid: 1,
-  nonce: 'n',
-  stoodMs: 15_000,
-  lastStep: { step: 'loop', detail: '', offset: 0, lengthBytes: 0 },
-  thread: { state: 'R', wchan: '', syscall: '' },
-  stack: [],
-  noStack: null,
-  overAfterMs: null,
-};
+const HANG = aHang();
 
 test('the last ten hangs are kept', () => {
   const folder = tempFolder();
