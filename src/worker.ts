@@ -4,6 +4,7 @@ import { loadConfig } from './config/load.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 import { createDispatcher } from './dispatch/loop.js';
 import { startHangGuard } from './heartbeat/guard.js';
+import { takeHungRecords } from './heartbeat/hung-records.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
 import { wasKilledByUs } from './heartbeat/last-kill.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
@@ -93,7 +94,14 @@ async function runLocked(
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
-  const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
+  const intake = createIntake({
+    config,
+    store,
+    clock,
+    log,
+    onQueued: dispatcher.nudge,
+    hung: takeHungRecords(config.stateFolder, config.file),
+  });
   const lifeLine = await createLifeLine(self.nonce);
   const monitor = createMonitorWatch({
     stateFolder: config.stateFolder,

@@ -3,6 +3,7 @@ import { CrumbMemory } from '../platform/breadcrumb.js';
 import { systemClock as clock, isoTime } from '../platform/clock.js';
 import { lookAtThread } from './blocked-thread.js';
 import { type Hang, writeHang } from './hang-file.js';
+import { hungBytes } from './hung-bytes.js';
 import { readMainStack } from './main-stack.js';
 
 /*
@@ -65,9 +66,21 @@ async function examine(turns: number, stoodMs: number): Promise<Hang> {
   const { pid, nonce } = data;
   const lastStep = crumbs.read();
   const thread = lookAtThread(pid);
+  const record = hungBytes(lastStep);
   const stack = await readMainStack(clock, () => crumbs.turns() === turns);
   const at = isoTime(clock.wallMs()) ?? '';
-  const hang: Hang = { schema: 1, at, pid, nonce, stoodMs, lastStep, thread, ...stack, overAfterMs: null };
+  const hang: Hang = {
+    schema: 1,
+    at,
+    pid,
+    nonce,
+    stoodMs,
+    lastStep,
+    record,
+    thread,
+    ...stack,
+    overAfterMs: null,
+  };
   // A loop that has turned meanwhile is written down as such from the start: nobody may act on it.
   if (crumbs.turns() === turns) writeHang(data.stateFolder, hang);
   return hang;

@@ -15,12 +15,22 @@ export interface Hang {
   readonly stoodMs: number;
   /** What the loop was about to do when it last said so. */
   readonly lastStep: Breadcrumb;
+  /** The record that it was looking at; null for any other step. */
+  readonly record: HungBytes | null;
   readonly thread: BlockedThread;
   /** Of the main thread, innermost first; empty where it runs no JavaScript that can be paused: then `noStack` says why. */
   readonly stack: readonly Frame[];
   readonly noStack: string | null;
   /** A false alarm: the loop turned again after it had stood for so long. Null while it stands. */
   readonly overAfterMs: number | null;
+}
+
+/** Names a record without telling it. */
+export interface HungBytes {
+  readonly path: string;
+  /** SHA-256 of its bytes in the file, in hex. */
+  readonly digest: string;
+  readonly lengthBytes: number;
 }
 
 /** As `/proc/self/task/TID` tells it; a part that cannot be read is empty. */
@@ -86,6 +96,7 @@ const checkHang = shapeOf<Hang>({
   nonce: text,
   stoodMs: amount,
   lastStep: shapeOf<Breadcrumb>({ step: text, detail: text, offset: amount, lengthBytes: amount }),
+  record: orNull(shapeOf<HungBytes>({ path: text, digest: text, lengthBytes: count })),
   thread: shapeOf<BlockedThread>({ state: text, wchan: text, syscall: text }),
   stack: listOf(shapeOf<Frame>({ function: text, file: text, line: count, column: count })),
   noStack: orNull(text),

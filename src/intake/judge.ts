@@ -1,10 +1,10 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { ledgerHash } from '../job/snapshot.js';
 import { breadcrumb } from '../platform/breadcrumb.js';
-import { failpoint } from '../platform/failpoint.js';
 import { routeRecord } from '../policy/route.js';
 import type { AdmissionRecord, RejectedRecord } from '../store/contract.js';
 import { createGate } from './gate.js';
+import { createHungCheck, type HungRecord } from './hung.js';
 import { fieldPath, fieldValue } from './json-field.js';
 import { createNormaliser, type RawRecord } from './normalise.js';
 import { isRefusal, type Refusal } from './refusal.js';
@@ -38,13 +38,17 @@ export type Judge = (
 ) => AdmissionRecord | Refusal;
 
 /** Throws what the gate says of a `require` that is no JSON Schema. */
-export async function createJudge(source: SourceConfig, tasks: readonly TaskConfig[]): Promise<Judge> {
+export async function createJudge(
+  source: SourceConfig,
+  tasks: readonly TaskConfig[],
+  hung: readonly HungRecord[] = [],
+): Promise<Judge> {
   const normalise = createNormaliser(source);
+  const refuseHung = createHungCheck(hung);
   const gate = await createGate(source.require);
   const tasksByName = new Map(tasks.map((task) => [task.name, task]));
 
   const judge: Judge = (raw, generation, nowMs) => {
-    failpoint('intake.judge');
     const record = normalise(raw);
     if (isRefusal(record)) return record;
     const refusal = gate(record.value, record.key);
@@ -68,6 +72,8 @@ export async function createJudge(source: SourceConfig, tasks: readonly TaskConf
   };
 
   return (raw, generation, nowMs) => {
+    const refusal = refuseHung(raw.bytes);
+    if (refusal !== null) return refusal;
     breadcrumb('intake.judge', raw.path, raw.offset, raw.bytes.length);
     const judged = judge(raw, generation, nowMs);
     // What blocks from here on is not this record.

@@ -8,8 +8,7 @@ import { STANDSTILLS, type Standstill, standStill } from './standstill.js';
  * The process dies by SIGKILL, as in a power cut: no handler runs, nothing is flushed.
  *
  * `name:while:FILE` holds the thread that visits for as long as the file is there, as a dead network mount does.
- * `name:spin:FILE` blocks it until the process is killed, once FILE is there; other kinds: regex, parse, microtasks,
- * fifo, pool.
+ * `name:spin:FILE` blocks it until the process is killed, once FILE is there; other kinds: parse, microtasks, fifo, pool.
  */
 const [armedName, armedVisit, blockingFile] = (process.env['DOGGED_FAILPOINT'] ?? '').split(':');
 let visitsLeft = Number(armedVisit ?? 1);
@@ -41,7 +40,6 @@ const BLOCKED_LOOK_MS = 20;
 export const FAILPOINTS = [
   'loop.turn',
   'mount.look',
-  'intake.judge',
   'intake.after-read',
   'admit.after-insert',
   'admit.before-commit',

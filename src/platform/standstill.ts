@@ -7,7 +7,6 @@ import { open, openSync, rmSync } from 'node:fs';
 
 export const STANDSTILLS = {
   spin: spinForEver,
-  regex: backtrackForEver,
   parse: parseForEver,
   microtasks: () => void chainMicrotasksForEver(),
   fifo: waitForWriter,
@@ -23,10 +22,6 @@ export function standStill(how: Standstill, file: string): void {
 
 function spinForEver(): void {
   for (;;);
-}
-
-function backtrackForEver(): void {
-  for (;;) /^(a+)+$/.test(`${'a'.repeat(40)}b`);
 }
 
 /** One call that takes ten seconds: V8 hashes such long keys by their length alone, so each is held against all. */

@@ -9,6 +9,7 @@ export function aHang(different: Partial<Hang> = {}): Hang {
     nonce: 'ours',
     stoodMs: 15_000,
     lastStep: { step: 'loop', detail: '', offset: 0, lengthBytes: 0 },
+    record: null,
     thread: { state: 'R', wchan: '', syscall: '' },
     stack: [],
     noStack: 'no answer within 1000 ms: it is in native code',

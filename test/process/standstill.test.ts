@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
@@ -119,25 +119,32 @@ describe('a blocked loop is named and its worker replaced at once', () => {
     await completes(place, 1);
   });
 
-  test('in the regular expression of a gate: the file and the place of the record are told', async () => {
-    const place = standWith('intake.judge:regex', NEVER);
+  test('in a pattern of `require`: the record is told, set aside as `hung`, and all others go on', async () => {
+    const place = standWith('', NEVER);
+    const config = join(place.folder, 'dogged.config.yaml');
+    const evil = 'task: note, require: { properties: { text: { pattern: "^(a+)+$" } } } }';
+    writeFileSync(config, readFileSync(config, 'utf8').replace('task: note }', evil));
     place.run('start');
-    append(place, 'harmless');
+    append(place, 'before');
     await completes(place, 1);
-    writeFileSync(place.trigger, '');
-    append(place, 'evil');
-    const { action } = await place.recovered();
-    expect(action).toContain('backtrackForEver (standstill.js:');
-    expect(action).toContain(`after intake.judge ${join(place.folder, 'notes.ndjson')} at 21`);
+    const first = place.worker();
+    const notes = join(place.folder, 'notes.ndjson');
+    const record = JSON.stringify({ title: 'evil', text: `${'a'.repeat(40)}b` });
+    writeFileSync(notes, `${record}\n${JSON.stringify({ title: 'after' })}\n`, { flag: 'a' });
+    const { evidence, action } = await place.recovered();
+    expect(evidence['pid']).toBe(first.pid);
+    expect(action).toContain(`after intake.judge ${notes} at ${'{"title":"before"}\n'.length}`);
+    // It would hang again on the same record.
     await completes(place, 1);
+    expect(place.json('rejects')).toMatchObject([{ source: 'notes', reason: 'hung', path: notes }]);
+    expect(place.recoveries().filter((line) => line.outcome === 'recovered')).toHaveLength(1);
+    expect(place.json('audit')[0]).toMatchObject({ ok: true });
     // Names and positions: nothing of the record, and nothing of the environment.
-    const text = readdirSync(place.state)
-      .filter((name) => name.startsWith('hang-'))
-      .map((name) => readFileSync(join(place.state, name), 'utf8'))
-      .join();
-    expect(text).not.toContain('evil');
-    expect(text).not.toContain(process.env['PATH'] ?? 'PATH');
-  });
+    const hang = place.hangs()[0];
+    expect(hang?.stack.some(({ file }) => file.endsWith('gate.js'))).toBe(true);
+    expect(JSON.stringify(hang)).not.toContain('evil');
+    expect(JSON.stringify(hang)).not.toContain(process.env['PATH'] ?? 'PATH');
+  }, 60_000);
 });
 
 test('threads for file I/O that hang are found by the reads that do not come back', async () => {
