@@ -3,6 +3,8 @@ import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 import { createDispatcher } from './dispatch/loop.js';
+import { startHangGuard } from './heartbeat/guard.js';
+import { takeHungRecords } from './heartbeat/hung-records.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
 import { wasKilledByUs } from './heartbeat/last-kill.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
@@ -14,6 +16,7 @@ import { stateFiles } from './heartbeat/state-files.js';
 import { createBeatWriter } from './heartbeat/writer.js';
 import { createIntake, type Intake } from './intake/intake.js';
 import { systemClock as clock, pause } from './platform/clock.js';
+import { failpoint } from './platform/failpoint.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import type { Store, Upgrade } from './store/engine.js';
@@ -91,7 +94,14 @@ async function runLocked(
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
-  const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
+  const intake = createIntake({
+    config,
+    store,
+    clock,
+    log,
+    onQueued: dispatcher.nudge,
+    hung: takeHungRecords(config.stateFolder, config.file),
+  });
   const lifeLine = await createLifeLine(self.nonce);
   const monitor = createMonitorWatch({
     stateFolder: config.stateFolder,
@@ -107,8 +117,17 @@ async function runLocked(
     clock,
     onNews: () => void beat.beatNow(),
   });
+  const guard = startHangGuard({
+    stateFolder: config.stateFolder,
+    stallAfterMs: config.health.stallAfterMs,
+    pid: self.pid,
+    nonce: self.nonce,
+    log,
+  });
   const lag = createLagMeter(clock, () => {
     loopTurns += 1;
+    guard.turned();
+    failpoint('loop.turn');
     news.look();
   });
   const report = createWorkerReport({
@@ -166,6 +185,7 @@ async function runLocked(
   report.setState('stopped');
   beat.stop();
   lag.stop();
+  await guard.stop();
   await beat.beatNow();
   await store.releaseOwnership(epoch, clock.wallMs());
   removePidFile(files.workerPid, self);

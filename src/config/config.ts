@@ -27,6 +27,8 @@ export interface Config {
 export interface HealthConfig {
   readonly freshMs: number;
   readonly stuckMs: number;
+  /** A loop that has not turned for so long is examined by the hang guard. */
+  readonly stallAfterMs: number;
   readonly idleStuckAfterMs: number;
   readonly pendingWarnMs: number;
   /** So many deaths of the worker under a job, at the last of which it ran alone, make it a dead letter. */

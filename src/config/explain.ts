@@ -20,7 +20,6 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'backups',
   'metrics',
   'alerts',
-  'health.stallAfter',
   'sources.NAME.schedule',
   'sources.NAME.every',
   'sources.NAME.stopAtEnd',

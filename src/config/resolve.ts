@@ -33,6 +33,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     health: {
       freshMs: health.fresh,
       stuckMs: health.stuck,
+      stallAfterMs: health.stallAfter,
       idleStuckAfterMs: health.idleStuckAfter,
       pendingWarnMs: health.pendingWarn,
       poisonAfter: health.poisonAfter,

@@ -126,6 +126,9 @@ const healthSchema = z
       stuck: duration('200ms', '1d')
         .prefault('120s')
         .describe('Without progress for so long the worker is stuck and is restarted.'),
+      stallAfter: duration('1s', '1h')
+        .prefault('15s')
+        .describe('An event loop that is blocked for so long is examined, named, and its worker replaced.'),
       idleStuckAfter: duration('100ms', '1d')
         .prefault('120s')
         .describe('Work that could run, free slots, and no claim for so long: stuck too.'),

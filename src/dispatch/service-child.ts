@@ -1,6 +1,7 @@
 import type { TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
 import type { AttemptReport, RunOutcome } from '../job/outcome.js';
+import { breadcrumb } from '../platform/breadcrumb.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { Claim } from '../store/contract.js';
 import {
@@ -56,6 +57,7 @@ export class ServiceChild {
     this.#context = context;
     this.#events = events;
     this.#label = `service of task ${task.name}`;
+    breadcrumb('run.spawn', task.name);
     failpoint('run.before-spawn');
     this.#child = context.children.spawn({
       argv,

@@ -1,7 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Beat } from '../heartbeat/beat.js';
 import { readDesired } from '../heartbeat/desired.js';
+import { type Hang, hangFiles, readHang, tellHang } from '../heartbeat/hang-file.js';
 import { type NamedIdentity, readPidFile, runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import type { StateFile } from '../heartbeat/read-state-file.js';
@@ -133,6 +132,14 @@ function checkProgress(beat: Beat | null, ageMs: number | null): CheckResult[] {
   const counts = { polls, commits, claims, completed, failed };
   const figures = Object.entries(counts).map(([name, count]) => `${name} ${countText(count)}`);
   const text = `${figures.join(' · ')}, as of ${durationText(ageMs)} ago`;
+  if (beat.held !== undefined) {
+    const { forMs, pids } = beat.held;
+    const who = pids.length === 0 ? 'another process' : `PID ${pids.join(', ')}`;
+    const why = `${who} has held the database for ${durationText(forMs)}; ${text}`;
+    return [
+      result('progress', 'Progress', 'warning', why, pids[0] === undefined ? null : `ps -fp ${pids[0]}`),
+    ];
+  }
   if (beat.state !== 'running') {
     return [
       result('progress', 'Progress', 'warning', `the worker is ${beat.state}; ${text}`, 'dogged status'),
@@ -155,16 +162,19 @@ function checkDeadlock(
   }
   const lag = `loop lag p99 ${Math.round(beat.lag.p99Ms)} ms, longest ${Math.round(beat.lag.maxMs)} ms`;
   const stalls = stallsWithin(stateFolder, clock.wallMs() - HOUR_MS);
-  if (stalls > 0) return say('warning', `${plural(stalls, 'stall')} in the last hour, ${lag}`, 'dogged logs');
+  const last = stalls.at(-1);
+  if (last !== undefined) {
+    const text = `${plural(stalls.length, 'stall')} in the last hour, the last in ${tellHang(last)}; ${lag}`;
+    return say('warning', text, 'dogged logs --monitor');
+  }
   if (beat.lag.p99Ms >= LAG_WARN_MS) return say('warning', `The loop is slow: ${lag}`, 'dogged logs');
   return say('ok', `No deadlock detected: ${lag}`);
 }
 
-/** Hang files that were written since then. */
-function stallsWithin(stateFolder: string, sinceMs: number): number {
-  return readdirSync(stateFolder).filter(
-    (name) => /^hang-.*\.json$/.test(name) && statSync(join(stateFolder, name)).mtimeMs >= sinceMs,
-  ).length;
+function stallsWithin(stateFolder: string, sinceMs: number): readonly Hang[] {
+  return hangFiles(stateFolder)
+    .flatMap((name) => readHang(stateFolder, name) ?? [])
+    .filter(({ at }) => Date.parse(at) >= sinceMs);
 }
 
 function checkRecoveries(stateFolder: string, clock: Clock): CheckResult[] {

@@ -70,6 +70,7 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
     health: {
       freshMs: 60_000,
       stuckMs: 120_000,
+      stallAfterMs: 15_000,
       idleStuckAfterMs: 120_000,
       pendingWarnMs: 300_000,
       poisonAfter: 3,
@@ -91,6 +92,7 @@ const checkSettings = shapeOf<Settings>({
   health: shapeOf<HealthConfig>({
     freshMs: amount,
     stuckMs: amount,
+    stallAfterMs: amount,
     idleStuckAfterMs: amount,
     pendingWarnMs: amount,
     poisonAfter: count,

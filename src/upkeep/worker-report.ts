@@ -17,7 +17,7 @@ import type { QueueCounts, ReadStore } from '../store/read-contract.js';
 /** What is asked of the parts of a worker. */
 export interface ReportedParts {
   readonly config: Config;
-  readonly store: Pick<ReadStore, 'counts'> & Pick<UpkeepStore, 'pulse'>;
+  readonly store: Pick<ReadStore, 'counts'> & Pick<UpkeepStore, 'pulse' | 'heldElsewhere'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly self: NamedIdentity;
@@ -49,6 +49,9 @@ export interface ReportedParts {
   readonly onFenced: (error: DoggedError) => void;
 }
 
+/** A command of ours holds the database for less than this. */
+const WORTH_SAYING_MS = 250;
+
 /** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
 export interface WorkerReport {
   /** What the next beats say. */
@@ -73,6 +76,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
   );
 
   let state: WorkerState = 'starting';
+  let lastCounts: QueueCounts | null = null;
 
   return {
     setState(next) {
@@ -81,7 +85,10 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
     async compose(seq) {
       commits.ask();
       asyncFs.ask();
-      const counts = await store.counts();
+      const held = store.heldElsewhere();
+      // While somebody holds the database, a beat that waited for it would tell of a dead worker.
+      const counts = held !== null && lastCounts !== null ? lastCounts : await store.counts();
+      lastCounts = counts;
       const { slots, freeSlots, oldestRunningMs, alone, pressure } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
@@ -132,6 +139,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         })),
         waiting,
         pressure,
+        held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

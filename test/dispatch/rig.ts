@@ -246,6 +246,7 @@ function configOf(folder: string, stateFolder: string, options: RigOptions): Con
     health: {
       freshMs: 1,
       stuckMs: 1,
+      stallAfterMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
       poisonAfter: 3,

@@ -11,12 +11,14 @@ import { openRecoveryLog } from '../../src/health/recovery-log.js';
 import { openTally } from '../../src/health/tally.js';
 import type { Beat } from '../../src/heartbeat/beat.js';
 import { writeDesired } from '../../src/heartbeat/desired.js';
+import { writeHang } from '../../src/heartbeat/hang-file.js';
 import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
 import { beatFile } from '../../src/heartbeat/read-beat.js';
 import { defaultSettings } from '../../src/heartbeat/settings.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { aBeat } from '../heartbeat/a-beat.js';
+import { aHang } from '../heartbeat/a-hang.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 
@@ -69,6 +71,29 @@ test('a beat that grows old is first late, then stale, and names its cure', asyn
   const found = await checkProcesses(stateFolder, clock);
   expect(found.get('heartbeat')).toMatchObject({ status: 'critical', remedy: 'dogged health --recover' });
   expect(found.get('deadlock')?.status).toBe('critical');
+});
+
+test('a loop that stood still within the hour is a warning that names the place', async () => {
+  const { stateFolder, clock } = running();
+  const at = (hours: number) => new Date(clock.wallMs() - hours * 3_600_000).toISOString();
+  writeHang(stateFolder, aHang({ at: at(2) }));
+  const deadlock = async () => (await checkProcesses(stateFolder, clock)).get('deadlock');
+  expect(await deadlock()).toMatchObject({ status: 'ok' });
+  const stack = [{ function: 'spin', file: '/a/gate.js', line: 12, column: 3 }];
+  writeHang(stateFolder, aHang({ at: at(0.5), stack }));
+  expect(await deadlock()).toMatchObject({
+    status: 'warning',
+    text: '1 stall in the last hour, the last in spin (gate.js:12), after loop; loop lag p99 1 ms, longest 2 ms',
+  });
+});
+
+test('a database that somebody else holds is a warning that names him', async () => {
+  const { stateFolder, clock } = running({ held: { forMs: 40_000, pids: [7] } });
+  expect((await checkProcesses(stateFolder, clock)).get('progress')).toMatchObject({
+    status: 'warning',
+    text: expect.stringContaining('PID 7 has held the database for 40s'),
+    remedy: 'ps -fp 7',
+  });
 });
 
 test('the beat of a worker that is gone says nothing about the one that runs', async () => {

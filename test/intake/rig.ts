@@ -181,6 +181,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     health: {
       freshMs: 1,
       stuckMs: 1,
+      stallAfterMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
       poisonAfter: 3,

@@ -2,9 +2,12 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 
 import { dirname } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { DoggedError, type ErrorCode } from '../../job/errors.js';
+import { breadcrumb } from '../../platform/breadcrumb.js';
 import { type Clock, pause } from '../../platform/clock.js';
+import type { HeldElsewhere } from '../contract.js';
 import type { StoreUse } from '../engine.js';
 import { openDatabase } from './driver.js';
+import { holdersOf } from './holders.js';
 import { refuseUnsafeLibrary, setPragmas } from './pragmas.js';
 
 /** How long SQLite itself may wait for a lock, which blocks the whole process: the worker's loop must not notice. */
@@ -60,6 +63,8 @@ export class Connection {
   readonly #clock: Clock;
   readonly #transaction: (work: () => unknown) => unknown;
   readonly #snapshot: (work: () => unknown) => unknown;
+  /** Since when nothing could be written, because another process holds the lock. Reads may go on meanwhile. */
+  #heldSinceMs: number | null = null;
 
   constructor(db: Database, file: string, use: StoreUse, clock: Clock) {
     this.db = db;
@@ -74,9 +79,13 @@ export class Connection {
   /** Runs `work` in one IMMEDIATE transaction: all of it is durable when this resolves, or none of it happened. */
   write<T>(work: () => T, undo: () => void): Promise<T> {
     return this.retry(() => {
+      breadcrumb('sqlite.write');
       try {
-        return this.#transaction(work) as T;
+        const result = this.#transaction(work) as T;
+        this.#heldSinceMs = null;
+        return result;
       } catch (error) {
+        if (isBusy(error)) this.#heldSinceMs ??= this.#clock.monotonicMs();
         undo();
         throw error;
       }
@@ -85,7 +94,15 @@ export class Connection {
 
   /** Runs `work` on one consistent view. */
   read<T>(work: () => T): Promise<T> {
-    return this.retry(() => this.#snapshot(work) as T);
+    return this.retry(() => {
+      breadcrumb('sqlite.read');
+      return this.#snapshot(work) as T;
+    });
+  }
+
+  heldElsewhere(): HeldElsewhere | null {
+    if (this.#heldSinceMs === null) return null;
+    return { forMs: this.#clock.monotonicMs() - this.#heldSinceMs, pids: holdersOf(this.#file) };
   }
 
   /** Runs `work` again while another process holds the lock. Throws STORE_BUSY after the longest wait. */

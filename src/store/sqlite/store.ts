@@ -8,6 +8,7 @@ import type {
   CursorPage,
   CursorRecord,
   End,
+  HeldElsewhere,
   Orphan,
   Owner,
   Ownership,
@@ -143,6 +144,10 @@ export class SqliteStore implements Store {
   async pulse(epoch: number, nowMs: number): Promise<void> {
     const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs));
     if (found !== epoch) throw new DoggedError('OWNER_CHANGED', { found, ours: epoch });
+  }
+
+  heldElsewhere(): HeldElsewhere | null {
+    return this.#connection.heldElsewhere();
   }
 
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]> {
