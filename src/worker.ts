@@ -16,8 +16,10 @@ import { createIntake, type Intake } from './intake/intake.js';
 import { systemClock as clock, pause } from './platform/clock.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
+import { careFor } from './store/care.js';
 import type { Store, Upgrade } from './store/engine.js';
 import { acquireStateLock, openStore, upgradeText } from './store/open.js';
+import { createBackupTimer } from './upkeep/backup-timer.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
@@ -133,6 +135,8 @@ async function runLocked(
     compose: report.compose,
   });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
+  const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
+  const backingUp = createBackupTimer({ ...config.backups, care, clock, log });
   const pruning = createPruneTimer({ keepMs: config.keepMs, store, clock, log });
 
   lag.start();
@@ -142,10 +146,12 @@ async function runLocked(
   if (untilIdle) {
     report.setState('running');
     await runUntilIdle(config, intake, dispatcher, shutdown, log);
+    await backingUp.makeIfDue();
   } else {
     intake.start();
     monitor.start();
     pruning.start();
+    backingUp.start();
     await firstPolls(config, intake, shutdown);
     report.setState('running');
     void beat.beatNow();
@@ -157,6 +163,7 @@ async function runLocked(
   void beat.beatNow();
   monitor.stop();
   pruning.stop();
+  await backingUp.stop();
   reconciling.stop();
   await intake.stop();
   shutdown.onHurry(() => void dispatcher.stop(0));

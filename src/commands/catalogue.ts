@@ -157,6 +157,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         summary: 'remove old jobs that have ended',
         load: async () => (await import('./prune.js')).pruneCommand,
       },
+      {
+        name: 'backup',
+        summary: 'copy the database to a file, also while the worker runs',
+        load: async () => (await import('./backup.js')).backupCommand,
+      },
     ],
   },
 ];

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BackupFacts, backupCheck } from '../health/check-backups.js';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { machineChecks } from '../health/check-machine.js';
 import { processChecks } from '../health/check-processes.js';
@@ -12,6 +14,7 @@ import { defaultSettings, readSettings, type Settings } from '../heartbeat/setti
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
+import { backupsIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import { trialText } from '../view/outage-text.js';
@@ -80,6 +83,7 @@ async function diagnoseAll(
       const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
       return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
     }),
+    backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),
   ];
   const diagnosis = await diagnose(checks, clock, remedy);
@@ -89,6 +93,15 @@ async function diagnoseAll(
   });
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));
   return DIAGNOSIS_EXIT[diagnosis.verdict];
+}
+
+async function readBackupFacts(stateFolder: string, nowMs: number): Promise<BackupFacts> {
+  const database = statSync(join(stateFolder, 'dogged.db'), { throwIfNoEntry: false });
+  const backups = await backupsIn(stateFolder);
+  return {
+    backups: backups.map(({ madeAtMs, sizeBytes }) => ({ ageMs: Math.max(0, nowMs - madeAtMs), sizeBytes })),
+    databaseAgeMs: database === undefined ? null : Math.max(0, nowMs - database.birthtimeMs),
+  };
 }
 
 /** As the worker understood its config; before the first worker, as it would understand an empty one. */

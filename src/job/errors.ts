@@ -64,6 +64,11 @@ export const ERRORS = {
     remedy:
       'Make as much room there as the database takes, then start again. Nothing was changed: the version before this one still works with it.',
   },
+  BACKUP_UNWRITTEN: {
+    exitCode: EXIT.failed,
+    message: 'No backup was written to {file}: {detail}.',
+    remedy: 'Name a new file in a folder with room. Nothing else was changed.',
+  },
   STORE_UNSAFE: {
     exitCode: EXIT.config,
     message: 'This SQLite cannot keep what it promises: {detail}',
