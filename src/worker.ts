@@ -13,16 +13,19 @@ import { writeSettings } from './heartbeat/settings.js';
 import { stateFiles } from './heartbeat/state-files.js';
 import { createBeatWriter } from './heartbeat/writer.js';
 import { createIntake, type Intake } from './intake/intake.js';
+import { DoggedError } from './job/errors.js';
 import { systemClock as clock, pause } from './platform/clock.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
-import { careFor } from './store/care.js';
-import type { Store, Upgrade } from './store/engine.js';
-import { acquireStateLock, openStore, upgradeText } from './store/open.js';
+import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
+import { acquireStateLock, upgradeText } from './store/open.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
+import { checkAfterCrash } from './upkeep/check-after-crash.js';
+import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
+import { tellRestoration } from './upkeep/tell-restoration.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
@@ -45,14 +48,12 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 });
   const lock = await acquireStateLock(config.stateFolder);
   try {
-    let upgrade: Upgrade | null = null;
-    const store = await openStore(config.stateFolder, 'worker', clock, (done) => {
-      upgrade = done;
-    });
+    const alarm = createDamageAlarm();
+    const opened = await openMendedStore(config.stateFolder, clock, alarm.ring);
     try {
-      return await runLocked(config, store, upgrade, untilIdle);
+      return await runLocked(config, opened, alarm, untilIdle);
     } finally {
-      await store.close();
+      await opened.store.close();
     }
   } finally {
     lock.release();
@@ -62,14 +63,15 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
 /** From here on the state folder is ours: no second worker can be at work in it. */
 async function runLocked(
   config: Config,
-  store: Store,
-  upgrade: Upgrade | null,
+  { store, upgrade, restoration }: MendedStore,
+  alarm: DamageAlarm,
   untilIdle: boolean,
 ): Promise<number> {
   const files = stateFiles(config.stateFolder);
   const log = createLog(config.logs.level, untilIdle ? undefined : { path: files.workerLog, ...config.logs });
   endLoudly(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
+  if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
   const { epoch, storeId, cleanStop, previousOwner } = await store.takeOwnership(self, clock.wallMs());
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
@@ -139,6 +141,20 @@ async function runLocked(
   const backingUp = createBackupTimer({ ...config.backups, care, clock, log });
   const pruning = createPruneTimer({ keepMs: config.keepMs, store, clock, log });
 
+  const ending = new AbortController();
+  alarm.onRing((error) => {
+    shutdown.abort(error);
+    // None of their ends can be recorded: what runs is cut off, and left to the next worker.
+    void dispatcher.stop(0);
+  });
+  if (!cleanStop) {
+    const onDamage = async (detail: string) => {
+      await noteDamage(config.stateFolder, detail);
+      alarm.ring(new DoggedError('STORE_DAMAGED', { file: config.stateFolder, detail }));
+    };
+    void checkAfterCrash({ care, clock, log, signal: ending.signal, onDamage });
+  }
+
   lag.start();
   beat.start();
   await dispatcher.rescue();
@@ -159,6 +175,7 @@ async function runLocked(
     await shutdown.begun;
   }
 
+  ending.abort();
   report.setState('stopping');
   void beat.beatNow();
   monitor.stop();
@@ -174,7 +191,7 @@ async function runLocked(
   beat.stop();
   lag.stop();
   await beat.beatNow();
-  await store.releaseOwnership(epoch, clock.wallMs());
+  if (!alarm.hasRung()) await store.releaseOwnership(epoch, clock.wallMs());
   removePidFile(files.workerPid, self);
   lifeLine?.close();
   shutdown.dispose();

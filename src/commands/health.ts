@@ -5,16 +5,17 @@ import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { machineChecks } from '../health/check-machine.js';
 import { processChecks } from '../health/check-processes.js';
 import { type AwayFact, queueChecks } from '../health/check-queue.js';
+import { restorationCheck } from '../health/check-restoration.js';
 import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
-import { openRecoveryLog, type RecoveryLine } from '../health/recovery-log.js';
 import { writeDesired } from '../heartbeat/desired.js';
 import { freshNonce } from '../heartbeat/nonce.js';
+import { openRecoveryLog, type RecoveryLine } from '../heartbeat/recovery-log.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
-import { backupsIn } from '../store/care.js';
+import { acknowledgeRestoration, backupsIn, restorationIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import { trialText } from '../view/outage-text.js';
@@ -28,6 +29,7 @@ interface HealthOptions extends CommonOptions {
   readonly diagnose?: boolean;
   readonly monitor?: boolean;
   readonly recover?: boolean;
+  readonly acknowledge?: boolean;
 }
 
 interface Place {
@@ -48,16 +50,18 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     command
       .option('--diagnose', 'check everything and say what to do')
       .option('--monitor', 'run the health monitor in the foreground')
-      .option('--recover', 'mend what is dead or stuck, once');
+      .option('--recover', 'mend what is dead or stuck, once')
+      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more');
   },
   async run({ options, output, clock }) {
-    const chosen = [options.diagnose, options.monitor, options.recover].filter(Boolean);
+    const chosen = [options.diagnose, options.monitor, options.recover, options.acknowledge].filter(Boolean);
     if (chosen.length > 1) {
-      const problem = 'Say one of --diagnose, --monitor and --recover.';
+      const problem = 'Say one of --diagnose, --monitor, --recover and --acknowledge.';
       throw new DoggedError('USAGE', { problem, command: 'health' });
     }
     const place = await locateSystem(options);
     if (options.monitor === true) return monitor(place, output);
+    if (options.acknowledge === true) return acknowledge(place, output);
     if (options.recover === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
@@ -83,6 +87,7 @@ async function diagnoseAll(
       const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
       return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
     }),
+    restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
     backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),
   ];
@@ -93,6 +98,17 @@ async function diagnoseAll(
   });
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));
   return DIAGNOSIS_EXIT[diagnosis.verdict];
+}
+
+async function acknowledge({ stateFolder }: Place, output: Output): Promise<number> {
+  const restoration = await acknowledgeRestoration(stateFolder);
+  output.json({ acknowledged: restoration?.damagedAs ?? null });
+  output.print(
+    restoration === null
+      ? 'No database was ever replaced here'
+      : `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
+  );
+  return EXIT.ok;
 }
 
 async function readBackupFacts(stateFolder: string, nowMs: number): Promise<BackupFacts> {

@@ -5,12 +5,12 @@ import { readDesired } from '../heartbeat/desired.js';
 import { type NamedIdentity, readPidFile, runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import type { StateFile } from '../heartbeat/read-state-file.js';
+import { type RecoveryLine, readRecoveries } from '../heartbeat/recovery-log.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { countText, durationText, plural, sizeText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
-import { type RecoveryLine, readRecoveries } from './recovery-log.js';
 import { type Phase, readTally } from './tally.js';
 
 interface ProcessFigures {

@@ -45,7 +45,7 @@ export const ERRORS = {
     exitCode: EXIT.failed,
     message: 'The database {file} is damaged: {detail}',
     remedy:
-      'Stop dogged, keep a copy of the file, and put back a backup of yours (state/backups holds only those made before an upgrade).',
+      'The next worker moves it aside and goes on with the newest sound backup: dogged restart. To choose another backup yourself, see docs/operating.md.',
   },
   STORE_TOO_NEW: {
     exitCode: EXIT.config,

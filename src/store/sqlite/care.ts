@@ -19,6 +19,11 @@ export class SqliteCare implements StoreCare {
     return listBackups(this.#stateFolder);
   }
 
+  async findDamage(signal: AbortSignal): Promise<string | null> {
+    const file = join(this.#stateFolder, 'dogged.db');
+    return (await runCareProcess(['check', file], signal)) as string | null;
+  }
+
   async backUp(keep: number, signal: AbortSignal): Promise<StoredBackup & { readonly removed: number }> {
     const folder = prepareBackupFolder(this.#stateFolder);
     const file = join(folder, backupName(this.#clock.wallMs()));

@@ -23,14 +23,19 @@ const NAMED_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
 ];
 
 /** Opens the file with every promise checked; nothing is read from it yet. Throws STORE_MISSING, STORE_UNSAFE, STORE_DAMAGED. */
-export async function connect(file: string, use: StoreUse, clock: Clock): Promise<Connection> {
+export async function connect(
+  file: string,
+  use: StoreUse,
+  clock: Clock,
+  onDamage: (error: DoggedError) => void = () => undefined,
+): Promise<Connection> {
   if (use === 'read') {
     if (!existsSync(file)) throw new DoggedError('STORE_MISSING', { file });
   } else {
     makePrivateFile(file);
   }
   const db = openNamed(file, use);
-  const connection = new Connection(db, file, use, clock);
+  const connection = new Connection(db, file, use, clock, onDamage);
   try {
     // Ten processes may open a new store at once, and switching to WAL needs it for oneself.
     await connection.retry(() => {
@@ -58,14 +63,22 @@ export class Connection {
   readonly #file: string;
   readonly #use: StoreUse;
   readonly #clock: Clock;
+  readonly #onDamage: (error: DoggedError) => void;
   readonly #transaction: (work: () => unknown) => unknown;
   readonly #snapshot: (work: () => unknown) => unknown;
 
-  constructor(db: Database, file: string, use: StoreUse, clock: Clock) {
+  constructor(
+    db: Database,
+    file: string,
+    use: StoreUse,
+    clock: Clock,
+    onDamage: (error: DoggedError) => void,
+  ) {
     this.db = db;
     this.#file = file;
     this.#use = use;
     this.#clock = clock;
+    this.#onDamage = onDamage;
     const transaction = db.transaction((work: () => unknown) => work());
     this.#transaction = transaction.immediate;
     this.#snapshot = transaction.deferred;
@@ -95,7 +108,7 @@ export class Connection {
       try {
         return work();
       } catch (error) {
-        if (!isBusy(error)) throw named(error, this.#file);
+        if (!isBusy(error)) throw this.#told(error);
         const waitedMs = Math.round(this.#clock.monotonicMs() - startedAtMs);
         if (waitedMs >= LONGEST_WAIT_MS[this.#use]) {
           throw new DoggedError('STORE_BUSY', { file: this.#file, waitedMs }, { cause: error });
@@ -103,6 +116,13 @@ export class Connection {
       }
       await pause(this.#clock, pauseMs);
     }
+  }
+
+  /** Damage is told to whoever listens before the caller hears of it: no caller may pass over it. */
+  #told(error: unknown): unknown {
+    const known = named(error, this.#file);
+    if (known instanceof DoggedError && known.code === 'STORE_DAMAGED') this.#onDamage(known);
+    return known;
   }
 }
 

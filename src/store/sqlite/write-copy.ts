@@ -33,7 +33,7 @@ export function writeCopy(
 }
 
 /** Makes what was written to `file` survive a power cut. */
-function sync(file: string): void {
+export function sync(file: string): void {
   const fd = openSync(file, 'r');
   try {
     fsyncSync(fd);
