@@ -235,13 +235,12 @@ test('a worker that cannot start is told with its own words, and its monitor goe
   const place = pair();
   place.run('start');
   place.run('stop');
-  writeFileSync(
-    join(place.folder, 'state', 'dogged.db'),
-    'this is no database, whatever its name says'.repeat(200),
-  );
+  // A damaged one would be replaced; in the place of a folder nothing can be put.
+  rmSync(join(place.folder, 'state', 'dogged.db'));
+  mkdirSync(join(place.folder, 'state', 'dogged.db'));
   const start = place.run('start');
   expect(start.status).toBe(1);
-  expect(start.stderr).toMatch(/no first beat[\s\S]*damaged/);
+  expect(start.stderr).toMatch(/no first beat[\s\S]*could not be written/);
   expect(place.monitor()).not.toBeNull();
   expect(readTally(join(place.folder, 'state'))?.phase).toBe('gave-up');
 }, 60_000);
