@@ -25,6 +25,7 @@ import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
+import { createStorageWatch, type StorageWatch } from './upkeep/storage-watch.js';
 import { tellRestoration } from './upkeep/tell-restoration.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
@@ -49,9 +50,13 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   const lock = await acquireStateLock(config.stateFolder);
   try {
     const alarm = createDamageAlarm();
-    const opened = await openMendedStore(config.stateFolder, clock, alarm.ring);
+    const storage = createStorageWatch();
+    const opened = await openMendedStore(config.stateFolder, clock, {
+      onDamage: alarm.ring,
+      onStorage: storage.tell,
+    });
     try {
-      return await runLocked(config, opened, alarm, untilIdle);
+      return await runLocked(config, opened, { alarm, storage }, untilIdle);
     } finally {
       await opened.store.close();
     }
@@ -64,12 +69,13 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
 async function runLocked(
   config: Config,
   { store, upgrade, restoration }: MendedStore,
-  alarm: DamageAlarm,
+  { alarm, storage }: { readonly alarm: DamageAlarm; readonly storage: StorageWatch },
   untilIdle: boolean,
 ): Promise<number> {
   const files = stateFiles(config.stateFolder);
   const log = createLog(config.logs.level, untilIdle ? undefined : { path: files.workerLog, ...config.logs });
   endLoudly(log);
+  storage.sayIn(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
@@ -108,6 +114,7 @@ async function runLocked(
   const news = createWorkerNews({
     sources: intake.status,
     pressure: () => dispatcher.status().pressure,
+    storage: storage.problem,
     clock,
     onNews: () => void beat.beatNow(),
   });
@@ -127,6 +134,7 @@ async function runLocked(
     monitor: monitor.seen,
     dispatch: dispatcher,
     intake,
+    storage: storage.problem,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({

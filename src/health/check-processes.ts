@@ -52,6 +52,7 @@ export function processChecks(input: ProcessChecksInput): Check[] {
     { name: 'monitor', run: () => checkMonitor(worker, monitor) },
     { name: 'heartbeat', run: () => checkHeartbeat(settings, worker, file, ageMs) },
     { name: 'progress', run: () => checkProgress(beat, ageMs) },
+    { name: 'storage', run: () => checkStorage(stateFolder, beat) },
     { name: 'deadlock', run: () => checkDeadlock(input, beat, ageMs) },
     { name: 'recoveries', run: () => checkRecoveries(stateFolder, clock) },
     { name: 'versions', run: () => checkVersions(input.version, beat) },
@@ -139,6 +140,13 @@ function checkProgress(beat: Beat | null, ageMs: number | null): CheckResult[] {
     ];
   }
   return [result('progress', 'Progress', 'ok', text)];
+}
+
+/** Only while there is something to say: what the database can do is told by its own check. */
+function checkStorage(stateFolder: string, beat: Beat | null): CheckResult[] {
+  if (beat?.storage === undefined) return [];
+  const text = `intake and claims wait, and go on by themselves: ${beat.storage.replace(/\.$/, '')}`;
+  return [result('storage', 'Storage', 'critical', text, `df -h ${stateFolder}`)];
 }
 
 function checkDeadlock(

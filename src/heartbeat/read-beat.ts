@@ -83,6 +83,7 @@ const checkBeat = shapeOf<Beat>({
   // A reason that only a newer worker knows must not make its whole beat unreadable.
   waiting: listOf(shapeOf<BeatWaiting>({ task: text, reason: text, jobs: count })),
   pressure: optional(oneOf('memory', 'disk')),
+  storage: optional(text),
   lag: shapeOf<Beat['lag']>({ p50Ms: amount, p99Ms: amount, maxMs: amount }),
   memory: shapeOf<Beat['memory']>({ rssBytes: count }),
 });

@@ -1,6 +1,5 @@
-import type { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
-import type { Store, Upgrade } from './engine.js';
+import type { Store, StoreEvents, Upgrade } from './engine.js';
 
 /** A whole copy of the store. */
 export interface StoredBackup {
@@ -42,15 +41,15 @@ export interface StoreCare {
 /**
  * Opens the store for a worker, which holds the lock of the state folder. A database that is damaged is moved aside, and the
  * newest sound backup, or an empty one, takes its place without its cursors: so all that stands in the files is held against
- * it anew. `onDamage` hears of damage that is found from then on; the next call of this mends it.
+ * it anew. `events.onDamage` hears of damage that is found from then on; the next call of this mends it.
  */
 export async function openMendedStore(
   stateFolder: string,
   clock: Clock,
-  onDamage: (error: DoggedError) => void,
+  events: Required<Pick<StoreEvents, 'onDamage' | 'onStorage'>>,
 ): Promise<MendedStore> {
   const { openMended } = await import('./sqlite/open-mended.js');
-  return openMended(stateFolder, clock, onDamage);
+  return openMended(stateFolder, clock, events);
 }
 
 /** Notes damage that was found by a check: the next worker mends it. */

@@ -24,6 +24,8 @@ export interface StoreEvents {
   readonly onUpgrade?: (upgrade: Upgrade) => void;
   /** A call found the database damaged; it fails with the same error. */
   readonly onDamage?: (error: DoggedError) => void;
+  /** The disk refused a write: full, read-only, gone. Told once, and with null when one has succeeded again. */
+  readonly onStorage?: (problem: DoggedError | null) => void;
 }
 
 export interface Capabilities {

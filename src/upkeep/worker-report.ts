@@ -45,6 +45,8 @@ export interface ReportedParts {
     }[];
     readonly polls: number;
   };
+  /** Why the disk refuses the database's writes; null when it takes them. */
+  readonly storage: () => string | null;
   /** Another worker has taken the store: this one must stop. */
   readonly onFenced: (error: DoggedError) => void;
 }
@@ -82,7 +84,9 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs, alone, pressure } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, alone, ...dispatch } = parts.dispatch.status();
+      const storage = parts.storage();
+      const pressure = dispatch.pressure ?? (storage === null ? null : 'disk');
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -132,6 +136,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         })),
         waiting,
         pressure,
+        storage,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

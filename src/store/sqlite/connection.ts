@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { DoggedError, type ErrorCode } from '../../job/errors.js';
 import { type Clock, pause } from '../../platform/clock.js';
-import type { StoreUse } from '../engine.js';
+import type { StoreEvents, StoreUse } from '../engine.js';
 import { openDatabase } from './driver.js';
 import { refuseUnsafeLibrary, setPragmas } from './pragmas.js';
 
@@ -27,7 +27,7 @@ export async function connect(
   file: string,
   use: StoreUse,
   clock: Clock,
-  onDamage: (error: DoggedError) => void = () => undefined,
+  events: StoreEvents = {},
 ): Promise<Connection> {
   if (use === 'read') {
     if (!existsSync(file)) throw new DoggedError('STORE_MISSING', { file });
@@ -35,7 +35,7 @@ export async function connect(
     makePrivateFile(file);
   }
   const db = openNamed(file, use);
-  const connection = new Connection(db, file, use, clock, onDamage);
+  const connection = new Connection(db, file, use, clock, events);
   try {
     // Ten processes may open a new store at once, and switching to WAL needs it for oneself.
     await connection.retry(() => {
@@ -63,30 +63,25 @@ export class Connection {
   readonly #file: string;
   readonly #use: StoreUse;
   readonly #clock: Clock;
-  readonly #onDamage: (error: DoggedError) => void;
+  readonly #events: StoreEvents;
+  #storageProblem: DoggedError | null = null;
   readonly #transaction: (work: () => unknown) => unknown;
   readonly #snapshot: (work: () => unknown) => unknown;
 
-  constructor(
-    db: Database,
-    file: string,
-    use: StoreUse,
-    clock: Clock,
-    onDamage: (error: DoggedError) => void,
-  ) {
+  constructor(db: Database, file: string, use: StoreUse, clock: Clock, events: StoreEvents) {
     this.db = db;
     this.#file = file;
     this.#use = use;
     this.#clock = clock;
-    this.#onDamage = onDamage;
+    this.#events = events;
     const transaction = db.transaction((work: () => unknown) => work());
     this.#transaction = transaction.immediate;
     this.#snapshot = transaction.deferred;
   }
 
   /** Runs `work` in one IMMEDIATE transaction: all of it is durable when this resolves, or none of it happened. */
-  write<T>(work: () => T, undo: () => void): Promise<T> {
-    return this.retry(() => {
+  async write<T>(work: () => T, undo: () => void): Promise<T> {
+    const result = await this.retry(() => {
       try {
         return this.#transaction(work) as T;
       } catch (error) {
@@ -94,6 +89,8 @@ export class Connection {
         throw error;
       }
     });
+    if (this.#storageProblem !== null) this.#tellStorage(null);
+    return result;
   }
 
   /** Runs `work` on one consistent view. */
@@ -118,11 +115,18 @@ export class Connection {
     }
   }
 
-  /** Damage is told to whoever listens before the caller hears of it: no caller may pass over it. */
+  /** Told to whoever listens before the caller hears of it: no caller may pass over it. */
   #told(error: unknown): unknown {
     const known = named(error, this.#file);
-    if (known instanceof DoggedError && known.code === 'STORE_DAMAGED') this.#onDamage(known);
+    if (!(known instanceof DoggedError)) return known;
+    if (known.code === 'STORE_DAMAGED') this.#events.onDamage?.(known);
+    if (known.code === 'STORE_UNWRITABLE' && this.#storageProblem === null) this.#tellStorage(known);
     return known;
+  }
+
+  #tellStorage(problem: DoggedError | null): void {
+    this.#storageProblem = problem;
+    this.#events.onStorage?.(problem);
   }
 }
 

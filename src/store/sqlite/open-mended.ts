@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { MendedStore, Restoration } from '../care.js';
-import type { Upgrade } from '../engine.js';
+import type { StoreEvents, Upgrade } from '../engine.js';
 import { type DamageNote, noteDamage, readDamageNote, writeDamageNote } from './damage-note.js';
 import { openSqliteStore } from './open.js';
 import { readRestoration } from './restoration.js';
@@ -19,7 +19,7 @@ const ALARMS_BELIEVED = 2;
 export async function openMended(
   stateFolder: string,
   clock: Clock,
-  onDamage: (error: DoggedError) => void,
+  events: Required<Pick<StoreEvents, 'onDamage' | 'onStorage'>>,
 ): Promise<MendedStore> {
   const before = await mendBeforeOpening(stateFolder, clock);
   let upgrade: Upgrade | null = null;
@@ -30,8 +30,9 @@ export async function openMended(
       },
       onDamage: (error) => {
         couldNote(stateFolder, error);
-        onDamage(error);
+        events.onDamage(error);
       },
+      onStorage: events.onStorage,
     });
   try {
     return { store: await open(), upgrade, restoration: before };

@@ -16,9 +16,14 @@ export async function openSqliteStore(
 ): Promise<Store> {
   const file = join(stateFolder, 'dogged.db');
   let isOpen = false;
-  const connection = await connect(file, use, clock, (error) => {
-    // Until then the caller hears of it as an error.
-    if (isOpen) events.onDamage?.(error);
+  const connection = await connect(file, use, clock, {
+    onDamage: (error) => {
+      // Until then the caller hears of it as an error.
+      if (isOpen) events.onDamage?.(error);
+    },
+    onStorage: (problem) => {
+      if (isOpen) events.onStorage?.(problem);
+    },
   });
   // One time of day for all tries: while the database is locked, they would leave a backup each.
   const nowMs = clock.wallMs();

@@ -19,7 +19,7 @@ async function backedUp() {
 }
 
 async function mended(folder: string, onDamage: (error: DoggedError) => void = () => undefined) {
-  const opened = await openMendedStore(folder, systemClock, onDamage);
+  const opened = await openMendedStore(folder, systemClock, { onDamage, onStorage: () => undefined });
   onTestFinished(() => opened.store.close());
   return opened;
 }
