@@ -2,11 +2,14 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BackupFacts, backupCheck } from '../health/check-backups.js';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
+import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
+import { pagesCheck } from '../health/check-pages.js';
 import { processChecks } from '../health/check-processes.js';
 import { type AwayFact, queueChecks } from '../health/check-queue.js';
 import { restorationCheck } from '../health/check-restoration.js';
-import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../health/diagnose.js';
+import { sourceFilesCheck } from '../health/check-sources.js';
+import { DIAGNOSIS_EXIT, diagnose, diagnosisLines, summaryLine } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
 import { writeDesired } from '../heartbeat/desired.js';
 import { freshNonce } from '../heartbeat/nonce.js';
@@ -15,7 +18,7 @@ import { defaultSettings, readSettings, type Settings } from '../heartbeat/setti
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
-import { acknowledgeRestoration, backupsIn, restorationIn } from '../store/care.js';
+import { acknowledgeRestoration, backupsIn, findDamageIn, restorationIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import { trialText } from '../view/outage-text.js';
@@ -74,8 +77,10 @@ async function diagnoseAll(
   clock: Clock,
 ): Promise<number> {
   const settings = settingsIn(stateFolder, configFile);
+  const finding = loadFinding(configFile);
+  finding.catch(() => undefined);
   const checks = [
-    configCheck(configFile, stateFolder, () => loadFinding(configFile)),
+    configCheck(configFile, stateFolder, () => finding),
     ...processChecks({
       stateFolder,
       settings,
@@ -83,19 +88,32 @@ async function diagnoseAll(
       version: programVersion(),
       figuresOf: readProcessFigures,
     }),
-    ...queueChecks(settings, async () => {
-      const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
-      return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
+    ...queueChecks(
+      settings,
+      async () => {
+        const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
+        return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
+      },
+      clock,
+    ),
+    sourceFilesCheck(async () => {
+      const found = await finding;
+      return found.is === 'valid' ? found.sources : [];
     }),
+    ...(existsSync(join(stateFolder, 'dogged.db'))
+      ? [pagesCheck((signal) => findDamageIn(stateFolder, signal))]
+      : []),
     restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
     backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),
+    ...hardwareChecks(clock.wallMs()),
   ];
   const diagnosis = await diagnose(checks, clock, remedy);
   output.json({
     verdict: diagnosis.verdict,
     checks: diagnosis.checks.map(({ name, status, text, remedy }) => ({ name, status, text, remedy })),
   });
+  output.print(escapeText(summaryLine(diagnosis)));
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));
   return DIAGNOSIS_EXIT[diagnosis.verdict];
 }
@@ -131,7 +149,7 @@ async function loadFinding(configFile: string): Promise<ConfigFinding> {
   const { formatProblem } = await import('../config/problem.js');
   try {
     const { config, problems, file } = await readConfig(configFile);
-    if (config !== null) return { is: 'valid', sources: config.sources.length, tasks: config.tasks.length };
+    if (config !== null) return { is: 'valid', sources: config.sources, tasks: config.tasks.length };
     return { is: 'invalid', problems: problems.map((problem) => formatProblem(problem, file)) };
   } catch (error) {
     if (error instanceof DoggedError && error.code === 'CONFIG_MISSING') return { is: 'missing' };

@@ -1,4 +1,4 @@
-import type { Clock } from '../platform/clock.js';
+import { type Clock, systemClock } from '../platform/clock.js';
 import type { Store, StoreEvents, Upgrade } from './engine.js';
 
 /** A whole copy of the store. */
@@ -82,6 +82,11 @@ export async function careFor(stateFolder: string, leaveFreeBytes: number, clock
 export async function backUpStore(stateFolder: string, file: string, clock: Clock): Promise<StoredBackup> {
   const { backUpTo } = await import('./sqlite/back-up.js');
   return backUpTo(stateFolder, file, 0, clock);
+}
+
+/** Reads every page in a process of its own, until `signal`; what is wrong, null when all is sound. */
+export async function findDamageIn(stateFolder: string, signal: AbortSignal): Promise<string | null> {
+  return (await careFor(stateFolder, 0, systemClock)).findDamage(signal);
 }
 
 /** The regular backups in a state folder, the newest first. */

@@ -8,10 +8,10 @@ import { openDatabase } from './driver.js';
 import { refuseUnsafeLibrary, setPragmas } from './pragmas.js';
 
 /** How long SQLite itself may wait for a lock, which blocks the whole process: the worker's loop must not notice. */
-const BLOCKING_WAIT_MS: Readonly<Record<StoreUse, number>> = { worker: 25, command: 5_000, read: 1_000 };
+const BLOCKING_WAIT_MS: Readonly<Record<StoreUse, number>> = { worker: 25, command: 5_000, read: 500 };
 
 /** How long a call waits in all. The worker's waits are asynchronous: its loop goes on meanwhile. */
-const LONGEST_WAIT_MS: Readonly<Record<StoreUse, number>> = { worker: 30_000, command: 5_000, read: 5_000 };
+const LONGEST_WAIT_MS: Readonly<Record<StoreUse, number>> = { worker: 30_000, command: 5_000, read: 2_000 };
 
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 250;
