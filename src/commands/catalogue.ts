@@ -52,6 +52,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         summary: 'the worker in the foreground',
         load: async () => (await import('./worker.js')).workerCommand,
       },
+      {
+        name: 'service',
+        summary: 'let systemd start it at boot and watch the health monitor',
+        load: async () => (await import('./service.js')).serviceCommand,
+      },
     ],
   },
   {

@@ -140,6 +140,11 @@ export const ERRORS = {
     message: 'The {role} with PID {pid} is still there after {waitedMs}.',
     remedy: 'Look at it with: ps -o pid,stat,wchan,cmd -p {pid}',
   },
+  SERVICE_REFUSED: {
+    exitCode: EXIT.failed,
+    message: 'The unit {file} was left alone: {detail}',
+    remedy: 'See what would be written with: dogged service print',
+  },
   TIMED_OUT: {
     exitCode: EXIT.failed,
     message: '{what} did not come about within {waitedMs}. {detail}',
