@@ -17,7 +17,6 @@ export interface Finding {
 export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'site',
   'clock',
-  'backups',
   'metrics',
   'alerts',
   'sources.NAME.schedule',

@@ -29,6 +29,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     reconcileMs: parsed.reconcile,
     pressure: pressureLimits(parsed),
     shutdownGraceMs: parsed.shutdownGrace,
+    backups: { everyMs: parsed.backups.every, keep: parsed.backups.keep },
     logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },
     health: {
       freshMs: health.fresh,

@@ -217,6 +217,15 @@ export const configSchema = z.strictObject(
         'must be such as { pauseBelow: 100MB }',
       )
       .prefault({}),
+    backups: z
+      .strictObject(
+        {
+          every: duration('1s', '365d').prefault('24h').describe('How often the database is copied.'),
+          keep: integer(0, 1000).prefault(3).describe('Copies that are kept; 0 makes none.'),
+        },
+        'must be such as { every: 24h, keep: 3 }',
+      )
+      .prefault({}),
     logs: z
       .strictObject(
         {

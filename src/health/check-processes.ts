@@ -4,12 +4,12 @@ import { type Hang, hangFiles, readHang, tellHang } from '../heartbeat/hang-file
 import { type NamedIdentity, readPidFile, runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import type { StateFile } from '../heartbeat/read-state-file.js';
+import { type RecoveryLine, readRecoveries } from '../heartbeat/recovery-log.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { countText, durationText, plural, sizeText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
-import { type RecoveryLine, readRecoveries } from './recovery-log.js';
 import { type Phase, readTally } from './tally.js';
 
 interface ProcessFigures {
@@ -51,6 +51,7 @@ export function processChecks(input: ProcessChecksInput): Check[] {
     { name: 'monitor', run: () => checkMonitor(worker, monitor) },
     { name: 'heartbeat', run: () => checkHeartbeat(settings, worker, file, ageMs) },
     { name: 'progress', run: () => checkProgress(beat, ageMs) },
+    { name: 'storage', run: () => checkStorage(stateFolder, beat) },
     { name: 'deadlock', run: () => checkDeadlock(input, beat, ageMs) },
     { name: 'recoveries', run: () => checkRecoveries(stateFolder, clock) },
     { name: 'versions', run: () => checkVersions(input.version, beat) },
@@ -146,6 +147,13 @@ function checkProgress(beat: Beat | null, ageMs: number | null): CheckResult[] {
     ];
   }
   return [result('progress', 'Progress', 'ok', text)];
+}
+
+/** Only while there is something to say: what the database can do is told by its own check. */
+function checkStorage(stateFolder: string, beat: Beat | null): CheckResult[] {
+  if (beat?.storage === undefined) return [];
+  const text = `intake and claims wait, and go on by themselves: ${beat.storage.replace(/\.$/, '')}`;
+  return [result('storage', 'Storage', 'critical', text, `df -h ${stateFolder}`)];
 }
 
 function checkDeadlock(

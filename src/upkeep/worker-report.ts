@@ -45,6 +45,8 @@ export interface ReportedParts {
     }[];
     readonly polls: number;
   };
+  /** Why the disk refuses the database's writes; null when it takes them. */
+  readonly storage: () => string | null;
   /** Another worker has taken the store: this one must stop. */
   readonly onFenced: (error: DoggedError) => void;
 }
@@ -89,7 +91,9 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       // While somebody holds the database, a beat that waited for it would tell of a dead worker.
       const counts = held !== null && lastCounts !== null ? lastCounts : await store.counts();
       lastCounts = counts;
-      const { slots, freeSlots, oldestRunningMs, alone, pressure } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, alone, ...dispatch } = parts.dispatch.status();
+      const storage = parts.storage();
+      const pressure = dispatch.pressure ?? (storage === null ? null : 'disk');
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -140,6 +144,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         waiting,
         pressure,
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
+        storage,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

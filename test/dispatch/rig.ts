@@ -241,6 +241,7 @@ function configOf(folder: string, stateFolder: string, options: RigOptions): Con
     keepMs: 1,
     reconcileMs: 300_000,
     pressure,
+    backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     health: {

@@ -7,13 +7,13 @@ import { machineChecks } from '../../src/health/check-machine.js';
 import { processChecks } from '../../src/health/check-processes.js';
 import { type QueueFacts, queueChecks } from '../../src/health/check-queue.js';
 import { diagnose } from '../../src/health/diagnose.js';
-import { openRecoveryLog } from '../../src/health/recovery-log.js';
 import { openTally } from '../../src/health/tally.js';
 import type { Beat } from '../../src/heartbeat/beat.js';
 import { writeDesired } from '../../src/heartbeat/desired.js';
 import { writeHang } from '../../src/heartbeat/hang-file.js';
 import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
 import { beatFile } from '../../src/heartbeat/read-beat.js';
+import { openRecoveryLog } from '../../src/heartbeat/recovery-log.js';
 import { defaultSettings } from '../../src/heartbeat/settings.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { systemClock } from '../../src/platform/clock.js';
@@ -172,7 +172,7 @@ const FACTS: QueueFacts = {
 async function checkQueue(different: Partial<QueueFacts>): Promise<readonly CheckResult[]> {
   const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
   const { checks } = await diagnose(
-    queueChecks(settings, async () => ({ ...FACTS, ...different })),
+    queueChecks(settings, async () => ({ ...FACTS, ...different }), systemClock),
     systemClock,
   );
   return checks.filter((one) => one.status !== 'ok');
@@ -216,7 +216,7 @@ test('what is away is named with what it began with, however short it has been',
 test('a file that is being written is told, and is no fault', async () => {
   const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null, waitingFiles: 1 };
   const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
-  const checks = queueChecks(settings, async () => ({ ...FACTS, sources: [source] }));
+  const checks = queueChecks(settings, async () => ({ ...FACTS, sources: [source] }), systemClock);
   expect((await diagnose(checks, systemClock)).checks).toContainEqual(
     expect.objectContaining({ status: 'ok', text: '3 records, 0 rejected, 1 file is being written' }),
   );
@@ -268,7 +268,9 @@ test('the config is judged as it is now, and one that the worker has not read ye
   writeFileSync(stateFiles(stateFolder).settings, '{}');
   const check = async (finding: Parameters<typeof configCheck>[2]) =>
     (await configCheck(configFile, stateFolder, finding).run())[0];
-  const valid = { is: 'valid', sources: 3, tasks: 1 } as const;
+  const place = { kind: 'log', path: '/nowhere', network: false } as const;
+  const sources = ['a', 'b', 'c'].map((name) => ({ name, ...place }));
+  const valid = { is: 'valid', sources, tasks: 1 } as const;
   expect(await check(async () => valid)).toMatchObject({
     status: 'ok',
     text: 'dogged.config.yaml: 3 sources, 1 task',
