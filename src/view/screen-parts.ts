@@ -165,12 +165,12 @@ export function slotLines({ slots }: SystemSnapshot, { columns, paint }: Layout)
   return lines;
 }
 
-function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
+export function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
   const limit = timeoutMs === undefined || timeoutMs === 0 ? '' : ` / ${durationText(timeoutMs)}`;
   return `${durationText(sinceMs ?? 0)}${limit}`;
 }
 
-function progressText({ progress }: BeatSlot): string {
+export function progressText({ progress }: BeatSlot): string {
   return progress === undefined ? '' : `${Math.round(progress * 100)} %`;
 }
 
