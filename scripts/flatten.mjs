@@ -15,8 +15,26 @@ const ENTRIES = {
 const SHARED = ['job/errors.js'];
 /** With all that they need. The compiled part of the first stays where it is. */
 const INLINED_PACKAGES = ['better-sqlite3', 'ink', 'react'];
-/** Ink's debugger, which it loads only when DEV says so; its packages are not installed. */
-const DEBUGGER = /[/\\]ink[/\\]build[/\\]devtools\.js$/;
+/**
+ * Modules of packages that something else stands for. Ink's debugger needs packages that are not installed. To measure
+ * text, ink compiles an expression of all emoji, which takes as long as Node takes to start; ours also gives the same
+ * widths as those to which the lines were cut.
+ */
+const REPLACED = [
+  { module: /[/\\]ink[/\\]build[/\\]devtools\.js$/, by: 'export {};' },
+  {
+    module: /[/\\]string-width[/\\]index\.js$/,
+    by: `import { plainLine } from ${JSON.stringify(join(dist, 'view/fit-lines.js'))};
+import { textWidth } from ${JSON.stringify(join(dist, 'view/text-width.js'))};
+export default (text) => textWidth(plainLine(text));`,
+  },
+];
+const DEFINED = {
+  // Else both of React's builds are put in, and the slow one is used.
+  'process.env.NODE_ENV': '"production"',
+  // The layout engine would fetch itself from a data: address, for which Node loads its whole HTTP client.
+  fetch: 'undefined',
+};
 
 const rolldown = await loadRolldown();
 if (rolldown === null) {
@@ -29,13 +47,12 @@ async function flatten(entry, needed) {
   const bundle = await rolldown({
     input: entry,
     platform: 'node',
-    // Else both of React's builds are put in, and the slow one is used.
-    transform: { define: { 'process.env.NODE_ENV': '"production"' } },
+    transform: { define: DEFINED },
     plugins: [
       {
         name: 'leave-the-rest-alone',
         resolveId: (source, importer, { kind }) => resolveId(entry, needed, source, importer, kind),
-        load: (id) => (DEBUGGER.test(id) ? 'export {};' : null),
+        load: (id) => REPLACED.find(({ module }) => module.test(id))?.by ?? null,
       },
     ],
     onLog(level, log, handle) {
@@ -63,7 +80,7 @@ async function loadRolldown() {
 }
 
 function resolveId(entry, needed, source, importer, kind) {
-  const isOurs = importer?.startsWith(dist) && !importer.includes('node_modules');
+  const isOurs = importer?.startsWith(dist) === true;
   if (!isOurs || INLINED_PACKAGES.includes(source) || source.startsWith('react/')) return null;
   if (!source.startsWith('.')) return { id: source, external: true };
   const path = resolve(importer, '..', source);

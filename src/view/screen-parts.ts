@@ -238,6 +238,7 @@ export function problemLines(
   const lines = problems.map((problem) => paint(`⚠️ ${escapeText(problem)}`, 'yellow'));
   if (problems.length > 0 && countedFrom === 'heartbeat')
     lines.push('   The figures below are those of the last beat.');
-  if (countedFrom === 'nothing' && verdict === 'stopped') lines.push('Nothing has run here yet.');
+  if (problems.length === 0 && countedFrom === 'nothing' && verdict === 'stopped')
+    lines.push('Nothing has run here yet.');
   return lines;
 }

@@ -48,8 +48,11 @@ export function composeFrame(
   const jobs = state.page.jobs.slice(0, listRows);
   const isCut = state.page.jobs.length > jobs.length;
   const title = listTitle(state.position.filter, state.page, isCut, snapshot, layout);
+  const none = snapshot.problems.length > 0 && snapshot.countedFrom !== 'database' ? 'not known' : 'none';
   const list =
-    jobs.length > 0 ? jobRows(jobs, state.cursor, snapshot, layout) : [layout.paint('  none', 'dim')];
+    jobs.length > 0
+      ? jobRows(jobs, state.cursor, snapshot, layout)
+      : [layout.paint(clipLine(`  ${none}`, layout.columns), 'dim')];
   const body = rows > FOOT_ROWS + TITLE_ROWS ? [title, ...list] : list;
   return { panel, body, foot, shown };
 }

@@ -66,7 +66,8 @@ export function listTitle(
   { columns, paint }: Layout,
 ): string {
   const names = snapshot.tasks.map(({ task }) => task);
-  const count = matchCount(snapshot.tasks, parseFilter(filter, names));
+  const isCounted = snapshot.countedFrom === 'database';
+  const count = isCounted ? matchCount(snapshot.tasks, parseFilter(filter, names)) : null;
   const parts = [count === null ? 'Jobs' : `Jobs (${countText(count)})`];
   if (filter !== '') parts.push(`only: ${escapeText(filter)}`);
   if (page.hasNewer) parts.push('↑ newer');

@@ -71,7 +71,7 @@ export function QueueMonitor({ port, clock, style }: QueueMonitorProps): ReactEl
   const frame = composeFrame(state, look, lines, layout, rows);
   shown.current = frame.shown;
   return (
-    <Box flexDirection="column" height={rows} overflow="hidden">
+    <Box flexDirection="column" height={rows}>
       <Lines lines={frame.panel} />
       <Lines lines={frame.body} />
       <Box flexGrow={1} />

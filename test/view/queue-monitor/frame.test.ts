@@ -8,7 +8,6 @@ import { remedyFor } from '../../../src/view/remedy.js';
 import type { Layout } from '../../../src/view/screen-parts.js';
 import { composeSnapshot } from '../../../src/view/snapshot.js';
 import { textWidth } from '../../../src/view/text-width.js';
-import { tempFolder } from '../../support/temp-folder.js';
 import { aJob, crowdedLook, HOSTILE, NOW } from './crowded.js';
 
 const layout = (columns: number, colour = true): Layout => ({
@@ -84,13 +83,22 @@ test('without colours no escape sequence is drawn, and the job under the cursor 
 test('before anything has run there is a sentence, and no table', () => {
   const look = {
     ...crowdedLook(),
-    snapshot: composeSnapshot(tempFolder(), { status: 'missing' }, NOW),
+    snapshot: composeSnapshot('/nowhere', { status: 'missing' }, NOW),
     lastFailed: null,
   };
   const { panel, body } = composeFrame(FIRST_STATE, look, null, layout(80, false), 23);
   expect(panel.join('\n')).toContain('not running');
   expect(panel.join('\n')).toContain('Nothing has run here yet.');
-  expect(body).toEqual(['Jobs (0)', '  none']);
+  expect(body).toEqual(['Jobs', '  none']);
+});
+
+test('a database that cannot be read is said to be so, and is not taken for an empty one', () => {
+  const failed = { status: 'failed' as const, why: 'it is damaged' };
+  const look = { ...crowdedLook(), snapshot: composeSnapshot('/nowhere', failed, NOW), lastFailed: null };
+  const { panel, body } = composeFrame(FIRST_STATE, look, null, layout(80, false), 23);
+  expect(panel.join('\n')).toContain('it is damaged');
+  expect(panel.join('\n')).not.toContain('Nothing has run');
+  expect(body).toEqual(['Jobs', '  not known']);
 });
 
 test('an open job shows the part that it is scrolled to, with every character of a long line', () => {
