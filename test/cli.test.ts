@@ -170,25 +170,6 @@ describe('the program', () => {
   });
 });
 
-test('on a terminal the queue is drawn again and again until q', async () => {
-  const folder = project();
-  const screen = spawn('script', ['-qec', `"${process.execPath}" "${builtCli()}" queue`, '/dev/null'], {
-    cwd: folder,
-    env: { ...process.env, TERM: 'xterm' },
-  });
-  let drawn = '';
-  let quit = false;
-  screen.stdout.on('data', (part: Buffer) => {
-    drawn += part;
-    if (quit || drawn.split('q quits').length < 3) return;
-    quit = true;
-    screen.stdin.write('q');
-  });
-  const [code] = await once(screen, 'close');
-  expect(code).toBe(0);
-  expect(drawn).toContain('\x1b[2J\x1b[H');
-});
-
 test('monitor_queue is the queue by path and by link, of the folder that it is called from', () => {
   // Its dist/ is the one that tests compile, so it is called through a checkout of links.
   const folder = project();

@@ -15,7 +15,8 @@ interface Frame {
 }
 
 const FOOT_ROWS = 2;
-const TITLE_ROWS = 1;
+/** In fewer rows the list goes without its title, for the verdict. */
+const ROWS_FOR_TITLE = 7;
 /** Of what is left, the list keeps at least this part. */
 const LIST_SHARE = 0.4;
 const FEWEST_LIST_ROWS = 3;
@@ -30,8 +31,10 @@ export function composeFrame(
 ): Frame {
   const { snapshot, lastFailed } = look;
   const foot = rows > 1 ? footLines(state, layout).slice(1 - rows) : [];
-  const free = Math.max(1, rows - FOOT_ROWS - TITLE_ROWS);
-  const listAtLeast = Math.max(FEWEST_LIST_ROWS, Math.ceil(free * LIST_SHARE));
+  const hasTitle = rows >= ROWS_FOR_TITLE;
+  const free = Math.max(1, rows - FOOT_ROWS - (hasTitle ? 1 : 0));
+  const fewest = Math.min(FEWEST_LIST_ROWS, Math.max(1, free - 1));
+  const listAtLeast = Math.max(fewest, Math.ceil(free * LIST_SHARE));
   const pausedTasks = snapshot.tasks.filter(({ paused }) => paused).map(({ task }) => task);
   const panelRows = free - listAtLeast;
   const panel = lines === null ? panelLines(snapshot, lastFailed, state.throughput, layout, panelRows) : [];
@@ -53,6 +56,6 @@ export function composeFrame(
     jobs.length > 0
       ? jobRows(jobs, state.cursor, snapshot, layout)
       : [layout.paint(clipLine(`  ${none}`, layout.columns), 'dim')];
-  const body = rows > FOOT_ROWS + TITLE_ROWS ? [title, ...list] : list;
+  const body = hasTitle ? [title, ...list] : list;
   return { panel, body, foot, shown };
 }
