@@ -18,7 +18,7 @@ const FOOT_ROWS = 2;
 /** In fewer rows the list goes without its title, for the verdict. */
 const ROWS_FOR_TITLE = 7;
 /** Of what is left, the list keeps at least this part. */
-const LIST_SHARE = 0.4;
+const LIST_SHARE = 0.35;
 const FEWEST_LIST_ROWS = 3;
 
 /** `lines`: the open job, as it is shown; null where the list is. */
@@ -37,7 +37,7 @@ export function composeFrame(
   const listAtLeast = Math.max(fewest, Math.ceil(free * LIST_SHARE));
   const pausedTasks = snapshot.tasks.filter(({ paused }) => paused).map(({ task }) => task);
   const panelRows = free - listAtLeast;
-  const panel = lines === null ? panelLines(snapshot, lastFailed, state.throughput, layout, panelRows) : [];
+  const panel = lines === null ? panelLines(snapshot, lastFailed, layout, panelRows) : [];
   if (panel.length > 0 && panel.length < panelRows) panel.push('');
   const listRows = Math.max(1, free - panel.length);
   const jobLines = lines?.length ?? 0;
@@ -50,7 +50,7 @@ export function composeFrame(
   }
   const jobs = state.page.jobs.slice(0, listRows);
   const isCut = state.page.jobs.length > jobs.length;
-  const title = listTitle(state.position.filter, state.page, isCut, snapshot, layout);
+  const title = listTitle(state, isCut, snapshot, layout);
   const none = snapshot.problems.length > 0 && snapshot.countedFrom !== 'database' ? 'not known' : 'none';
   const list =
     jobs.length > 0

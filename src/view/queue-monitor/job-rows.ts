@@ -8,14 +8,16 @@ import { jobRemark, stateStyle } from '../jobs-table.js';
 import type { Layout } from '../screen-parts.js';
 import type { SystemSnapshot } from '../snapshot.js';
 import { type Column, formatTable } from '../table.js';
-import { padText } from '../text-width.js';
-import type { JobPage } from './job-page.js';
+import { padText, textWidth } from '../text-width.js';
 import { matchCount, parseFilter } from './list-filter.js';
+import type { MonitorState } from './monitor-state.js';
+import { throughputText } from './throughput.js';
 
 /** Below this there is room for state and key alone. */
 const WIDE_COLUMNS = 64;
 const LONGEST_STATE = 'completed'.length;
 const MARK = '❯ ';
+const GAP = 2;
 
 /** The visible part of the list, the job under the cursor marked, and readable as such without colours. */
 export function jobRows(
@@ -54,13 +56,15 @@ function whenText(job: JobSummary, nowMs: number): string {
     return `for ${durationText(nowMs - job.startedAtMs)}`;
   return job.runAtMs > nowMs
     ? `in ${durationText(job.runAtMs - nowMs)}`
-    : `due ${durationText(nowMs - job.runAtMs)}`;
+    : `waits ${durationText(nowMs - job.runAtMs)}`;
 }
 
-/** The line above the list: which jobs these are, how many there are, and whether there are more either way. */
+/**
+ * The line above the list: which jobs these are, how many there are, and whether there are more either way; at its end,
+ * where there is room, how fast jobs come to theirs.
+ */
 export function listTitle(
-  filter: string,
-  page: JobPage,
+  { position: { filter }, page, throughput }: Pick<MonitorState, 'position' | 'page' | 'throughput'>,
   isCut: boolean,
   snapshot: SystemSnapshot,
   { columns, paint }: Layout,
@@ -72,5 +76,9 @@ export function listTitle(
   if (filter !== '') parts.push(`only: ${escapeText(filter)}`);
   if (page.hasNewer) parts.push('↑ newer');
   if (page.hasOlder || isCut) parts.push('↓ older');
-  return paint(plainLine(clipLine(parts.join('  '), columns)), 'bold');
+  const title = clipLine(parts.join('  '), columns);
+  const pace = isCounted ? throughputText(throughput) : '';
+  const room = columns - textWidth(title) - textWidth(pace);
+  if (pace === '' || room < GAP) return paint(title, 'bold');
+  return `${paint(title, 'bold')}${' '.repeat(room)}${paint(pace, 'cyan')}`;
 }

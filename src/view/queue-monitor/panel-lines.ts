@@ -1,7 +1,7 @@
 import { countText, durationText } from '../../platform/duration-text.js';
 import type { JobSummary } from '../../store/read-contract.js';
 import { escapeText } from '../escape.js';
-import { clipLine, fitParts, type ScreenPart, wrapLine } from '../fit-lines.js';
+import { clipLine, wrapLine } from '../fit-lines.js';
 import { shownReason } from '../job-json.js';
 import { outageLines } from '../outage-text.js';
 import {
@@ -15,8 +15,8 @@ import {
   workerText,
 } from '../screen-parts.js';
 import type { SystemSnapshot } from '../snapshot.js';
+import { fillRows, type PanelPart } from './fill-rows.js';
 import { slotRows } from './slot-rows.js';
-import { type Throughput, throughputText } from './throughput.js';
 
 /** In fewer rows a sentence has one line, and what it says last is cut. */
 const ROWS_TO_WRAP = 8;
@@ -25,51 +25,40 @@ const ROWS_TO_WRAP = 8;
 export function panelLines(
   snapshot: SystemSnapshot,
   lastFailed: JobSummary | null,
-  throughput: Throughput,
   layout: Layout,
   rows: number,
 ): string[] {
-  const { columns, paint } = layout;
-  const wrap = (line: string) => (rows < ROWS_TO_WRAP ? [clipLine(line, columns)] : wrapLine(line, columns));
-  const part = (entries: readonly (readonly string[])[], head: readonly string[] = []): ScreenPart => {
-    return { title: '', head, list: entries, total: entries.length };
-  };
-  const clip = (lines: readonly string[]) => lines.map((line) => [clipLine(line, columns)]);
+  const { columns, takenAtMs } = { ...layout, ...snapshot };
+  const clip = (lines: readonly string[]) => lines.map((line) => clipLine(line, columns));
+  const wrap = (lines: readonly string[]) => lines.flatMap((line) => wrapLine(line, columns));
   const top = [
-    firstLine(snapshot, layout),
+    verdict(snapshot, layout),
     ...problemLines(snapshot, layout),
     queueText(snapshot),
     ...readingLines(snapshot),
-  ].flatMap(wrap);
+  ];
+  const head = rows < ROWS_TO_WRAP ? clip(top) : wrap(top);
   const waiting = [
-    ...outageLines(snapshot.outages, snapshot.takenAtMs, layout),
+    ...outageLines(snapshot.outages, takenAtMs, layout),
     ...waitingLines(snapshot, layout).map((line) => `✋ ${line}`),
   ];
-  const [tableHead = '', ...tasks] = snapshot.tasks.length > 0 ? taskTable(snapshot, layout) : [];
-  const parts = [
-    part(clip(slotRows(snapshot, layout))),
-    part(waiting.map(wrap)),
-    part(clip(failedLines(snapshot, lastFailed, layout))),
-    part(clip(tasks), tasks.length === 0 ? [] : [clipLine(tableHead, columns)]),
-    part(snapshot.countedFrom === 'database' ? clip([paint(throughputText(throughput), 'cyan')]) : []),
-  ].filter(({ list }) => list.length > 0);
-  return [...top, ...fitInOrder(parts, rows - top.length)].slice(0, Math.max(0, rows));
+  const table = snapshot.tasks.length > 0 ? clip(taskTable(snapshot, layout)) : [];
+  const parts = (sentences: typeof wrap): PanelPart[] => [
+    { lines: clip(slotRows(snapshot, layout)), least: 4, head: 0 },
+    { lines: sentences(waiting), least: 2, head: 0 },
+    { lines: clip(failedLines(snapshot, lastFailed, layout)), least: 1, head: 0 },
+    { lines: table, least: 4, head: 1 },
+  ];
+  const free = rows - head.length;
+  const wrapped = parts(wrap);
+  const isRoom = wrapped.reduce((sum, { lines }) => sum + lines.length, 0) <= free;
+  return [...head, ...fillRows(isRoom ? wrapped : parts(clip), free)].slice(0, Math.max(0, rows));
 }
 
-/** What comes last is left out where there is no room for at least two lines of each. */
-function fitInOrder(parts: readonly ScreenPart[], rows: number): string[] {
-  const least = ({ head, list }: ScreenPart) => head.length + Math.min(2, list.flat().length);
-  let kept = parts;
-  while (kept.length > 1 && kept.reduce((sum, one) => sum + least(one), 0) > rows) kept = kept.slice(0, -1);
-  if (rows < 2) return kept.flatMap(({ list }) => list.flat()).slice(0, Math.max(0, rows));
-  return fitParts(kept, rows);
-}
-
-function firstLine(snapshot: SystemSnapshot, layout: Layout): string {
-  const verdict = verdictLine(snapshot, layout);
-  return snapshot.verdict === 'running'
-    ? `${verdict}  ${layout.paint(workerText(snapshot), 'dim')}`
-    : verdict;
+function verdict(snapshot: SystemSnapshot, layout: Layout): string {
+  const line = verdictLine(snapshot, layout);
+  if (snapshot.verdict !== 'running') return line;
+  return clipLine(`${line}  ${layout.paint(workerText(snapshot), 'dim')}`, layout.columns);
 }
 
 function failedLines(

@@ -1,4 +1,5 @@
 import type { BeatQueue } from '../../heartbeat/beat.js';
+import { durationText } from '../../platform/duration-text.js';
 
 /** Jobs that ended, in equal spans of time, the present one last. Known only for as long as the screen is open. */
 export interface Throughput {
@@ -31,6 +32,5 @@ export function throughputText({ spans }: Throughput): string {
   const ended = spans.reduce((sum, jobs) => sum + jobs, 0);
   const most = Math.max(1, ...spans);
   const bars = spans.map((jobs) => BARS[Math.ceil((jobs / most) * (BARS.length - 1))]).join('');
-  const since = spans.length >= SPANS ? 'in the last minute' : 'since this screen was opened';
-  return `${ended} ended ${since}  ${bars}`;
+  return `${ended} ended in ${durationText(spans.length * SPAN_MS)}  ${bars}`;
 }

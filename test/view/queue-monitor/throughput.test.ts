@@ -10,21 +10,17 @@ function watched(...looks: readonly (readonly [atMs: number, completed: number, 
 }
 
 test('what had ended before the first look is not counted', () => {
-  expect(watched([0, 5_000])).toBe('0 ended since this screen was opened  ▁');
+  expect(watched([0, 5_000])).toBe('0 ended in 2s  ▁');
 });
 
 test('each bar is what ended in two seconds, in whichever way, the present ones last', () => {
-  expect(watched([0, 0], [1_000, 7], [4_000, 7, 3], [4_500, 7, 3])).toBe(
-    '10 ended since this screen was opened  █▁▄',
-  );
+  expect(watched([0, 0], [1_000, 7], [4_000, 7, 3], [4_500, 7, 3])).toBe('10 ended in 6s  █▁▄');
 });
 
 test('a retry or a prune takes nothing away from it', () => {
-  expect(watched([0, 10], [2_000, 0], [4_000, 1])).toBe('1 ended since this screen was opened  ▁▁█');
+  expect(watched([0, 10], [2_000, 0], [4_000, 1])).toBe('1 ended in 6s  ▁▁█');
 });
 
 test('what is longer ago than a minute is forgotten', () => {
-  expect(watched([0, 0], [1_000, 9], [30_000, 9], [61_000, 10])).toMatch(
-    /^1 ended in the last minute {2}▁{29}█$/,
-  );
+  expect(watched([0, 0], [1_000, 9], [30_000, 9], [61_000, 10])).toMatch(/^1 ended in 1m {2}▁{29}█$/);
 });
