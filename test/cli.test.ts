@@ -192,10 +192,15 @@ test('flattened into one file, the program says the same', () => {
   cpSync(join(root, 'package.json'), join(build, 'package.json'));
   execFileSync(process.execPath, [join(root, 'scripts/flatten.mjs'), join(build, 'dist')]);
   const cli = join(build, 'dist/cli.js');
-  const imported = [...readFileSync(cli, 'utf8').matchAll(/^import [^;]*?"([^"]+)";$/gm)].map(
-    ([, name]) => name,
-  );
-  expect(imported.filter((name) => !name?.startsWith('node:'))).toEqual(['./job/errors.js']);
+  const importedBy = (file: string) =>
+    [...readFileSync(file, 'utf8').matchAll(/^import [^;]*?"([^"]+)";$/gm)]
+      .map(([, name]) => name)
+      .filter((name) => !name?.startsWith('node:'));
+  expect(importedBy(cli)).toEqual(['./job/errors.js']);
+  const screen = join(build, 'dist/commands/watch-queue.js');
+  expect(importedBy(screen)).toEqual(['../job/errors.js']);
+  // What takes as long as Node's own start, each: measuring text by all emoji, and Node's HTTP client.
+  expect(readFileSync(screen, 'utf8')).not.toMatch(/RGI_Emoji|\bfetch\(/);
   const folder = project();
   run(folder, ['add', 'build'], { cli });
   for (const args of [['status', '--json'], ['job', '99'], ['add', 'biuld'], ['stauts']]) {

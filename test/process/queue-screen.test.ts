@@ -1,6 +1,18 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/platform/clock.js';
 import { openStore } from '../../src/store/open.js';
 import { textWidth } from '../../src/view/text-width.js';
@@ -28,9 +40,15 @@ function project(): Workplace {
   return workplace(folder);
 }
 
-async function openQueue(place: Workplace, columns = 100, rows = 30, env = {}): Promise<Terminal> {
+async function openQueue(
+  place: Workplace,
+  columns = 100,
+  rows = 30,
+  env = {},
+  cli = builtCli(),
+): Promise<Terminal> {
   const terminal = openTerminal(place.folder, columns, rows, env);
-  terminal.type(`'${process.execPath}' '${builtCli()}' queue; echo "ended with $?"`);
+  terminal.type(`'${process.execPath}' '${cli}' queue; echo "ended with $?"`);
   terminal.keys('Enter');
   await terminal.untilShown(/q quit\s*$/);
   return terminal;
@@ -145,6 +163,25 @@ describe.skipIf(why !== null)(`the live queue${why === null ? '' : ` (skipped he
     process.kill(pid, 'SIGTERM');
     await terminal.untilShown(/ended with 0/);
     expect(terminal.modes()).toEqual({ alternate: false, cursor: true });
+  }, 60_000);
+
+  it('is the same from the one file that the build makes of it', async () => {
+    const place = project();
+    const build = mkdtempSync(join(dirname(dirname(builtCli())), 'flat-'));
+    onTestFinished(() => rmSync(build, { recursive: true, force: true }));
+    cpSync(dirname(builtCli()), join(build, 'dist'), { recursive: true });
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    cpSync(join(root, 'package.json'), join(build, 'package.json'));
+    execFileSync(process.execPath, [join(root, 'scripts/flatten.mjs'), join(build, 'dist')]);
+    place.json('add', 'later', '--key', HOSTILE);
+    const terminal = await openQueue(place, 80, 24, {}, join(build, 'dist/cli.js'));
+    await terminal.untilShown(/^❯ #1 +pending +later +x\\x1b.*日本語/m);
+    terminal.keys('p');
+    await terminal.untilShown(/^later is paused/m);
+    terminal.keys('Enter');
+    await terminal.untilShown(/^Job 1 {2}pending {2}later/m);
+    terminal.keys('q');
+    await terminal.untilShown(/ended with 0/);
   }, 60_000);
 
   it('shows a database that comes, breaks and is mended while it is open', async () => {
