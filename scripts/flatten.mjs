@@ -6,10 +6,11 @@ import { dirname, join, relative, resolve } from 'node:path';
 
 const dist = resolve(process.argv[2] ?? 'dist');
 
+const SCREEN = 'commands/watch-queue.js';
 /** Each with what it loads lazily, but always: worth being in the one file. */
 const ENTRIES = {
   'cli.js': ['commands/status.js', 'store/sqlite/open.js'],
-  'commands/watch-queue.js': ['store/sqlite/open.js'],
+  [SCREEN]: ['store/sqlite/open.js'],
 };
 /** Loaded once by whoever needs it: `instanceof DoggedError` must mean the same class everywhere. */
 const SHARED = ['job/errors.js'];
@@ -29,6 +30,7 @@ import { textWidth } from ${JSON.stringify(join(dist, 'view/text-width.js'))};
 export default (text) => textWidth(plainLine(text));`,
   },
 ];
+/** For the live screen alone: what else is in the one file of the command line may well fetch something. */
 const DEFINED = {
   // Else both of React's builds are put in, and the slow one is used.
   'process.env.NODE_ENV': '"production"',
@@ -41,13 +43,14 @@ if (rolldown === null) {
   console.error('flatten: there is no rolldown for this machine; dogged status starts a little slower');
   process.exit(0);
 }
-for (const [name, needed] of Object.entries(ENTRIES)) await flatten(join(dist, name), needed);
+for (const [name, needed] of Object.entries(ENTRIES)) await flatten(name, needed);
 
-async function flatten(entry, needed) {
+async function flatten(name, needed) {
+  const entry = join(dist, name);
   const bundle = await rolldown({
     input: entry,
     platform: 'node',
-    transform: { define: DEFINED },
+    transform: { define: name === SCREEN ? DEFINED : {} },
     plugins: [
       {
         name: 'leave-the-rest-alone',
