@@ -14,6 +14,8 @@ ensure_programs() {
   command -v make >/dev/null || missing+=(make)
   command -v g++ >/dev/null || missing+=(g++)
   command -v setsid >/dev/null || missing+=(util-linux)
+  # For tests of the live screen; where it cannot be had they are skipped with that reason.
+  command -v tmux >/dev/null || missing+=(tmux)
   # For tests on real mounts, which only root can make; elsewhere they are skipped with that reason.
   if [[ $(id -u) -eq 0 ]]; then
     command -v mkfs.vfat >/dev/null || missing+=(dosfstools)

@@ -90,13 +90,16 @@ export async function lookAtSystem<T>(
       await readExtras(store),
     ]);
   } catch (error) {
-    // Told by the snapshot: a database that cannot be read must not hide what the processes do.
-    look =
-      error instanceof DoggedError && error.code === 'STORE_MISSING'
-        ? { status: 'missing' }
-        : { status: 'failed', why: (error as Error).message };
+    look = storeProblem(error);
   }
   return { snapshot: composeSnapshot(stateFolder, look, clock.wallMs()), extras };
+}
+
+/** Told by the snapshot: a database that cannot be read must not hide what the processes do. */
+export function storeProblem(error: unknown): StoreLook {
+  return error instanceof DoggedError && error.code === 'STORE_MISSING'
+    ? { status: 'missing' }
+    : { status: 'failed', why: (error as Error).message };
 }
 
 /** The jobs of a command line by the workspace of each: ids are unique in a store, so nobody has to name it. */

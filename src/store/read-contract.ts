@@ -70,6 +70,12 @@ export interface JobFilter {
   readonly states?: readonly JobState[];
   readonly task?: string;
   readonly source?: string;
+  /** Only jobs whose key holds this text; a capital of A to Z is no other letter. Looks at the jobs one by one. */
+  readonly keyPart?: string;
+  /** Begin with this job, or with the one beside it where it does not match or is gone. Left out: at the end of the list. */
+  readonly from?: JobId;
+  /** `older` (left out): the newest of what may come. `newer`: the oldest of it. Answered newest first in either case. */
+  readonly towards?: 'older' | 'newer';
   readonly limit: number;
 }
 

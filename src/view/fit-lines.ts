@@ -1,16 +1,21 @@
-import { textWidth, truncateText } from './text-width.js';
+import { splitText, textWidth, truncateText } from './text-width.js';
 
 /** What `painter` puts into a line. */
 const STYLES = /\x1b\[\d+m/g;
 
 /** Columns that a line takes which may be coloured. */
 function lineWidth(line: string): number {
-  return textWidth(line.replace(STYLES, ''));
+  return textWidth(plainLine(line));
+}
+
+/** The line without its colours. */
+export function plainLine(line: string): string {
+  return line.replace(STYLES, '');
 }
 
 /** A line of a table that is still too wide, cut; without its colours then, which could be cut in the middle. */
 export function clipLine(line: string, columns: number): string {
-  return lineWidth(line) <= columns ? line : truncateText(line.replace(STYLES, ''), columns);
+  return lineWidth(line) <= columns ? line : truncateText(plainLine(line), columns);
 }
 
 /** A sentence in as many lines as it needs, broken between words. A word that is too long for a line is cut. */
@@ -27,6 +32,11 @@ export function wrapLine(line: string, columns: number): string[] {
     }
   }
   return [...lines, current].map((one) => clipLine(one, columns));
+}
+
+/** A line of somebody's output in as many lines as it needs, cut anywhere, so that nothing of it is missing. */
+export function foldLine(line: string, columns: number): string[] {
+  return lineWidth(line) <= columns ? [line] : splitText(plainLine(line), columns);
 }
 
 /** A part of a screen whose list may be cut where the screen is too low for all of it. */

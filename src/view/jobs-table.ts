@@ -38,7 +38,7 @@ export function jobsTable(
       String(job.attempts),
       `${durationText(nowMs - job.createdAtMs)} ago`,
       tookText(job, nowMs),
-      remark(job, snapshot),
+      jobRemark(job, snapshot),
     ];
   });
   return formatTable(
@@ -64,7 +64,8 @@ export function tookText(job: Pick<JobSummary, 'startedAtMs' | 'endedAtMs'>, now
   return durationText((job.endedAtMs ?? nowMs) - job.startedAtMs);
 }
 
-function remark(job: JobSummary, snapshot: SystemSnapshot): string {
+/** What a person asks of it next: why it failed, or what it waits for. */
+export function jobRemark(job: JobSummary, snapshot: SystemSnapshot): string {
   const reason = shownReason(job);
   const waits = waitingFor(job, snapshot);
   if (waits === 'time' || waits === 'backoff') {

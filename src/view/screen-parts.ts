@@ -165,12 +165,12 @@ export function slotLines({ slots }: SystemSnapshot, { columns, paint }: Layout)
   return lines;
 }
 
-function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
+export function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
   const limit = timeoutMs === undefined || timeoutMs === 0 ? '' : ` / ${durationText(timeoutMs)}`;
   return `${durationText(sinceMs ?? 0)}${limit}`;
 }
 
-function progressText({ progress }: BeatSlot): string {
+export function progressText({ progress }: BeatSlot): string {
   return progress === undefined ? '' : `${Math.round(progress * 100)} %`;
 }
 
@@ -238,6 +238,7 @@ export function problemLines(
   const lines = problems.map((problem) => paint(`⚠️ ${escapeText(problem)}`, 'yellow'));
   if (problems.length > 0 && countedFrom === 'heartbeat')
     lines.push('   The figures below are those of the last beat.');
-  if (countedFrom === 'nothing' && verdict === 'stopped') lines.push('Nothing has run here yet.');
+  if (problems.length === 0 && countedFrom === 'nothing' && verdict === 'stopped')
+    lines.push('Nothing has run here yet.');
   return lines;
 }

@@ -30,6 +30,23 @@ export function truncateText(text: string, width: number): string {
   return `${kept}…`;
 }
 
+/** The text in pieces of at most `width` columns. A character that is wider than that stands alone. */
+export function splitText(text: string, width: number): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  let used = 0;
+  for (const [glyph, glyphWidth] of glyphs(text)) {
+    if (piece !== '' && used + glyphWidth > width) {
+      pieces.push(piece);
+      piece = '';
+      used = 0;
+    }
+    piece += glyph;
+    used += glyphWidth;
+  }
+  return [...pieces, piece];
+}
+
 export function padText(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   const space = ' '.repeat(Math.max(0, width - textWidth(text)));
   return align === 'right' ? space + text : text + space;

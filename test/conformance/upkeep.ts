@@ -299,6 +299,32 @@ export function conformsInUpkeep(engine: Engine): void {
       expect(await keys({ limit: 99, source: 'nothing', states: ['failed', 'pending'] })).toEqual([]);
     });
 
+    it('list a window of jobs from any job on, towards the older or the newer ones, and by a part of the key', async () => {
+      const store = await owned();
+      await admit(
+        store,
+        ['a', 'b', 'c', 'd', 'Ärger 100%', 'x-A'].map((key) => ({ key })),
+      );
+      await runOne(store, { to: 'failed', reason: 'x' });
+      const all = await store.list({ limit: 99 });
+      const idOf = (key: string) => all.find((job) => job.key === key)?.id ?? '';
+      const keys = async (filter: Parameters<typeof store.list>[0]) =>
+        (await store.list(filter)).map(({ key }) => key);
+      expect(await keys({ limit: 2, from: idOf('c') })).toEqual(['c', 'b']);
+      expect(await keys({ limit: 2, from: idOf('c'), towards: 'newer' })).toEqual(['d', 'c']);
+      expect(await keys({ limit: 2, towards: 'newer' })).toEqual(['b', 'a']);
+      expect(await keys({ limit: 9, from: idOf('c'), states: ['failed'] })).toEqual(['a']);
+      expect(await keys({ limit: 9, from: idOf('c'), states: ['failed'], towards: 'newer' })).toEqual([]);
+      expect(await keys({ limit: 2, from: idOf('a'), states: ['pending'], towards: 'newer' })).toEqual([
+        'c',
+        'b',
+      ]);
+      expect(await keys({ limit: 9, keyPart: 'A' })).toEqual(['x-A', 'a']);
+      expect(await keys({ limit: 9, keyPart: '100%' })).toEqual(['Ärger 100%']);
+      expect(await keys({ limit: 9, keyPart: '_' })).toEqual([]);
+      expect(await keys({ limit: 9, from: 'no id' })).toEqual([]);
+    });
+
     it('tell all about one job, to its own workspace or to who may see all', async () => {
       const store = await owned();
       const order = { hash: Buffer.alloc(16, 1), order: 42 };

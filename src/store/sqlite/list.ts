@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { type JobState, PLACES, type Place, placeFromCode, stateOfPlace } from '../../job/job.js';
 import type { JobFilter, JobSummary } from '../read-contract.js';
+import { rowIdOf } from './core.js';
 import { JOB_COLUMNS, type JobRow, jobTables, summaryOf } from './job-row.js';
 import { byRank, Lines } from './line.js';
 
@@ -41,14 +42,16 @@ export class Listing {
     const sources = filter.source === undefined ? null : this.#sources.all(names);
     if (queues.length === 0 || sources?.length === 0) return [];
     const ofQueues = `queue_id IN (${queues.join(', ')})`;
-    const wanted = sources === null ? ofQueues : `${ofQueues} AND scope_id IN (${sources.join(', ')})`;
+    const ofSources = sources === null ? '' : ` AND scope_id IN (${sources.join(', ')})`;
+    const from = filter.from === undefined ? null : rowIdOf(filter.from);
+    if (filter.from !== undefined && from === null) return [];
+    const window: Window = {
+      wanted: `${ofQueues}${ofSources}${from === null ? '' : FROM[filter.towards ?? 'older']}${filter.keyPart ? KEY_HOLDS : ''}`,
+      order: filter.towards === 'newer' ? 'ASC' : 'DESC',
+      values: { from, keyPart: filter.keyPart ?? null, limit: filter.limit },
+    };
     const places = filter.states === undefined ? PLACE_NAMES : placesOf(filter.states);
-    if (this.#areFrequent(places, filter.limit)) {
-      const inPlaces = `place IN (${places.map((place) => PLACES[place]).join(', ')})`;
-      return this.#jobs(this.#newest('jobs', `${inPlaces} AND ${wanted}`, filter.limit));
-    }
-    const ids = places.flatMap((place) => this.#newestIn(place, wanted, filter.limit));
-    return this.#jobs(ids.sort((a, b) => b - a).slice(0, filter.limit));
+    return this.#jobs(this.#ids(places, window).sort((a, b) => b - a));
   }
 
   /** The front of each queue's line, merged by rank. */
@@ -73,28 +76,32 @@ export class Listing {
     return wanted * wanted >= limit * all;
   }
 
-  #newestIn(place: Place, wanted: string, limit: number): number[] {
-    const code = PLACES[place];
-    if (code <= PLACES.parked) {
-      return this.#newest(
-        'jobs INDEXED BY jobs_waiting',
-        `place = ${code} AND place <= ${PLACES.parked} AND ${wanted}`,
-        limit,
-      );
+  /** The first of the window, of all these places together. */
+  #ids(places: readonly Place[], window: Window): number[] {
+    const { limit } = window.values;
+    if (this.#areFrequent(places, limit)) {
+      const inPlaces = `place IN (${places.map((place) => PLACES[place]).join(', ')})`;
+      return this.#first('jobs', inPlaces, window);
     }
-    if (code === PLACES.running) {
-      return this.#newest('jobs INDEXED BY jobs_running', `place = ${code} AND ${wanted}`, limit);
-    }
-    return this.#newest(
-      'jobs INDEXED BY jobs_ended',
-      `place > ${PLACES.running} AND place = ${code} AND ${wanted}`,
-      limit,
-    );
+    const ids = places.flatMap((place) => this.#firstIn(place, window));
+    return ids.sort((a, b) => (window.order === 'ASC' ? a - b : b - a)).slice(0, limit);
   }
 
-  #newest(from: string, where: string, limit: number): number[] {
-    const sql = `SELECT id FROM ${from} WHERE ${where} ORDER BY id DESC LIMIT ?`;
-    return this.#db.prepare<[number], number>(sql).pluck().all(limit);
+  #firstIn(place: Place, window: Window): number[] {
+    const code = PLACES[place];
+    if (code <= PLACES.parked) {
+      const inPlace = `place = ${code} AND place <= ${PLACES.parked}`;
+      return this.#first('jobs INDEXED BY jobs_waiting', inPlace, window);
+    }
+    if (code === PLACES.running) {
+      return this.#first('jobs INDEXED BY jobs_running', `place = ${code}`, window);
+    }
+    return this.#first('jobs INDEXED BY jobs_ended', `place > ${PLACES.running} AND place = ${code}`, window);
+  }
+
+  #first(table: string, inPlaces: string, { wanted, order, values }: Window): number[] {
+    const sql = `SELECT id FROM ${table} WHERE ${inPlaces} AND ${wanted} ORDER BY id ${order} LIMIT :limit`;
+    return this.#db.prepare<WindowValues[], number>(sql).pluck().all(values);
   }
 
   #jobs(ids: readonly number[]): JobSummary[] {
@@ -107,6 +114,22 @@ interface NamedFilter {
   readonly task: string | null;
   readonly source: string | null;
 }
+
+/** Which jobs of the places that were asked for, and from which end they are taken. */
+interface Window {
+  readonly wanted: string;
+  readonly order: 'ASC' | 'DESC';
+  readonly values: WindowValues;
+}
+
+interface WindowValues {
+  readonly from: number | null;
+  readonly keyPart: string | null;
+  readonly limit: number;
+}
+
+const FROM = { older: ' AND id <= :from', newer: ' AND id >= :from' } as const;
+const KEY_HOLDS = ' AND instr(lower(key), lower(:keyPart)) > 0';
 
 function placesOf(states: readonly JobState[]): Place[] {
   return PLACE_NAMES.filter((place) => states.includes(stateOfPlace(place)));

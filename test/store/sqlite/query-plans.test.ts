@@ -38,7 +38,7 @@ const SMALL_TABLES = ['meta', 'queues', 'scopes', 'tallies', 'tasks', 'breakers'
 const ALLOWED_SCANS: readonly RegExp[] = [
   /FROM rejects r/,
   /FROM outages\s+ORDER BY id DESC/,
-  /^SELECT id FROM jobs WHERE place IN .* ORDER BY id DESC LIMIT \?$/,
+  /^SELECT id FROM jobs WHERE place IN .* ORDER BY id (DESC|ASC) LIMIT :limit$/,
   /row_number\(\) OVER/,
   /count\(\*\) AS jobs, sum\(group_name IS NOT NULL\)/,
   /SELECT coalesce\(sum\(held\), 0\) FROM groups/,
@@ -46,7 +46,7 @@ const ALLOWED_SCANS: readonly RegExp[] = [
 ];
 
 /** A list by state sorts the ids of that state: from an index, without reading the jobs. */
-const ALLOWED_SORTS = /^SELECT id FROM jobs INDEXED BY \w+ WHERE .* ORDER BY id DESC LIMIT \?$/;
+const ALLOWED_SORTS = /^SELECT id FROM jobs INDEXED BY \w+ WHERE .* ORDER BY id (DESC|ASC) LIMIT :limit$/;
 
 interface Recorded {
   readonly store: Store;
@@ -117,6 +117,7 @@ async function visitEveryCall(store: Store): Promise<void> {
   await store.counts();
   await store.list({ limit: 1, source: 'ideas' });
   await store.list({ limit: 1, states: JOB_STATES });
+  await store.list({ limit: 1, states: JOB_STATES, from: claim.id, towards: 'newer', keyPart: 'a' });
   await store.get('default', claim.id);
   await store.nextInLine(1);
   await store.rejects(null, 1);
