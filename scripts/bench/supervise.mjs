@@ -29,8 +29,8 @@ const { values: options } = parseArgs({
 });
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const GIVE_UP_MS = Number(options['give-up']) * 1_000;
-/** The thresholds of this run, for dogged and for monit's heartbeat file alike. */
-const STUCK_S = 5;
+/** A blocked loop is told by dogged's guard, and by monit's heartbeat file, after this; dogged's own beat takes twice that. */
+const STALL_S = 5;
 
 /** Registers, beats once a second, and spins for ever once it finds the trigger. */
 const VICTIM = `
@@ -78,7 +78,7 @@ const context = {
   node: process.version,
   cores: cpus().length,
   rounds: Number(options.rounds),
-  stuckSeconds: STUCK_S,
+  stallSeconds: STALL_S,
 };
 if (options.json) console.log(JSON.stringify({ ...context, results }));
 else printTable();
@@ -144,7 +144,7 @@ function dogged(folder) {
   writeFileSync(
     join(folder, 'dogged.config.yaml'),
     `heartbeat: 1s
-health: { fresh: 2s, stuck: ${STUCK_S}s, stallAfter: ${STUCK_S}s }
+health: { fresh: 2s, stuck: ${2 * STALL_S}s, stallAfter: ${STALL_S}s }
 sources:
   notes: { log: ./notes.ndjson, key: title, task: note }
   other: { log: ./other.json, key: title, task: note }
@@ -219,7 +219,7 @@ function monit(folder, withHeartbeat = false) {
   const config = join(folder, 'monitrc');
   const start = `/bin/sh -c 'nohup ${process.execPath} ${folder}/victim.mjs ${folder} >/dev/null 2>&1 &'`;
   const heartbeat = `check file beat with path ${folder}/beat
-  if timestamp > ${STUCK_S} seconds then exec "/bin/sh -c 'kill -9 $(cat ${folder}/pid)'"
+  if timestamp > ${STALL_S} seconds then exec "/bin/sh -c 'kill -9 $(cat ${folder}/pid)'"
 `;
   writeFileSync(
     config,
@@ -292,7 +292,7 @@ function median(values) {
 function printTable() {
   const ms = (value) => (value === null ? `not within ${options['give-up']} s` : `${Math.round(value)} ms`);
   console.log(
-    `Node ${context.node}, ${context.cores} cores, ${context.rounds} rounds, stuck after ${STUCK_S} s`,
+    `Node ${context.node}, ${context.cores} cores, ${context.rounds} rounds, stalled after ${STALL_S} s`,
   );
   for (const { name, missing, version, idle, killMs, claimMs, busyMs, stopMs, placeNamed } of results) {
     if (missing) {
