@@ -27,6 +27,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         summary: 'validate the config, and tell what will be polled',
         load: async () => (await import('./check.js')).checkCommand,
       },
+      {
+        name: 'completion',
+        summary: 'let your shell complete commands and flags',
+        load: async () => (await import('./completion.js')).completionCommand,
+      },
     ],
   },
   {
