@@ -17,7 +17,9 @@ export function defineConfig(config: ConfigInput): ConfigInput {
   return config;
 }
 
-/** For the default export of a `module:` task. */
-export function defineHandler<Payload = unknown>(handler: ModuleHandler<Payload>): ModuleHandler<Payload> {
+/** For the default export of a `module:` task: `defineHandler<Payload, Result>(…)`, or with the types at the parameters. */
+export function defineHandler<Payload = unknown, Result = unknown>(
+  handler: ModuleHandler<Payload, Result>,
+): ModuleHandler<Payload, Result> {
   return handler;
 }

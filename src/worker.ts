@@ -4,6 +4,7 @@ import { loadConfig } from './config/load.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 import { createDispatcher } from './dispatch/loop.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
+import { wasKilledByUs } from './heartbeat/last-kill.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
@@ -20,7 +21,7 @@ import { acquireStateLock, openStore, upgradeText } from './store/open.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
-import { createSourceNews } from './upkeep/source-news.js';
+import { createWorkerNews } from './upkeep/worker-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
 const FIRST_POLLS_MS = 1_000;
@@ -68,7 +69,7 @@ async function runLocked(
   endLoudly(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   const self = nameThisProcess();
-  const { epoch, storeId, cleanStop } = await store.takeOwnership(self, clock.wallMs());
+  const { epoch, storeId, cleanStop, previousOwner } = await store.takeOwnership(self, clock.wallMs());
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
   writeSettings(config);
   writePidFile(files.workerPid, self);
@@ -87,6 +88,7 @@ async function runLocked(
     storeId,
     nonce: self.nonce,
     breakers: await store.breakers(),
+    lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
   const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
@@ -99,7 +101,12 @@ async function runLocked(
     onUnwanted: () => shutdown.begin('the pair was stopped'),
   });
   let loopTurns = 0;
-  const news = createSourceNews({ sources: intake.status, clock, onNews: () => void beat.beatNow() });
+  const news = createWorkerNews({
+    sources: intake.status,
+    pressure: () => dispatcher.status().pressure,
+    clock,
+    onNews: () => void beat.beatNow(),
+  });
   const lag = createLagMeter(clock, () => {
     loopTurns += 1;
     news.look();

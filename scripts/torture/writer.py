@@ -44,18 +44,34 @@ def write_by_rename(items, indent):
     os.rename(temp, path)
 
 
+def write_before_bracket(items):
+    """As programs do that keep a list on disk: the closing bracket is written over, in two pieces."""
+    with open(path, "rb+") as f:
+        f.seek(-1, os.SEEK_END)
+        text = "".join("," + json.dumps(item) for item in items) + "]"
+        cut = rng.randrange(len(text))
+        f.write(text[:cut].encode())
+        f.flush()
+        time.sleep(rng.random() * pause)
+        f.write(text[cut:].encode())
+
+
 written = 0
 while written < records:
     items = read()
+    known = len(items)
     burst = min(rng.randint(1, 40), records - written)
     for _ in range(burst):
         items.append({"title": f"idea {seed}-{written}", "n": written, "text": "x" * rng.randint(0, 200)})
         written += 1
-    way = rng.choice(["append in place", "append by rename", "prune in place", "prune by rename"])
+    way = rng.choice(["append in place", "append by rename", "append before the bracket", "prune in place", "prune by rename"])
     if way.startswith("prune"):
         done = finished()
         items = [item for item in items if item["title"] not in done]
     indent = rng.choice([None, 2])
-    (write_by_rename if way.endswith("rename") else write_in_place)(items, indent)
+    if way == "append before the bracket" and known > 0:
+        write_before_bracket(items[known:])
+    else:
+        (write_by_rename if way.endswith("rename") else write_in_place)(items, indent)
     time.sleep(rng.random() * 2 * pause)
 print(written)

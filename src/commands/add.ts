@@ -3,7 +3,7 @@ import { MAX_PRIORITY } from '../job/job.js';
 import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
-import { type RunAt, runAt, wholeNumber } from './option-values.js';
+import { type RunAt, runAt, wholeNumber, workspaceId } from './option-values.js';
 import { readStdin } from './read-stdin.js';
 import { locateSystem, withStore } from './system.js';
 
@@ -28,7 +28,7 @@ export const addCommand: CommandModule<AddOptions> = {
       .argument('<task>', 'a task of the config')
       .option('--payload <json>', 'one JSON value for the handler; "-" reads it from stdin', '{}')
       .option('--key <key>', 'makes saying it twice harmless')
-      .option('--workspace <id>', "instead of the config's")
+      .option('--workspace <id>', "instead of the config's", workspaceId)
       .option(
         '--priority <n>',
         'higher goes first: each step counts as a minute of waiting',

@@ -10,36 +10,36 @@ const INTERPRETERS = /^(?:node|python3?|ruby|perl|php|lua|sh|bash|dash|zsh)$/;
 export function checkPrograms(config: Config): readonly Finding[] {
   return config.tasks.flatMap((task) => [
     ...checkTask(task, config.folder),
+    ...checkCommand(['tasks', task.name, 'verify'], task.verify ?? [], task, config.folder),
     ...checkProbe(task, config.folder),
   ]);
 }
 
 /** A probe that cannot be started would never end an outage. Named where it is written, not in each task that shares it. */
-function checkProbe({ name, breaker: { probe }, env }: TaskConfig, folder: string): readonly Finding[] {
-  if (probe === null || probe.task !== name) return [];
-  return checkCommand(['tasks', name, 'breaker', 'probe'], probe.argv, folder, env);
+function checkProbe(task: TaskConfig, folder: string): readonly Finding[] {
+  const { probe } = task.breaker;
+  if (probe === null || probe.task !== task.name) return [];
+  return checkCommand(['tasks', task.name, 'breaker', 'probe'], probe.argv, task, folder);
 }
 
-function checkTask({ name, runner, env }: TaskConfig, folder: string): readonly Finding[] {
+function checkTask(task: TaskConfig, folder: string): readonly Finding[] {
+  const { name, runner } = task;
   if (runner.kind === 'module') {
     return existsSync(runner.path) ? [] : [missing(['tasks', name, 'module'], runner.path)];
   }
   if (runner.kind === 'command' && runner.shell) return [];
-  return checkCommand(
-    ['tasks', name, runner.kind === 'service' ? 'service' : 'run'],
-    runner.argv,
-    folder,
-    env,
-  );
+  const path = ['tasks', name, runner.kind === 'service' ? 'service' : 'run'];
+  return checkCommand(path, runner.argv, task, folder);
 }
 
 function checkCommand(
   path: readonly string[],
   argv: readonly string[],
+  { env }: TaskConfig,
   folder: string,
-  env: TaskConfig['env'],
 ): readonly Finding[] {
-  const [program = '', ...rest] = argv;
+  const [program, ...rest] = argv;
+  if (program === undefined) return [];
   const findings = checkProgram([...path, 0], program, folder, env['PATH'] ?? process.env['PATH'] ?? '');
   const script = rest[0] ?? '';
   if (

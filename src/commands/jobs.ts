@@ -7,7 +7,7 @@ import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snaps
 import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { layoutFor } from './layout.js';
-import { wholeNumber } from './option-values.js';
+import { wholeNumber, workspaceId } from './option-values.js';
 import { locateSystem, withReader } from './system.js';
 
 interface JobsOptions extends CommonOptions {
@@ -28,7 +28,7 @@ export const jobsCommand: CommandModule<JobsOptions> = {
       .addOption(command.createOption('--state <state>', 'only jobs in this state').choices(JOB_STATES))
       .option('--task <task>', 'only jobs of this task')
       .option('--source <source>', 'only jobs from this source')
-      .option('--workspace <id>', 'only jobs of this workspace')
+      .option('--workspace <id>', 'only jobs of this workspace', workspaceId)
       .option('--limit <n>', 'at most so many, the newest first', wholeNumber(1), DEFAULT_LIMIT);
   },
   async run({ options, output, clock }) {

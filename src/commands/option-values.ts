@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../config/duration.js';
+import { DoggedError } from '../job/errors.js';
+import { isWorkspaceId } from '../job/job.js';
 
 /** A parser for commander: a whole number within bounds. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -29,4 +31,10 @@ export function runAt(text: string): RunAt {
   throw new InvalidArgumentError(
     'It must be a time such as 2026-01-01T06:00:00Z, or one from now such as +10m.',
   );
+}
+
+/** A parser for commander: a workspace id; anything else is WORKSPACE_INVALID. */
+export function workspaceId(text: string): string {
+  if (!isWorkspaceId(text)) throw new DoggedError('WORKSPACE_INVALID', { workspace: text });
+  return text;
 }

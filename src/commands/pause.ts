@@ -1,4 +1,5 @@
 import type { CommandModule } from './command.js';
+import { workspaceId } from './option-values.js';
 import { setPaused } from './set-paused.js';
 
 export const pauseCommand: CommandModule = {
@@ -7,7 +8,7 @@ export const pauseCommand: CommandModule = {
   configure(command) {
     command
       .argument('[task]', 'the task to hold back; everything without it')
-      .option('--workspace <id>', 'only in this workspace');
+      .option('--workspace <id>', 'only in this workspace', workspaceId);
   },
   run(call) {
     return setPaused(call, true);

@@ -1,4 +1,5 @@
 import type { CommandModule } from './command.js';
+import { workspaceId } from './option-values.js';
 import { setPaused } from './set-paused.js';
 
 export const resumeCommand: CommandModule = {
@@ -7,7 +8,7 @@ export const resumeCommand: CommandModule = {
   configure(command) {
     command
       .argument('[task]', 'the task to let go on; without it, the pause of everything is ended')
-      .option('--workspace <id>', 'only in this workspace');
+      .option('--workspace <id>', 'only in this workspace', workspaceId);
   },
   run(call) {
     return setPaused(call, false);

@@ -89,7 +89,11 @@ async function redriveThese(store: Store, ids: readonly JobId[], nowMs: number):
   };
 }
 
-function redriveByState(
+/**
+ * In batches, so that the worker gets its turn. Each job once: what fails again meanwhile is not driven in a circle. A job
+ * that somebody else has queued again since it was listed is what was wanted, and no refusal.
+ */
+async function redriveByState(
   store: Store,
   state: 'failed' | 'cancelled',
   task: string | undefined,
@@ -125,7 +129,7 @@ async function redriveAll(
     for (const job of fresh) seen.add(job.id);
     const part = await redrive(store, groupByWorkspace(fresh), nowMs);
     queued += part.queued;
-    refused.push(...part.refused);
+    refused.push(...part.refused.filter(({ why }) => why !== 'not-ended'));
   }
 }
 

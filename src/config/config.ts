@@ -15,6 +15,8 @@ export interface Config {
   /** Ended jobs are pruned after this. */
   readonly keepMs: number;
   readonly reconcileMs: number;
+  /** When no further job is begun; null for never. */
+  readonly pressure: { readonly memoryAbove: number | null; readonly diskBelowBytes: number | null };
   readonly shutdownGraceMs: number;
   readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
   readonly health: HealthConfig;
@@ -27,6 +29,8 @@ export interface HealthConfig {
   readonly stuckMs: number;
   readonly idleStuckAfterMs: number;
   readonly pendingWarnMs: number;
+  /** So many deaths of the worker under a job, at the last of which it ran alone, make it a dead letter. */
+  readonly poisonAfter: number;
   readonly restarts: { readonly limit: number; readonly withinMs: number; readonly backoff: Backoff };
 }
 
@@ -124,6 +128,8 @@ export interface TaskConfig {
   /** The same for all tasks that share a dependency. */
   readonly breaker: BreakerConfig;
   readonly env: Readonly<Record<string, string>>;
+  /** Program and arguments that tell whether the work of an attempt was done whose worker died; null: nobody can. */
+  readonly verify: readonly string[] | null;
   /** Cap for each of stdout and stderr, per attempt. */
   readonly outputBytes: number;
 }

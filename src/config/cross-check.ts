@@ -107,6 +107,13 @@ function checkTask(path: Path, task: Written): Finding[] {
       fix: null,
     });
   }
+  if (Array.isArray(task['verify']) && String(task['verify'][0]).includes('{{')) {
+    findings.push({
+      path: [...path, 'verify', 0],
+      message: 'must not hold {{field}}: a record must not choose the program',
+      fix: null,
+    });
+  }
   for (const setting of ['workers', 'pipeline']) {
     if (task[setting] === undefined || run === undefined) continue;
     findings.push({

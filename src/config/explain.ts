@@ -16,21 +16,17 @@ export interface Finding {
  */
 export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'site',
-  'memory',
-  'disk',
   'clock',
   'backups',
   'metrics',
   'alerts',
   'health.stallAfter',
-  'health.poisonAfter',
   'sources.NAME.schedule',
   'sources.NAME.every',
   'sources.NAME.stopAtEnd',
   'sources.NAME.timezone',
   'sources.NAME.missed',
   'sources.NAME.shared',
-  'tasks.NAME.verify',
 ]);
 
 /** Says in a user's words what the schema found, one finding for each thing to mend. */

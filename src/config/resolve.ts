@@ -27,6 +27,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
           },
     keepMs: parsed.keep,
     reconcileMs: parsed.reconcile,
+    pressure: pressureLimits(parsed),
     shutdownGraceMs: parsed.shutdownGrace,
     logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },
     health: {
@@ -34,6 +35,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
       stuckMs: health.stuck,
       idleStuckAfterMs: health.idleStuckAfter,
       pendingWarnMs: health.pendingWarn,
+      poisonAfter: health.poisonAfter,
       restarts: {
         limit: health.restarts.limit,
         withinMs: health.restarts.within,
@@ -45,6 +47,14 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     ),
     tasks: Object.entries(parsed.tasks).map(([name, task]) => resolveTask(name, task, parsed, folder)),
   });
+}
+
+/** At their ends the settings mean "never". */
+function pressureLimits({ memory, disk }: ParsedConfig): Config['pressure'] {
+  return {
+    memoryAbove: memory.pauseAbove >= 1 ? null : memory.pauseAbove,
+    diskBelowBytes: disk.pauseBelow === 0 ? null : disk.pauseBelow,
+  };
 }
 
 function resolveSource(
@@ -102,6 +112,7 @@ function resolveTask(name: string, task: ParsedTask, config: ParsedConfig, folde
     retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
     breaker: resolveBreaker(name, task, config.tasks),
     env: task.env,
+    verify: task.verify ?? null,
     outputBytes: task.output,
   };
 }

@@ -52,6 +52,14 @@ export function duration(least: string, most: string) {
     });
 }
 
+const PERCENT_ERROR = 'must be a share from 1% to 100%, such as 90%';
+
+/** 0 to 1 once read. */
+export const percent = z
+  .string({ error: PERCENT_ERROR })
+  .regex(/^(?:100|[1-9]\d?)%$/, { error: PERCENT_ERROR })
+  .transform((written) => Number.parseInt(written, 10) / 100);
+
 /** Bytes once read. */
 export function size(least: string, most: string) {
   const [leastBytes, mostBytes] = [parseSize(least) ?? 0, parseSize(most) ?? 0];

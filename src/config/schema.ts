@@ -6,6 +6,7 @@ import {
   flag,
   integer,
   name,
+  percent,
   priority,
   scalar,
   size,
@@ -131,6 +132,11 @@ const healthSchema = z
       pendingWarn: duration('100ms', '30d')
         .prefault('5m')
         .describe('A job that could run and waits longer is a warning, with its reason.'),
+      poisonAfter: integer(1, 100)
+        .prefault(3)
+        .describe(
+          'Deaths of the worker under one job, the last while it ran alone: it is a dead letter then.',
+        ),
       restarts: z
         .strictObject(
           {
@@ -188,6 +194,26 @@ export const configSchema = z.strictObject(
     shutdownGrace: duration('0s', '1d')
       .prefault('30s')
       .describe('How long running jobs may go on at a stop; what is cut off runs again, uncharged.'),
+    memory: z
+      .strictObject(
+        {
+          pauseAbove: percent
+            .prefault('90%')
+            .describe('While more of the memory is in use, no further job is begun. 100% never pauses.'),
+        },
+        'must be such as { pauseAbove: 90% }',
+      )
+      .prefault({}),
+    disk: z
+      .strictObject(
+        {
+          pauseBelow: size('0B', '1024GB')
+            .prefault('100MB')
+            .describe('While less of the disk is free, no further job is begun. 0B never pauses.'),
+        },
+        'must be such as { pauseBelow: 100MB }',
+      )
+      .prefault({}),
     logs: z
       .strictObject(
         {

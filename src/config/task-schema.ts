@@ -108,6 +108,10 @@ export const taskSchema = z.strictObject(
       )
       .prefault({})
       .describe('Added to the short list of variables that a handler gets.'),
+    verify: words
+      .min(1, 'must not be empty')
+      .optional()
+      .describe('Asked when the worker died under a job: exit 0 says that its work was done; not run again.'),
     output: size('1KB', '16MB')
       .prefault('64KB')
       .describe('How much of stdout and of stderr is kept for each attempt: head and tail.'),

@@ -4,6 +4,7 @@ import type { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import type { MachineRoom, Pressure } from '../policy/pressure.js';
 import type { ClaimStore, StoredBreaker, UpkeepStore } from '../store/contract.js';
 
 export interface DispatcherOptions {
@@ -16,6 +17,10 @@ export interface DispatcherOptions {
   readonly nonce: string;
   /** As they were stored when this worker took the store. */
   readonly breakers: readonly StoredBreaker[];
+  /** The worker before us did not die by itself: the health monitor or a stop ended it. */
+  readonly lastKilledByUs?: boolean;
+  /** Only tests fill a machine by other means than filling it. */
+  readonly readRoom?: () => MachineRoom;
   /** 0 ≤ random() < 1; spreads the retries. */
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
@@ -36,6 +41,10 @@ export interface DispatchStatus {
   readonly freeSlots: number;
   readonly oldestRunningMs: number;
   readonly runningByTask: ReadonlyMap<string, number>;
+  /** The job that runs alone, or waits for everything else to end so that it can; else null. */
+  readonly alone: JobId | null;
+  /** Why no further job is begun: the machine has no room for it. */
+  readonly pressure: Pressure | null;
 }
 
 export interface DispatchCounters {

@@ -1,11 +1,12 @@
 import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
+import type { JobId } from '../job/job.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { pause } from '../platform/clock.js';
-import type { RetryMoment } from '../policy/retry.js';
 import type { Claim, TurnResult } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import { announceMoves, Breakers, type Moment } from './breakers.js';
+import { ClaimPressure } from './claim-pressure.js';
 import type {
   CutOffJob,
   DispatchCounters,
@@ -14,15 +15,15 @@ import type {
   DispatchStatus,
 } from './dispatcher.js';
 import { eligibleTasks } from './eligible-tasks.js';
+import { readMachineRoom } from './machine-room.js';
 import type { ProbeResult } from './probes.js';
 import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
-import { rescueOrphans } from './rescue.js';
+import { Rescue } from './rescue.js';
 import { RunningJobs } from './running-jobs.js';
 import { TurnTimer } from './turn-timer.js';
 
 /** How often the loop looks whether another process has changed the database, and at the wall clock. */
 const TICK_MS = 250;
-const RESCUE_AGAIN_MS = 2_000;
 /** How long a stop waits for a database that takes no ends; the store itself waits 30 s for a lock. */
 const STOP_PATIENCE_MS = { orderly: 35_000, hurried: 5_000 };
 const STOP_LOOK_MS = 10;
@@ -39,12 +40,14 @@ class DispatchLoop implements Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tasks: ReadonlyMap<string, TaskConfig>;
   readonly #running: RunningJobs;
+  readonly #rescue: Rescue;
   readonly #turns: TurnTimer;
   /** Over, and not yet committed: nobody is told. */
   readonly #ends: EndedAttempt[] = [];
   /** In the turn that is being taken: neither committed nor given back yet. */
   #committing: readonly EndedAttempt[] = [];
   readonly #breakers: Breakers;
+  readonly #pressure: ClaimPressure;
   /** Found by probes, and not yet committed. */
   readonly #probed: ProbeResult[] = [];
   readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
@@ -53,11 +56,12 @@ class DispatchLoop implements Dispatcher {
   #started = false;
   #stopping: Promise<readonly CutOffJob[]> | null = null;
   #lastTurnClaimed = 0;
+  /** The job that must run alone and has come to the head of the line. While it runs, no other is claimed. */
+  #alone: { readonly id: JobId; readonly runs: boolean } | null = null;
   #nextDueAtMs: number | null = null;
-  #rescueAgainAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: DispatcherOptions) {
-    const { config, clock, log, storeId, nonce, moduleHost } = options;
+    const { config, store, clock, log, storeId, nonce, moduleHost, epoch } = options;
     this.#options = options;
     this.#tasks = new Map(config.tasks.map((task) => [task.name, task]));
     this.#running = new RunningJobs({
@@ -66,13 +70,27 @@ class DispatchLoop implements Dispatcher {
       clock,
       log,
       moduleHost,
-      onEnd: (claim, task, report) => this.#onEnd(claim, task, report),
+      onEnd: (claim, report) => this.#onEnd(claim, report),
       onProbe: (result) => {
         this.#probed.push(result);
         this.#turns.request();
       },
     });
     this.#breakers = new Breakers(config.tasks, options.breakers, this.#now());
+    const readRoom = options.readRoom ?? (() => readMachineRoom(config.stateFolder));
+    this.#pressure = new ClaimPressure(config.pressure, readRoom, clock, log);
+    this.#rescue = new Rescue({
+      store,
+      mark: { storeId, nonce },
+      clock,
+      log,
+      tasks: this.#tasks,
+      running: this.#running,
+      epoch,
+      lastKilledByUs: options.lastKilledByUs ?? false,
+      decide: (claim, report) => this.#decide(claim, report),
+      onFree: () => this.nudge(),
+    });
     this.#turns = new TurnTimer({
       clock,
       takeTurn: () => this.#takeTurn(),
@@ -108,23 +126,13 @@ class DispatchLoop implements Dispatcher {
       freeSlots: slots.free,
       oldestRunningMs: slots.oldestMs(nowMs),
       runningByTask: slots.runningByTask,
+      alone: this.#alone?.id ?? null,
+      pressure: this.#pressure.now,
     };
   }
 
-  async rescue(): Promise<{ readonly recovered: number; readonly stuck: number }> {
-    const { store, storeId, nonce, clock, log } = this.#options;
-    const { recovered, stuck } = await rescueOrphans({
-      store,
-      mark: { storeId, nonce },
-      clock,
-      log,
-      decide: ({ claim }, report) => decideEnd(claim, report, this.#tasks.get(claim.task), this.#moment()),
-    });
-    this.#running.holdStuck(stuck);
-    this.#rescueAgainAtMs =
-      stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + RESCUE_AGAIN_MS;
-    if (recovered > 0) log.warn({ recovered }, `Took up ${recovered} job(s) of a worker that is no more`);
-    return { recovered, stuck: stuck.length };
+  rescue(): Promise<{ readonly recovered: number; readonly stuck: number }> {
+    return this.#rescue.run();
   }
 
   stop(graceMs: number): Promise<readonly CutOffJob[]> {
@@ -141,7 +149,8 @@ class DispatchLoop implements Dispatcher {
     const ends = this.#ends.splice(0);
     const probed = this.#probed.splice(0);
     this.#committing = ends;
-    const takesJobs = this.#stopping === null;
+    this.#pressure.look();
+    const takesJobs = this.#stopping === null && this.#alone?.runs !== true && this.#pressure.now === null;
     const moment = this.#now();
     const judgement = this.#breakers.judge(ends, probed, moment);
     const admits = (task: string) => this.#breakers.admits(task, judgement);
@@ -168,6 +177,7 @@ class DispatchLoop implements Dispatcher {
     announceMoves(log, judgement.moves);
     this.#lastTurnClaimed = result.claims.length;
     this.#counters.claims += result.claims.length;
+    this.#noteAlone(result);
     for (const claim of result.claims) {
       if (this.#stopping === null) this.#running.start(claim);
       else this.#giveBack(claim);
@@ -177,6 +187,11 @@ class DispatchLoop implements Dispatcher {
     if (this.#stopping !== null) return;
     for (const breaker of this.#breakers.takeProbes()) this.#running.probe(breaker);
     this.#turns.wakeAfter(this.#wakeAfterMs(moment.nowMonotonicMs));
+  }
+
+  #noteAlone({ alone, claims }: TurnResult): void {
+    if (this.#alone?.runs) return;
+    this.#alone = alone === null ? null : { id: alone, runs: claims.some(({ id }) => id === alone) };
   }
 
   #countAndAnnounce(ends: readonly EndedAttempt[], result: TurnResult): void {
@@ -200,22 +215,15 @@ class DispatchLoop implements Dispatcher {
   /** Also sees that a wall clock which was set has made something due: no timer does. */
   #hasNews(): boolean {
     const { clock, store, log } = this.#options;
-    if (clock.monotonicMs() >= this.#rescueAgainAtMs) this.#rescueAgain();
+    this.#rescue.lookAgain();
     try {
       const isDue = this.#nextDueAtMs !== null && this.#nextDueAtMs <= clock.wallMs();
-      return store.changedElsewhere() || isDue;
+      const hasTurned = this.#pressure.look();
+      return store.changedElsewhere() || isDue || hasTurned;
     } catch (error) {
       log.error({ err: error }, 'Could not see whether the database has changed; taking a turn instead');
       return true;
     }
-  }
-
-  #rescueAgain(): void {
-    this.#rescueAgainAtMs = Number.POSITIVE_INFINITY;
-    this.rescue().then(this.nudge, (error: unknown) => {
-      this.#options.log.error({ err: error }, 'Could not take up the jobs of a dead worker; trying again');
-      this.#rescueAgainAtMs = this.#options.clock.monotonicMs() + RESCUE_AGAIN_MS;
-    });
   }
 
   #retryAfterMs(error: unknown, failures: number): number | null {
@@ -232,11 +240,12 @@ class DispatchLoop implements Dispatcher {
     return Math.min(STORE_RETRY_MS.longest, STORE_RETRY_MS.first * 2 ** (failures - 1));
   }
 
-  #onEnd(claim: Claim, task: TaskConfig, report: AttemptReport): void {
+  #onEnd(claim: Claim, report: AttemptReport): void {
     const { kind } = report.outcome;
     if (kind === 'released' && this.#stopping !== null)
       this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
-    this.#ends.push(decideEnd(claim, report, task, this.#moment()));
+    if (this.#alone?.id === claim.id) this.#alone = null;
+    this.#ends.push(this.#decide(claim, report));
     this.#turns.request();
   }
 
@@ -244,12 +253,14 @@ class DispatchLoop implements Dispatcher {
   #giveBack(claim: Claim): void {
     const outcome = { kind: 'released', reason: 'given back: the worker stopped before it began' } as const;
     const report = bareReport(outcome, this.#options.clock.wallMs());
-    this.#ends.push(decideEnd(claim, report, this.#tasks.get(claim.task), this.#moment()));
+    this.#ends.push(this.#decide(claim, report));
     this.#turns.request();
   }
 
-  #moment(): RetryMoment {
-    return { nowMs: this.#options.clock.wallMs(), random: (this.#options.random ?? Math.random)() };
+  #decide(claim: Claim, report: AttemptReport): EndedAttempt {
+    const { config, clock, random = Math.random } = this.#options;
+    const moment = { nowMs: clock.wallMs(), random: random() };
+    return decideEnd(claim, report, this.#tasks.get(claim.task), config.health.poisonAfter, moment);
   }
 
   #now(): Moment {
@@ -264,6 +275,7 @@ class DispatchLoop implements Dispatcher {
     const urgent = this.#hurried.signal.aborted;
     this.#running.interruptAll('released', urgent);
     await this.#running.close(urgent ? 0 : graceMs);
+    await Promise.race([this.#rescue.settled(), pause(clock, STOP_PATIENCE_MS.hurried)]);
 
     const giveUpAtMs = clock.monotonicMs() + (urgent ? STOP_PATIENCE_MS.hurried : STOP_PATIENCE_MS.orderly);
     while ((this.#ends.length > 0 || !this.#turns.isQuiet) && clock.monotonicMs() < giveUpAtMs) {

@@ -16,7 +16,11 @@ export interface ModuleContext {
 
 /**
  * The default export of a handler module. What it returns is kept as the job's result, if it is JSON; what it throws is a
- * failed attempt. On the error, `retry = false` makes the job a dead letter at once, `retry = 'later'` asks for another
+ * failed attempt. The payload is whatever JSON the record holds: its type is a claim of the handler's, which `require` of the
+ * source can make good. On the error, `retry = false` makes the job a dead letter at once, `retry = 'later'` asks for another
  * try that is not charged, and `unavailable = true` says that something it needs is away.
  */
-export type ModuleHandler<Payload = unknown> = (payload: Payload, context: ModuleContext) => unknown;
+export type ModuleHandler<Payload = unknown, Result = unknown> = (
+  payload: Payload,
+  context: ModuleContext,
+) => Result | Promise<Result>;

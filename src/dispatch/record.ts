@@ -5,7 +5,7 @@ import { decideNext, type RetryMoment, type RetryRules } from '../policy/retry.j
 import type { Claim, End } from '../store/contract.js';
 
 /** For jobs of a task that the config no longer has. */
-const DEFAULT_RULES: RetryRules = { backoff: { minMs: 2_000, maxMs: 300_000 } };
+const DEFAULT_BACKOFF: RetryRules['backoff'] = { minMs: 2_000, maxMs: 300_000 };
 
 /** An end with what its log line needs, which is written once the end is committed. */
 export interface EndedAttempt extends End {
@@ -17,9 +17,11 @@ export function decideEnd(
   claim: Claim,
   report: AttemptReport,
   task: TaskConfig | undefined,
+  poisonAfter: number,
   moment: RetryMoment,
 ): EndedAttempt {
-  return { claim, report, next: decideNext(report.outcome, claim, task?.retry ?? DEFAULT_RULES, moment) };
+  const rules = { backoff: task?.retry.backoff ?? DEFAULT_BACKOFF, poisonAfter };
+  return { claim, report, next: decideNext(report.outcome, claim, rules, moment) };
 }
 
 /** Says what became of an attempt. Never before its commit: until then it may still come out otherwise. */
@@ -35,7 +37,8 @@ export function announceEnd(log: Log, { claim, report, next }: EndedAttempt, rec
   }
   switch (next.to) {
     case 'completed':
-      log.debug(facts, `Completed ${id}`);
+      if (next.reason === undefined) log.debug(facts, `Completed ${id}`);
+      else log.info({ ...facts, reason: next.reason }, `Completed ${id}: ${next.reason}`);
       return;
     case 'failed':
       log.error({ ...facts, reason: next.reason }, `Failed ${id} for good: ${next.reason}`);

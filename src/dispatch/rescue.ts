@@ -1,74 +1,178 @@
+import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
-import type { AttemptReport } from '../job/outcome.js';
+import { ALONE_FROM_CRASHES, type JobId } from '../job/job.js';
+import type { AttemptReport, RunOutcome } from '../job/outcome.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
-import type { Orphan, UpkeepStore } from '../store/contract.js';
+import type { Claim, Orphan, UpkeepStore } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { announceEnd, type EndedAttempt } from './record.js';
+import type { RunningJobs } from './running-jobs.js';
 import { type Survivor, sweep } from './sweep.js';
+import { verifiedReport } from './verification.js';
 
 export interface RescueOptions {
   readonly store: Pick<UpkeepStore, 'orphans' | 'rescue'>;
   readonly mark: ChildMark;
   readonly clock: Clock;
   readonly log: Log;
-  readonly decide: (orphan: Orphan, report: AttemptReport) => EndedAttempt;
+  readonly tasks: ReadonlyMap<string, TaskConfig>;
+  readonly running: Pick<RunningJobs, 'holdStuck' | 'verify' | 'leave'>;
+  /** Of the worker that we are: the one before it had the epoch before this one. */
+  readonly epoch: number;
+  /** The worker before us did not die by itself: the health monitor or a stop ended it. */
+  readonly lastKilledByUs: boolean;
+  readonly decide: (claim: Claim, report: AttemptReport) => EndedAttempt;
+  /** A slot is free again. */
+  readonly onFree: () => void;
 }
 
-export interface RescueReport {
-  readonly recovered: number;
-  /** Jobs whose old attempt is not proved gone: they stay running, and keep their slot and their group's permit. */
-  readonly stuck: readonly Orphan[];
-}
+type Crash = Extract<RunOutcome, { kind: 'crashed' }>;
 
 const SWEEP_MS = 2_000;
 const BUSY_RETRY_MS = 100;
-const DIED = { kind: 'crashed', reason: 'its worker died while it ran' } as const;
+const AGAIN_MS = 2_000;
 
 /**
  * Takes up what a dead worker left: kills every process that carries this store's mark and another worker's nonce, then
- * ends the attempts whose processes are proved gone. Safe to repeat.
+ * ends the attempts whose processes are proved gone, or has them verified. What is not proved gone keeps its slot and
+ * its group's permit, and is tried again.
  */
-export async function rescueOrphans(options: RescueOptions): Promise<RescueReport> {
-  const { store, mark, clock, log } = options;
-  const orphans = await store.orphans();
-  const { killed, survivors } = await sweep(
-    {
-      isMarked: (found) => found.storeId === mark.storeId && found.nonce !== mark.nonce,
-      startedSinceTicks: 0,
-    },
-    clock,
-    SWEEP_MS,
-  );
-  if (killed > 0) log.warn({ killed }, `Killed ${killed} process(es) of a worker that is no more`);
-  if (survivors.length > 0) {
-    const pids = survivors.map(({ pid }) => pid);
-    log.error(
-      { pids },
-      `Processes of a dead worker cannot be killed: ${pids.join(', ')}; their jobs stay running`,
-    );
+export class Rescue {
+  readonly #options: RescueOptions;
+  readonly #verifying = new Map<JobId, Promise<void>>();
+  /** The one job of the last worker, if there was only one; known from the first look, when nothing was ended yet. */
+  #onlyJob: JobId | null | undefined;
+  #againAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: RescueOptions) {
+    this.#options = options;
   }
 
-  const stuck = orphans.filter((orphan) => survivors.some((survivor) => mayBelongTo(survivor, orphan)));
-  const ends = orphans
-    .filter((orphan) => !stuck.includes(orphan))
-    .map((orphan) => options.decide(orphan, bareReport(DIED, orphan.startedAtMs, clock.wallMs())));
-  const answers = ends.length === 0 ? [] : await recordPatiently(ends, options);
-  for (const [index, end] of ends.entries()) announceEnd(log, end, answers[index] === 'recorded');
-  return { recovered: answers.filter((answer) => answer === 'recorded').length, stuck };
-}
+  async run(): Promise<{ readonly recovered: number; readonly stuck: number }> {
+    const { store, clock, log, tasks, running } = this.#options;
+    const orphans = (await store.orphans()).filter(({ claim }) => !this.#verifying.has(claim.id));
+    if (this.#onlyJob === undefined) this.#onlyJob = this.#findOnlyJob(orphans);
+    const survivors = await this.#sweep();
+    const stuck = orphans
+      .map((orphan) => ({ orphan, pids: survivors.filter((s) => mayBelongTo(s, orphan)).map((s) => s.pid) }))
+      .filter(({ pids }) => pids.length > 0);
+    const gone = orphans.filter((orphan) => !stuck.some((one) => one.orphan === orphan));
 
-/** A command may hold the lock for a moment; there is nothing else to do until it lets go. */
-async function recordPatiently(ends: readonly EndedAttempt[], { store, clock, log }: RescueOptions) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await store.rescue(ends, clock.wallMs());
-    } catch (error) {
-      if (!(error instanceof DoggedError) || error.code !== 'STORE_BUSY') throw error;
-      if (tries % 50 === 0)
-        log.warn({ err: error }, 'The database is locked: the jobs of a dead worker wait');
-      await pause(clock, BUSY_RETRY_MS);
+    const ends: EndedAttempt[] = [];
+    for (const orphan of gone) {
+      const task = tasks.get(orphan.claim.task);
+      if (task?.verify) this.#verify(orphan, task, task.verify);
+      else ends.push(this.#crashed(orphan));
+    }
+    const recovered = await this.#record(ends);
+    running.holdStuck(stuck);
+    this.#againAtMs = stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + AGAIN_MS;
+    if (recovered > 0) log.warn({ recovered }, `Took up ${recovered} job(s) of a worker that is no more`);
+    return { recovered, stuck: stuck.length };
+  }
+
+  /** Tries again what was stuck, once it is time for that. May be called as often as one likes. */
+  lookAgain(): void {
+    const { clock, log, onFree } = this.#options;
+    if (clock.monotonicMs() < this.#againAtMs) return;
+    this.#againAtMs = Number.POSITIVE_INFINITY;
+    this.run().then(onFree, (error: unknown) => {
+      log.error({ err: error }, 'Could not take up the jobs of a dead worker; trying again');
+      this.#againAtMs = clock.monotonicMs() + AGAIN_MS;
+    });
+  }
+
+  /** Resolves when no verification is under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#verifying.values());
+  }
+
+  async #sweep(): Promise<readonly Survivor[]> {
+    const { mark, clock, log } = this.#options;
+    const { killed, survivors } = await sweep(
+      {
+        isMarked: (found) => found.storeId === mark.storeId && found.nonce !== mark.nonce,
+        startedSinceTicks: 0,
+      },
+      clock,
+      SWEEP_MS,
+    );
+    if (killed > 0) log.warn({ killed }, `Killed ${killed} process(es) of a worker that is no more`);
+    if (survivors.length > 0) {
+      const pids = survivors.map(({ pid }) => pid);
+      log.error(
+        { pids },
+        `Processes of a dead worker cannot be killed: ${pids.join(', ')}; their jobs stay running`,
+      );
+    }
+    return survivors;
+  }
+
+  /** Only this job waits for its answer; its slot and its permit are kept meanwhile. */
+  #verify(orphan: Orphan, task: TaskConfig, argv: readonly string[]): void {
+    const { running, log, clock, onFree } = this.#options;
+    const { id } = orphan.claim;
+    const work = async () => {
+      try {
+        const answer = await running.verify(orphan, task, argv);
+        const report = verifiedReport(orphan, this.#crashOf(orphan), answer);
+        if (report !== null) await this.#record([this.#options.decide(orphan.claim, report)]);
+      } catch (error) {
+        log.error({ err: error, job: id }, `Could not verify job ${id}; trying again`);
+        this.#againAtMs = clock.monotonicMs() + AGAIN_MS;
+      } finally {
+        running.leave(id);
+        this.#verifying.delete(id);
+        onFree();
+      }
+    };
+    this.#verifying.set(id, work());
+  }
+
+  #crashed(orphan: Orphan): EndedAttempt {
+    const report = bareReport(this.#crashOf(orphan), orphan.startedAtMs, this.#options.clock.wallMs());
+    return this.#options.decide(orphan.claim, report);
+  }
+
+  #crashOf({ claim }: Orphan): Crash {
+    const killedByUs = this.#options.lastKilledByUs && this.#isOfLastWorker(claim);
+    return {
+      kind: 'crashed',
+      reason: killedByUs
+        ? 'its worker was stuck or stopped, and was ended while it ran'
+        : 'its worker died while it ran',
+      ranAlone: claim.crashes >= ALONE_FROM_CRASHES || this.#onlyJob === claim.id,
+      killedByUs,
+    };
+  }
+
+  /** What an earlier worker left, and the last one found stuck, ran beside nobody knows what. */
+  #findOnlyJob(orphans: readonly Orphan[]): JobId | null {
+    const [first, ...others] = orphans.filter(({ claim }) => this.#isOfLastWorker(claim));
+    return first === undefined || others.length > 0 ? null : first.claim.id;
+  }
+
+  #isOfLastWorker({ epoch }: Claim): boolean {
+    return epoch === this.#options.epoch - 1;
+  }
+
+  /** Patiently: a command may hold the lock for a moment, and there is nothing else to do until it lets go. */
+  async #record(ends: readonly EndedAttempt[]): Promise<number> {
+    const { store, clock, log } = this.#options;
+    if (ends.length === 0) return 0;
+    for (let tries = 0; ; tries += 1) {
+      try {
+        const answers = await store.rescue(ends, clock.wallMs());
+        for (const [index, end] of ends.entries()) announceEnd(log, end, answers[index] === 'recorded');
+        return answers.filter((answer) => answer === 'recorded').length;
+      } catch (error) {
+        if (!(error instanceof DoggedError) || error.code !== 'STORE_BUSY') throw error;
+        if (tries % 50 === 0)
+          log.warn({ err: error }, 'The database is locked: the jobs of a dead worker wait');
+        await pause(clock, BUSY_RETRY_MS);
+      }
     }
   }
 }

@@ -5,12 +5,13 @@ import type { AttemptReport } from '../job/outcome.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Claim, Orphan } from '../store/contract.js';
-import { type Interruption, type Runner, timeoutOf } from './attempt.js';
+import { type Interruption, type RunContext, type Runner, timeoutOf } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { Children } from './children.js';
 import { type ProbeResult, Probes } from './probes.js';
 import { createRunner } from './runners.js';
-import { Slots } from './slots.js';
+import { type Occupant, Slots } from './slots.js';
+import { startVerification } from './verification.js';
 
 export interface RunningJobsOptions {
   readonly config: Config;
@@ -19,8 +20,14 @@ export interface RunningJobsOptions {
   readonly log: Log;
   readonly moduleHost?: string | undefined;
   /** Called when an attempt is over and nothing of it is left; its slot is free again. */
-  readonly onEnd: (claim: Claim, task: TaskConfig, report: AttemptReport) => void;
+  readonly onEnd: (claim: Claim, report: AttemptReport) => void;
   readonly onProbe: (result: ProbeResult) => void;
+}
+
+/** A job of a dead worker with the processes that may belong to it and cannot be killed. */
+interface StuckOrphan {
+  readonly orphan: Orphan;
+  readonly pids: readonly number[];
 }
 
 /** How long killed processes have to go before we stop waiting for them. */
@@ -34,6 +41,7 @@ export class RunningJobs {
   readonly #queue: PQueue;
   readonly #children: Children;
   readonly #probes: Probes;
+  readonly #context: RunContext;
   readonly #runners: ReadonlyMap<string, { readonly task: TaskConfig; readonly runner: Runner }>;
   #stuckIds: readonly JobId[] = [];
 
@@ -43,10 +51,13 @@ export class RunningJobs {
     this.slots = new Slots(config.slots);
     this.#queue = new PQueue({ concurrency: config.slots });
     this.#children = new Children({ mark, folder: config.folder, clock, log });
-    const context = { children: this.#children, clock, log, stateFolder: config.stateFolder };
-    this.#probes = new Probes(context, options.onProbe);
+    this.#context = { children: this.#children, clock, log, stateFolder: config.stateFolder };
+    this.#probes = new Probes(this.#context, options.onProbe);
     this.#runners = new Map(
-      config.tasks.map((task) => [task.name, { task, runner: createRunner(task, context, moduleHost) }]),
+      config.tasks.map((task) => [
+        task.name,
+        { task, runner: createRunner(task, this.#context, moduleHost) },
+      ]),
     );
   }
 
@@ -61,7 +72,7 @@ export class RunningJobs {
       this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), attempt });
       const report = await attempt.report;
       this.slots.leave(claim.id);
-      this.#options.onEnd(claim, task, report);
+      this.#options.onEnd(claim, report);
     });
   }
 
@@ -88,19 +99,29 @@ export class RunningJobs {
   }
 
   /** Jobs of a dead worker that cannot be proved gone sit in slots until they are. Replaces those of the last call. */
-  holdStuck(orphans: readonly Orphan[]): void {
-    const { clock } = this.#options;
+  holdStuck(stuck: readonly StuckOrphan[]): void {
     for (const id of this.#stuckIds) this.slots.leave(id);
-    for (const { claim, startedAtMs } of orphans) {
-      const ageMs = Math.max(0, clock.wallMs() - startedAtMs);
-      const sinceMonotonicMs = clock.monotonicMs() - ageMs;
-      this.slots.take({ claim, sinceMonotonicMs, timeoutMs: claim.timeoutMs ?? 0, attempt: null });
-    }
-    this.#stuckIds = orphans.map(({ claim }) => claim.id);
+    for (const { orphan, pids } of stuck) this.#seat(orphan, { attempt: null, orphanPids: pids });
+    this.#stuckIds = stuck.map(({ orphan }) => orphan.claim.id);
   }
 
-  get stuck(): number {
-    return this.#stuckIds.length;
+  /** Resolves with the answer of the `verify` command. The job sits in a slot until `leave` is called. */
+  async verify(orphan: Orphan, task: TaskConfig, argv: readonly string[]): Promise<AttemptReport> {
+    const attempt = startVerification(orphan.claim, task, argv, this.#context);
+    this.#seat(orphan, { attempt });
+    await this.#queue.add(() => attempt.report);
+    return attempt.report;
+  }
+
+  leave(id: JobId): void {
+    this.slots.leave(id);
+  }
+
+  #seat({ claim, startedAtMs }: Orphan, rest: Pick<Occupant, 'attempt' | 'orphanPids'>): void {
+    const { clock } = this.#options;
+    const ageMs = Math.max(0, clock.wallMs() - startedAtMs);
+    const sinceMonotonicMs = clock.monotonicMs() - ageMs;
+    this.slots.take({ claim, sinceMonotonicMs, timeoutMs: claim.timeoutMs ?? 0, ...rest });
   }
 
   /** Resolves when nothing runs, after `withinMs`, or when `unless` is aborted. */

@@ -10,6 +10,8 @@ export interface Occupant {
   readonly timeoutMs: number;
   /** null for what a dead worker left that cannot be killed. */
   readonly attempt: RunningAttempt | null;
+  /** The processes that keep it there then. */
+  readonly orphanPids?: readonly number[];
 }
 
 /** Who sits where. Never more occupants than slots, but for jobs of a dead worker that cannot be proved gone. */
@@ -73,7 +75,7 @@ export class Slots {
   describe(nowMonotonicMs: number): BeatSlot[] {
     return this.#bySlot.map((occupant, slot) => {
       if (occupant === null) return { slot, state: 'idle' };
-      const { claim, sinceMonotonicMs, timeoutMs, attempt } = occupant;
+      const { claim, sinceMonotonicMs, timeoutMs, attempt, orphanPids } = occupant;
       const progress = attempt?.progress() ?? null;
       return {
         slot,
@@ -84,6 +86,7 @@ export class Slots {
         sinceMs: Math.round(nowMonotonicMs - sinceMonotonicMs),
         timeoutMs,
         ...(progress === null ? {} : { progress }),
+        ...(orphanPids === undefined ? {} : { orphanPids }),
       };
     });
   }

@@ -1,4 +1,4 @@
-import type { BeatQueue, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import type { BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { countText, durationText, plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
@@ -14,6 +14,7 @@ export interface QueueFacts {
   readonly pausedAll: boolean;
   readonly outages: readonly AwayFact[];
   readonly sources: readonly BeatSource[];
+  readonly slots: readonly BeatSlot[];
 }
 
 /** An outage that goes on. */
@@ -44,6 +45,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
   return [
     { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
     { name: 'breakers', run: () => known('breakers', checkBreakers) },
+    { name: 'orphans', run: async () => checkOrphans(await read()) },
     { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
     { name: 'database', run: async () => checkDatabase(await read()) },
@@ -83,7 +85,18 @@ const WAITS_FOR: Readonly<Record<string, string>> = {
   memory: 'memory',
   disk: 'disk space',
   clock: 'a clock that can be trusted',
+  alone: 'a job that runs alone because the worker died under it twice',
 };
+
+/** Nothing of ours can end these processes; as long as they live, their job holds a slot and does not run again. */
+function checkOrphans({ slots }: QueueFacts): CheckResult[] {
+  return slots.flatMap(({ job = '', task = '', orphanPids }) => {
+    if (orphanPids === undefined) return [];
+    const text = `the worker died under it, and PID ${orphanPids.join(', ')} cannot be killed; it stays running until then`;
+    const remedy = `ps -o pid,stat,wchan,cmd -p ${orphanPids.join(',')}`;
+    return [result(`orphan:${job}`, `Job ${job} (${task})`, 'warning', text, remedy)];
+  });
+}
 
 /** Said at once, however short they have waited: nobody but a person can put a missing program back. */
 function checkBreakers({ outages }: QueueFacts): CheckResult[] {

@@ -1,4 +1,5 @@
 import { readDesired, writeDesired } from '../heartbeat/desired.js';
+import { writeLastKill } from '../heartbeat/last-kill.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import type { Settings } from '../heartbeat/settings.js';
@@ -41,6 +42,9 @@ export async function recoverOnce(options: RecoverOptions): Promise<RecoveryNeed
     while (seqOf(settings, worker.nonce) === standsAt && clock.monotonicMs() < endMs) await pause(clock, 200);
     if (seqOf(settings, worker.nonce) === standsAt) {
       say(`The worker (PID ${worker.pid}) is stuck: ending it.`);
+      const unwritten = writeLastKill(stateFolder, worker, 'its beat stood still: health --recover');
+      if (unwritten !== null)
+        say(`That could not be written down, so its jobs may count a crash: ${unwritten}`);
       await endProcess(worker, { how: 'kill', graceMs: 0, clock });
       // A new request: nothing that came to nothing before holds the start back.
       writeDesired(stateFolder, 'running');

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { isOvertaken, writeDesired } from '../heartbeat/desired.js';
+import { writeLastKill } from '../heartbeat/last-kill.js';
 import { type CutOffJob, readLastStop } from '../heartbeat/last-stop.js';
 import { type NamedIdentity, runningProcess } from '../heartbeat/pid-file.js';
 import { stateFiles } from '../heartbeat/state-files.js';
@@ -94,7 +95,7 @@ function recordWish(stateFolder: string): string | null {
 }
 
 async function stopWorker(worker: NamedIdentity, options: StopOptions): Promise<'ended' | 'killed'> {
-  const { graceMs, clock, onWaiting } = options;
+  const { stateFolder, graceMs, clock, onWaiting } = options;
   const startedAtMs = clock.monotonicMs();
   signalProved(worker, 'SIGTERM');
   // One that somebody froze can hear it only when it is woken.
@@ -106,6 +107,8 @@ async function stopWorker(worker: NamedIdentity, options: StopOptions): Promise<
   // By the program's own rule a second signal cuts the running jobs off, and still hands them back.
   signalProved(worker, 'SIGTERM');
   if (await isGone(worker, HURRIED_MS, clock)) return 'ended';
+  // Where that cannot be written, the stop goes on: its jobs then count a crash, which alone harms none of them.
+  writeLastKill(stateFolder, worker, 'it was stopped, and did not end by itself');
   const result = await endProcess(worker, { how: 'kill', graceMs: 0, clock });
   if (result === 'unkillable') throw stopFailed('worker', worker.pid, clock.monotonicMs() - startedAtMs);
   return 'killed';

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { readDesired } from '../heartbeat/desired.js';
+import { writeLastKill } from '../heartbeat/last-kill.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
@@ -187,7 +188,7 @@ export class Supervisor {
 
   /** Evidence first; then the worker's end, however long that takes. */
   async #end(watch: WorkerWatch, stuck: StuckVerdict): Promise<void> {
-    const { clock, log, recovery } = this.#options;
+    const { program, clock, log, recovery } = this.#options;
     const { identity } = watch.worker;
     const who = `the worker (PID ${identity.pid})`;
     this.#stage = { at: 'ending' };
@@ -202,6 +203,8 @@ export class Supervisor {
     });
     recovery.act('begun', `${stuck.why}: ending ${who}`);
     this.#sayHealth('unhealthy', `${stuck.why} (worker PID ${identity.pid})`);
+    const unwritten = writeLastKill(program.stateFolder, identity, stuck.why);
+    if (unwritten !== null) log.error(`its jobs may count a crash for this: ${unwritten}`);
     try {
       const graceMs = this.#settings.shutdownGraceMs;
       let result = await endProcess(identity, { how: stuck.how, graceMs, clock });

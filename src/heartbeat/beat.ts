@@ -27,6 +27,8 @@ export interface Beat {
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
+  /** Why no further job is begun: the machine has no room. Left out when it has. */
+  readonly pressure?: 'memory' | 'disk';
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly memory: { readonly rssBytes: number };
 }
@@ -69,6 +71,8 @@ export interface BeatSlot {
   readonly sinceMs?: number;
   readonly timeoutMs?: number;
   readonly progress?: number;
+  /** Of a job whose worker died: these processes cannot be killed, and until they are gone it does not run again. */
+  readonly orphanPids?: readonly number[];
 }
 
 export interface BeatSource {
@@ -97,7 +101,9 @@ export type WaitingReason =
   | 'breaker'
   | 'memory'
   | 'disk'
-  | 'clock';
+  | 'clock'
+  /** A job that must run alone does so, or waits for it. */
+  | 'alone';
 
 export interface BeatWaiting {
   readonly task: string;

@@ -30,6 +30,7 @@ export interface WorkerFacts {
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
+  readonly pressure: NonNullable<Beat['pressure']> | null;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
 }
@@ -55,6 +56,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     slots: facts.slots,
     sources: facts.sources,
     waiting: facts.waiting,
+    ...(facts.pressure === null ? {} : { pressure: facts.pressure }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },
   };

@@ -66,6 +66,7 @@ const checkBeat = shapeOf<Beat>({
       sinceMs: optional(amount),
       timeoutMs: optional(amount),
       progress: optional(amount),
+      orphanPids: optional(listOf(count)),
     }),
   ),
   sources: listOf(
@@ -81,6 +82,7 @@ const checkBeat = shapeOf<Beat>({
   ),
   // A reason that only a newer worker knows must not make its whole beat unreadable.
   waiting: listOf(shapeOf<BeatWaiting>({ task: text, reason: text, jobs: count })),
+  pressure: optional(oneOf('memory', 'disk')),
   lag: shapeOf<Beat['lag']>({ p50Ms: amount, p99Ms: amount, maxMs: amount }),
   memory: shapeOf<Beat['memory']>({ rssBytes: count }),
 });

@@ -72,6 +72,7 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
       stuckMs: 120_000,
       idleStuckAfterMs: 120_000,
       pendingWarnMs: 300_000,
+      poisonAfter: 3,
       restarts: { limit: 10, withinMs: 600_000, backoff: { minMs: 1_000, maxMs: 300_000 } },
     },
     logs: { level: 'info', sizeBytes: 10 * 1024 * 1024, keep: 5 },
@@ -92,6 +93,7 @@ const checkSettings = shapeOf<Settings>({
     stuckMs: amount,
     idleStuckAfterMs: amount,
     pendingWarnMs: amount,
+    poisonAfter: count,
     restarts: shapeOf<HealthConfig['restarts']>({
       limit: count,
       withinMs: amount,

@@ -11,6 +11,7 @@ export interface StateFiles {
   readonly restarts: string;
   readonly recovery: string;
   readonly lastStop: string;
+  readonly lastKill: string;
   readonly workerLog: string;
   readonly monitorLog: string;
 }
@@ -25,6 +26,7 @@ export function stateFiles(stateFolder: string): StateFiles {
     restarts: join(stateFolder, 'restarts.json'),
     recovery: join(stateFolder, 'recovery.ndjson'),
     lastStop: join(stateFolder, 'last-stop.json'),
+    lastKill: join(stateFolder, 'last-kill.json'),
     workerLog: join(stateFolder, 'worker.log'),
     monitorLog: join(stateFolder, 'health_monitor.log'),
   };

@@ -3,11 +3,14 @@ import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import { isWorkspaceId, type JobId, type JobState } from '../job/job.js';
 import { failpoint } from '../platform/failpoint.js';
-import type { AdmissionReport, CursorRecord, IntakeStore, Scope } from '../store/contract.js';
+import type { AdmissionReport, CursorPage, CursorRecord, IntakeStore, Scope } from '../store/contract.js';
 import { groupOf } from './judge.js';
 import { createNormaliser } from './normalise.js';
 import { isRefusal } from './refusal.js';
 import type { Step } from './step.js';
+
+/** Cursors that are read before the loop turns: about 4 ms. */
+const CURSORS_A_PAGE = 1_000;
 
 /**
  * The door of one source: each step becomes one transaction that moves cursors, ledger, rejects and jobs together. Keeps
@@ -25,12 +28,17 @@ export class AdmissionDoor {
     this.#scope = scope;
   }
 
-  async cursors(): Promise<readonly CursorRecord[]> {
-    const cursors = await this.#store.cursors(this.#scope);
+  /** What the store remembers, page by page. */
+  async *cursors(): AsyncGenerator<readonly CursorRecord[], void> {
     this.#epochs.clear();
-    for (const { path, epoch } of cursors) this.#epochs.set(path, epoch);
+    for (let afterPath: string | undefined = ''; afterPath !== undefined; ) {
+      const page: CursorPage = { afterPath, limit: CURSORS_A_PAGE };
+      const cursors = await this.#store.cursors(this.#scope, page);
+      for (const { path, epoch } of cursors) this.#epochs.set(path, epoch);
+      yield cursors;
+      afterPath = cursors.length < page.limit ? undefined : cursors.at(-1)?.path;
+    }
     this.isInStep = true;
-    return cursors;
   }
 
   /** Throws what the store throws (STORE_BUSY …): nothing was written then, and the step is to be read again. */

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -36,13 +37,14 @@ export function afterAdmission(path: string, stamp: Stamp, after: 'archive' | 'd
   failpoint('after.after-rename');
   // Renaming sets ctime, so only the rest of the stamp can be compared from here on.
   const isUnchanged = isSameFile(aside, stamp);
-  if (!isUnchanged) renameSync(aside, reserveName(folder, path));
+  failpoint('after.before-end');
+  if (!isUnchanged) moveInto(folder, aside);
   else if (after === 'delete') unlinkSync(aside);
   else {
-    const archived = reserveName(join(folder, ARCHIVE_FOLDER), path);
-    failpoint('after.before-end');
-    renameSync(aside, archived);
-    syncFolder(dirname(archived));
+    const archive = join(folder, ARCHIVE_FOLDER);
+    makeFolder(archive);
+    moveInto(archive, aside);
+    syncFolder(archive);
   }
   rmdirSync(dirname(aside));
   syncFolder(folder);
@@ -57,7 +59,7 @@ export function returnAside(folder: string): void {
   const aside = join(folder, ASIDE_FOLDER);
   const names = namesIn(aside);
   if (names === null) return;
-  for (const name of names) renameSync(join(aside, name), reserveName(folder, join(folder, name)));
+  for (const name of names) moveInto(folder, join(aside, name));
   rmdirSync(aside);
 }
 
@@ -85,17 +87,46 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** A rename replaces what is there, so the name is first taken by an empty file of our own. */
-function reserveName(folder: string, path: string): string {
-  makeFolder(folder);
-  const { name, ext } = parse(path);
+/** Under its own name, or under a number where that is taken. Nothing is overwritten, whoever writes there meanwhile. */
+function moveInto(folder: string, file: string): void {
+  const { name, ext } = parse(file);
   for (let n = 0; ; n += 1) {
-    const candidate = join(folder, n === 0 ? `${name}${ext}` : `${name}.${n}${ext}`);
-    try {
-      closeSync(openSync(candidate, 'wx', 0o600));
-      return candidate;
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error;
-    }
+    const target = join(folder, n === 0 ? `${name}${ext}` : `${name}.${n}${ext}`);
+    if (isMoved(file, target)) return;
   }
+}
+
+/** False when the name is taken. A rename would replace what is there; a link does not. */
+function isMoved(file: string, target: string): boolean {
+  try {
+    linkSync(file, target);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === null || NO_LINKS.has(code)) return isRenamed(file, target);
+    if (code !== 'EEXIST') throw error;
+    // A worker that was killed here had made the link already.
+    if (!isSameInode(file, target)) return false;
+  }
+  unlinkSync(file);
+  return true;
+}
+
+/** What file systems without links (FAT) say. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** Without links the name is first taken by an empty file of our own. */
+function isRenamed(file: string, target: string): boolean {
+  try {
+    closeSync(openSync(target, 'wx', 0o600));
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+  renameSync(file, target);
+  return true;
+}
+
+function isSameInode(file: string, other: string): boolean {
+  const [a, b] = [file, other].map((path) => stampOf(lstatSync(path, { bigint: true })));
+  return a !== undefined && b !== undefined && sameInode(a, b);
 }

@@ -1,5 +1,5 @@
 import { afterAdmission } from './after-admission.js';
-import { decodeFileCursor, encodeFileCursor } from './cursor.js';
+import { encodeFileCursor } from './cursor.js';
 import type { DirectoryParts } from './directory-source.js';
 import {
   type DocumentParts,
@@ -9,7 +9,8 @@ import {
   inspect,
   rejectIn,
 } from './document.js';
-import { type FileName, pathOf } from './file-names.js';
+import { openablePath } from './file-names.js';
+import type { FileMemory } from './known-files.js';
 import { holdStill, NotReadable, type OpenFile, openFile, resolveFile } from './open-file.js';
 import { describeTrouble, errorCode, isGone, PathTrouble } from './path-trouble.js';
 import { type Refusal, refuse } from './refusal.js';
@@ -31,9 +32,13 @@ interface Pending {
   readonly gaveUp: boolean;
 }
 
-/** One file of a directory source: what was read of it, under which stamp, and what it waits for. */
+/**
+ * One file of a directory source at work: what was read of it, under which stamp, and what it waits for. Once nothing is
+ * expected of it, its `memory` is all that needs to be kept.
+ */
 export class DirectoryFile {
-  name: FileName;
+  /** Absolute path as text: what people, cursors and rejects call it. */
+  readonly path: string;
   readonly #parts: DirectoryParts;
   #sighting: Sighting | null = null;
   #lastStamp: Stamp | null = null;
@@ -46,26 +51,28 @@ export class DirectoryFile {
   /** Found to be gone: its cursor can be forgotten. */
   isGone = false;
 
-  constructor(name: FileName, parts: DirectoryParts) {
-    this.name = name;
+  constructor(path: string, parts: DirectoryParts) {
+    this.path = path;
     this.#parts = parts;
   }
 
-  /** Begins from what the store remembers; a body that is not understood is as good as none. */
-  restore(body: string): void {
-    const cursor = decodeFileCursor(body);
-    if (cursor === null) return;
-    this.#digest = cursor.digest;
-    this.#whole = cursor.whole;
-    this.#lastStamp = cursor.stamp;
-    const { clock, racyRule } = this.#parts;
-    const then = { wallMs: cursor.observedAtMs, monotonicMs: clock.monotonicMs() };
-    if (cursor.observedAtMs <= clock.wallMs()) this.#sighting = sight(null, cursor.stamp, then, racyRule());
+  /** Begins from what was known of its content; without a sighting, its stamp proves nothing. */
+  restore({ stamp, digest, whole }: FileMemory, sighting: Sighting | null): void {
+    this.#digest = digest;
+    this.#whole = whole;
+    this.#lastStamp = stamp;
+    this.#sighting = sighting;
   }
 
   /** Its stamp proves nothing any more: the content is compared at the next look. */
   doubt(): void {
     this.#sighting = null;
+  }
+
+  /** null while something is expected of it. */
+  get memory(): FileMemory | null {
+    if (this.isHot || this.#sighting === null || this.#digest === null) return null;
+    return { stamp: this.#sighting.stamp, digest: this.#digest, whole: this.#whole };
   }
 
   /** Something about it may change soon, or a second look is due. */
@@ -83,12 +90,11 @@ export class DirectoryFile {
   }
 
   get problem(): string | null {
-    return this.#trouble === null ? null : `${this.name.text}: ${this.#trouble.text}`;
+    return this.#trouble === null ? null : `${this.#name}: ${this.#trouble.text}`;
   }
 
-  /** Absolute path as text: what people, cursors and rejects call it. */
-  get path(): string {
-    return `${this.#parts.source.path}/${this.name.text}`;
+  get #name(): string {
+    return this.path.slice(this.#parts.source.path.length + 1);
   }
 
   *look(at: Moment): Generator<Step, void> {
@@ -111,8 +117,8 @@ export class DirectoryFile {
   }
 
   *#look(at: Moment): Generator<Step, void> {
-    const { source, files } = this.#parts;
-    const { path, stats } = resolveFile(files, pathOf(source.path, this.name), {
+    const { source, files, rawNames } = this.#parts;
+    const { path, stats } = resolveFile(files, openablePath(this.path, rawNames.get(this.path)), {
       followSymlinks: source.followSymlinks,
       root: source.path,
     });
@@ -171,7 +177,7 @@ export class DirectoryFile {
     return {
       ...this.#parts,
       path: this.path,
-      name: this.name.text,
+      name: this.#name,
       maxRecordBytes: source.maxRecordBytes,
       files: isSmall ? holdStill(files, file) : files,
     };
@@ -268,8 +274,9 @@ export class DirectoryFile {
 
   /** `after`: only when the stamp under which everything was admitted can no longer hide another write. */
   #finish(): void {
-    const { after } = this.#parts.source;
-    if (after === 'keep' || !this.#whole || this.#sighting === null || this.name.bytes !== null) return;
+    const { source, rawNames } = this.#parts;
+    const { after } = source;
+    if (after === 'keep' || !this.#whole || this.#sighting === null || rawNames.has(this.path)) return;
     try {
       if (afterAdmission(this.path, this.#sighting.stamp, after)) this.isGone = true;
       else this.#sighting = null;

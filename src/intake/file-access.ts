@@ -18,8 +18,8 @@ export type PathName = string | Buffer;
 
 /** The names of a folder, one by one: listing 100,000 of them at once would hold the loop for 40 ms. */
 interface FolderNames {
-  /** null when there are no more. */
-  next(): Buffer | null;
+  /** The bytes of a name, one in each character (latin1); null when there are no more. */
+  next(): string | null;
   close(): void;
 }
 
@@ -81,10 +81,10 @@ export const systemFiles: FileAccess = {
   },
   close: closeSync,
   list(folder) {
-    // The type declarations know text encodings only; 'buffer' gives each name as its bytes.
-    const dir = opendirSync(folder as string, { encoding: 'buffer' as BufferEncoding, bufferSize: 256 });
+    // A name need not be UTF-8. As latin1 none of its bytes is lost, at half the price of a buffer for each.
+    const dir = opendirSync(folder as string, { encoding: 'latin1', bufferSize: 256 });
     return {
-      next: () => (dir.readSync()?.name as unknown as Buffer | undefined) ?? null,
+      next: () => dir.readSync()?.name ?? null,
       close: () => dir.closeSync(),
     };
   },

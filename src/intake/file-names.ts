@@ -8,15 +8,24 @@ export interface FileName {
   readonly bytes: Buffer | null;
 }
 
-export function fileName(name: Buffer): FileName {
-  if (isUtf8(name)) return { text: name.toString('utf8'), bytes: null };
-  const text = [...name].map((byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`));
-  return { text: text.join(''), bytes: Buffer.from(name) };
+const ASCII = /^[\0-\x7f]*$/;
+
+/** `latin1` holds one byte in each character. */
+export function fileName(latin1: string): FileName {
+  if (ASCII.test(latin1)) return { text: latin1, bytes: null };
+  const bytes = Buffer.from(latin1, 'latin1');
+  if (isUtf8(bytes)) return { text: bytes.toString('utf8'), bytes: null };
+  const text = [...bytes].map((byte) =>
+    byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`,
+  );
+  return { text: text.join(''), bytes };
 }
 
-/** What opens the file, whatever the bytes of its name are. */
-export function pathOf(folder: string, { text, bytes }: FileName): PathName {
-  return bytes === null ? `${folder}/${text}` : Buffer.concat([Buffer.from(`${folder}/`), bytes]);
+/** What opens the file at `path`, whatever the bytes of its name are. */
+export function openablePath(path: string, rawName: Buffer | undefined): PathName {
+  return rawName === undefined
+    ? path
+    : Buffer.concat([Buffer.from(path.slice(0, path.lastIndexOf('/') + 1)), rawName]);
 }
 
 /**

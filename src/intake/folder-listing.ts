@@ -32,21 +32,23 @@ export class FolderListing {
     this.#sighting = null;
   }
 
-  /** The wanted names, or null when a list would be the same as last time. Throws the file system's error. */
-  *list(at: Moment): Generator<void, readonly FileName[] | null> {
+  /**
+   * Hands each wanted name to `onName`; false when a list would be the same as last time. Throws the file system's error:
+   * what was handed over until then is not the whole.
+   */
+  *list(at: Moment, onName: (name: FileName) => void): Generator<void, boolean> {
     // The folder itself may be a link: its user has named it.
     const stamp = stampOf(this.#files.stat(this.#folder));
     const known = this.#sighting;
     const isSame = known !== null && sameStamp(known.stamp, stamp) && !known.racy;
-    if (isSame && at.monotonicMs - this.#listedAtMs < LIST_EVERY_MS) return null;
+    if (isSame && at.monotonicMs - this.#listedAtMs < LIST_EVERY_MS) return false;
 
-    const names: FileName[] = [];
     const folder = this.#files.list(this.#folder);
     try {
       let looked = 0;
       for (let name = folder.next(); name !== null; name = folder.next()) {
         const file = fileName(name);
-        if (this.#isWanted(file.text)) names.push(file);
+        if (this.#isWanted(file.text)) onName(file);
         looked += 1;
         if (looked % NAMES_A_SLICE === 0) yield;
       }
@@ -55,6 +57,6 @@ export class FolderListing {
     }
     this.#sighting = sight(known, stamp, at, this.#rule());
     this.#listedAtMs = at.monotonicMs;
-    return names;
+    return true;
   }
 }

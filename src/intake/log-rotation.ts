@@ -4,29 +4,39 @@ import { fileName } from './file-names.js';
 import { isGone } from './path-trouble.js';
 import { type Stamp, sameInode, stampOf } from './stamp.js';
 
+/** A file that holds some of what the log was. */
+interface Generation {
+  readonly path: string;
+  readonly stamp: Stamp;
+}
+
 /** What became of that which stood under the name of a log when it was read last. */
 export interface Rotation {
   /** Files to read before the present one, oldest first. */
-  readonly paths: readonly string[];
+  readonly generations: readonly Generation[];
   /** The first of them goes on where the log was left; else none of them was ever looked at. */
   readonly goesOn: boolean;
-  /** They were copied away, and the log itself emptied or begun anew. */
-  readonly areCopies: boolean;
+  /** The first of them is the very file that was read last, under another name. */
+  readonly wasMoved: boolean;
   /** The present file follows on the last of them: it holds none of their records over again. */
   readonly isContinued: boolean;
   /** What shows that something was rotated out of reach, deleted or packed: what it held past the cursor may be lost. */
   readonly gap: string | null;
 }
 
-const NOT_ROTATED: Rotation = { paths: [], goesOn: false, areCopies: false, isContinued: false, gap: null };
+const NOT_ROTATED: Rotation = {
+  generations: [],
+  goesOn: false,
+  wasMoved: false,
+  isContinued: false,
+  gap: null,
+};
 
 const NAMES_A_SLICE = 2_000;
 /** What `logrotate` and its kin append: a number or a date, and perhaps the suffix of a packed file. */
 const SUFFIX = /^[.-](\d[\dT:_.-]*?)(\.(?:gz|xz|bz2|zst))?$/;
 
-interface Sibling {
-  readonly path: string;
-  readonly stamp: Stamp;
+interface Sibling extends Generation {
   /** The number or date of a rotated name; null for any other name. */
   readonly mark: string | null;
   readonly isPacked: boolean;
@@ -39,42 +49,48 @@ interface Sibling {
 export function* findRotation(
   files: FileAccess,
   log: string,
-  stamps: { readonly last: Stamp; readonly present: Stamp | null },
+  seen: {
+    readonly last: Stamp;
+    /** What stands under its name now is the file that was read last. */
+    readonly isSame: boolean;
+    /** That file, which may have been rotated as well since it was opened. */
+    readonly present: Stamp | null;
+  },
   fits: (path: string, isSameInode: boolean) => boolean,
 ): Generator<void, Rotation> {
-  const siblings = yield* listSiblings(files, log);
-  const { last, present } = stamps;
+  const { last, isSame, present } = seen;
+  const all = yield* listCalm(files, log);
+  const siblings = all.filter(({ stamp }) => present === null || !sameInode(stamp, present));
   const rotated = siblings.filter((sibling) => sibling.mark !== null).sort(oldestFirst);
-  const isPresent = present !== null && sameInode(last, present);
-  const moved = isPresent ? undefined : siblings.find(({ stamp }) => sameInode(stamp, last));
+  const moved = isSame ? undefined : siblings.find(({ stamp }) => sameInode(stamp, last));
   if (moved !== undefined && fits(moved.path, true)) {
     const later = moved.mark === null ? [] : rotated.slice(rotated.indexOf(moved) + 1);
     return {
-      paths: pathsOf([moved, ...later]),
+      generations: unpacked([moved, ...later]),
       goesOn: true,
-      areCopies: false,
+      wasMoved: true,
       // A name such as `log.bak` may be a copy that the program keeps while it writes all its records again.
       isContinued: moved.mark !== null,
       gap: later.find((sibling) => sibling.isPacked)?.path ?? null,
     };
   }
   const isCopy = ({ path, stamp, isPacked }: Sibling) =>
-    !isPacked && stamp.mtimeNs > last.mtimeNs && fits(path, false);
+    !isPacked && stamp.mtimeNs > last.ctimeNs && fits(path, false);
   const copies = rotated.slice(lastIndex(rotated, isCopy));
-  if (copies.length > 0) return { ...NOT_ROTATED, paths: pathsOf(copies), goesOn: true, areCopies: true };
-  if (present === null) return NOT_ROTATED;
-  // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since.
-  const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.mtimeNs;
+  if (copies.length > 0) return { ...NOT_ROTATED, generations: unpacked(copies), goesOn: true };
+  // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since. The
+  // log's own mtime is no measure of that: programs set it.
+  const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.ctimeNs;
   const unseen = rotated.slice(firstIndex(rotated, isUnseen));
   const [first] = unseen;
   if (first === undefined) return NOT_ROTATED;
   // What the log was when we read it last was replaced, or rotated out of reach: then its end is missing.
-  const isAccounted = first === moved || isPresent;
-  return { ...NOT_ROTATED, paths: pathsOf(unseen), gap: isAccounted ? null : first.path };
+  const isAccounted = first === moved || isSame;
+  return { ...NOT_ROTATED, generations: unpacked(unseen), gap: isAccounted ? null : first.path };
 }
 
-function pathsOf(siblings: readonly Sibling[]): string[] {
-  return siblings.filter(({ isPacked }) => !isPacked).map(({ path }) => path);
+function unpacked(siblings: readonly Sibling[]): readonly Generation[] {
+  return siblings.filter(({ isPacked }) => !isPacked);
 }
 
 /** The length where there is none, as in `firstIndex`. */
@@ -98,6 +114,19 @@ function isNewer(mark: string, than: string): boolean {
   const [a, b] = [Number(mark), Number(than)];
   const areNumbers = mark.length < 6 && than.length < 6 && Number.isInteger(a) && Number.isInteger(b);
   return areNumbers ? a < b : mark > than;
+}
+
+/** So often a folder is listed until two lists are the same: names that are shifted meanwhile are missed or met twice. */
+const MOST_LISTS = 10;
+
+function* listCalm(files: FileAccess, log: string): Generator<void, Sibling[]> {
+  let former = '';
+  for (let n = 0; ; n += 1) {
+    const siblings = yield* listSiblings(files, log);
+    const list = siblings.map(({ path, stamp }) => `${stamp.dev}:${stamp.ino} ${path}`).join('\n');
+    if (list === former || n === MOST_LISTS) return siblings;
+    former = list;
+  }
 }
 
 function* listSiblings(files: FileAccess, log: string): Generator<void, Sibling[]> {

@@ -68,22 +68,31 @@ export class LogReader implements SourceReader {
     this.#parts = { path: source.path, files, clock, judge, maxRecordBytes: source.maxRecordBytes };
     this.#wait = new LogWait(source.quarantineAfterMs, false);
     this.#progress = new LogProgress(this.#parts, this.#wait, null);
-    this.#generations = new LogGenerations(source, files, this.#progress, null);
+    this.#generations = new LogGenerations(files, source.path, this.#progress, null);
   }
 
   restore(cursors: readonly CursorRecord[]): void {
     const stored = LogProgress.parse(cursors.find(({ path }) => path === this.#source.path)?.body);
     this.#wait = new LogWait(this.#source.quarantineAfterMs, stored?.quarantined ?? false);
     this.#progress = new LogProgress(this.#parts, this.#wait, stored);
-    this.#generations = new LogGenerations(this.#source, this.#files, this.#progress, stored?.stamp ?? null);
+    this.#generations = new LogGenerations(
+      this.#files,
+      this.#source.path,
+      this.#progress,
+      stored?.stamp ?? null,
+    );
     this.#candidate = null;
     this.#isRewritten = false;
     this.#isDeleted = false;
     this.#sighting = null;
-    if (stored?.reached && stored.observedAtMs <= this.#clock.wallMs()) {
+    if (stored?.reached) {
       const then = { wallMs: stored.observedAtMs, monotonicMs: this.#clock.monotonicMs() };
       this.#sighting = sight(null, stored.stamp, then, this.#racyRule());
     }
+  }
+
+  recall(cursors: readonly CursorRecord[]): void {
+    if (cursors.some(({ path }) => path === this.#source.path)) this.restore(cursors);
   }
 
   *poll(at: Moment): Generator<Step, void> {
@@ -137,12 +146,12 @@ export class LogReader implements SourceReader {
   /** Nobody can mend what was deleted. Should it come back after all, it is read anew, and so are its rejects. */
   *#closeRejects(at: Moment): Generator<Step, void> {
     const { path } = this.#source;
-    const last = this.#generations.lastStamp;
+    const last = this.#generations.last;
     if (this.#isDeleted || last === null) return;
     // Another device: what is missing here is not gone, but unmounted.
     if (this.#files.stat(dirname(path)).dev !== last.dev) return;
-    const { paths, gap } = yield* this.#generations.find(last, null);
-    if (paths.length > 0 || gap !== null) return;
+    const rotation = yield* this.#generations.find(null);
+    if (rotation !== null && (rotation.generations.length > 0 || rotation.gap !== null)) return;
     this.#isDeleted = true;
     this.#isRewritten = true;
     yield { ...PAUSE, rereadPaths: [path], cursors: this.#progress.distrusted(last, at) };
@@ -172,7 +181,7 @@ export class LogReader implements SourceReader {
       return;
     }
     this.#generations.followsMoved = false;
-    const isOther = this.#isRewritten || (yield* this.#generations.isNext(file));
+    const isOther = this.#isRewritten || (yield* this.#isNextGeneration(file));
     const reading = isOther ? null : this.#progress.fitting(file);
     if (reading === null) {
       yield* this.#startOver(file, at);
@@ -185,18 +194,22 @@ export class LogReader implements SourceReader {
       if ((yield* pausing(audit)) === 'changed') this.#isRewritten = true;
       if (this.#isRewritten) yield* this.#startOver(file, at);
     }
-    this.#generations.lastStamp = file.stamp;
+    this.#generations.last = file.stamp;
     if (this.#wait.isStale(at)) yield* this.#takeStale(file, at);
   }
 
   /** Just begun, or about to be written anew. */
   *#readEmpty(file: OpenFile, at: Moment): Generator<Step, void> {
     this.#candidate = null;
-    if (this.#progress.isAtStart) return;
+    if (this.#progress.isAtStart) {
+      // What is written there next may be rotated away before we look again.
+      this.#generations.last = file.stamp;
+      return;
+    }
     this.#wait.begin('empty', file.stamp, at);
     // Emptied and left so: nothing will be rejected, and nothing more is expected.
     if (this.#wait.isStale(at)) this.#wait.giveUp();
-    yield* this.#generations.read(null, at);
+    yield* this.#generations.read(file, at);
   }
 
   /** Reads a document from its beginning: at once when nobody can be in the midst of writing it, else at a second look. */
@@ -204,11 +217,10 @@ export class LogReader implements SourceReader {
     const former = this.#candidate;
     this.#candidate = null;
     const isFirst = this.#progress.isAtStart;
-    const last = this.#generations.lastStamp;
-    const isNew = isFirst || last === null || !sameInode(last, file.stamp);
-    const followed = yield* this.#generations.read(file, at);
-    if (followed !== null) {
-      this.#settle(followed, file, at);
+    const isNew =
+      isFirst || this.#generations.last === null || !sameInode(this.#generations.last, file.stamp);
+    if (yield* this.#generations.read(file, at)) {
+      this.#settle(yield* this.#progress.drain(this.#progress.next(), file, at, null), file, at);
       return;
     }
     if (isNew && peekFormat(this.#files, file.fd) === 'ndjson') {
@@ -232,6 +244,18 @@ export class LogReader implements SourceReader {
     const end = yield* this.#progress.drain(this.#progress.fresh(), file, at, scan?.leaves ?? null);
     if (end !== 'changed') this.#isRewritten = false;
     this.#settle(end, file, at);
+  }
+
+  /**
+   * A new file that may well begin like the old one. Where nothing of the old one was taken every file does; without
+   * keys it is the old one's being there that tells.
+   */
+  *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
+    const last = this.#generations.last;
+    if (last === null || this.#generations.isLast(file)) return false;
+    if (this.#progress.isEmpty) return true;
+    if (this.#source.key !== null) return false;
+    return (yield* this.#generations.find(file))?.isContinued ?? false;
   }
 
   /**

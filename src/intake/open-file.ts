@@ -20,6 +20,8 @@ export interface OpenFile {
   readonly fd: number;
   readonly stamp: Stamp;
   readonly sizeBytes: number;
+  /** When this inode became this file, where the file system knows: tells a reused number from the file that had it. */
+  readonly bornNs: bigint;
 }
 
 export interface ResolvedFile {
@@ -60,7 +62,7 @@ export function openFile(files: FileAccess, path: PathName): OpenFile {
   try {
     const stats = files.fstat(fd);
     if (!stats.isFile()) throw new NotReadable(`it is ${kindOf(stats)}, not a file`, true);
-    return { fd, stamp: stampOf(stats), sizeBytes: Number(stats.size) };
+    return { fd, stamp: stampOf(stats), sizeBytes: Number(stats.size), bornNs: stats.birthtimeNs };
   } catch (error) {
     files.close(fd);
     throw error;

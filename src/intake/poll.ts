@@ -1,24 +1,14 @@
-import { relative } from 'node:path';
 import type { SourceConfig } from '../config/config.js';
-import type { Clock } from '../platform/clock.js';
-import type { Log } from '../platform/log.js';
-import type { AdmissionAnswer } from '../store/contract.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
-import { ChangeHold, countRepeated } from './change-hold.js';
-import type { RejectCopies } from './reject-copies.js';
-import type { PolledReader, Step } from './step.js';
-import { rowsOf, StepBatch } from './step-batch.js';
-import { PollTally } from './tally.js';
+import { PollAdmission, type PollAdmissionParts } from './poll-admission.js';
+import { reportPoll } from './poll-report.js';
+import type { PolledReader } from './step.js';
+import type { PollTally } from './tally.js';
 import { turnOfLoop } from './turn-of-loop.js';
 
-export interface PollParts {
+export interface PollParts extends PollAdmissionParts {
   readonly source: SourceConfig;
   readonly reader: PolledReader;
-  readonly door: AdmissionDoor;
-  readonly copies: RejectCopies;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly onQueued: () => void;
   /** Called after each slice: the poll goes on. */
   readonly onSlice: () => void;
   /** Asked between two steps: true ends the poll early; what was read so far is admitted. */
@@ -31,93 +21,36 @@ export interface PollParts {
  * next poll begins from what was committed. `thorough` looks at everything, also at files whose turn has not come.
  */
 export async function pollSource(parts: PollParts, thorough: boolean): Promise<PollTally> {
-  const { source, reader, door, clock, log } = parts;
+  const { source, reader, door, clock, log, onSlice, isStopping } = parts;
   const nowMs = clock.wallMs();
   const cycle = newCycle(nowMs);
-  const tally = new PollTally();
-  const paths = new Set<string>();
   // After a poll that broke off, the reader may have read ahead of what the store took.
-  if (!door.isInStep) reader.restore(await door.cursors());
-  const steps = reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough);
-  const batch = new StepBatch();
-  const hold = new ChangeHold();
-  const flush = async () => {
-    if (batch.isEmpty) return true;
-    const step = batch.take();
-    const startMs = clock.monotonicMs();
-    const answers = await admitStep(hold.asking(step), parts, cycle);
-    if (answers === null) return false;
-    batch.tune(rowsOf(step), clock.monotonicMs() - startMs);
-    tally.add(hold.answered(step, answers), step.rejects);
-    for (const { path } of step.cursors) paths.add(path);
-    return !hold.isFull || (await release());
-  };
-  const release = async () => {
-    for (const { repeated, ...step } of hold.rest()) {
-      await turnOfLoop();
-      const answers = await admitStep(step, parts, cycle);
-      if (answers === null) return false;
-      tally.add({ answers, repeated: repeated + countRepeated(answers) }, []);
-    }
-    return true;
-  };
+  if (!door.isInStep) await restore(reader, door);
+  const admission = new PollAdmission(parts, cycle);
   try {
     let isInStep = true;
-    for await (const step of steps) {
-      isInStep = batch.accepts(step) || (await flush());
+    for await (const step of reader.poll({ wallMs: nowMs, monotonicMs: clock.monotonicMs() }, thorough)) {
+      isInStep = await admission.take(step);
       if (!isInStep) break;
-      batch.add(step);
       await turnOfLoop();
-      parts.onSlice();
-      if (parts.isStopping()) break;
+      onSlice();
+      if (isStopping()) break;
     }
-    if (isInStep && (await flush()) && !parts.isStopping()) await release();
-    // We are stopped: what is held is read again, since its cursors have not moved.
-    if (!hold.isEmpty) door.isInStep = false;
+    if (isInStep && (await admission.flush()) && !isStopping()) await admission.release();
+    if (admission.isHolding) door.isInStep = false;
   } catch (error) {
     door.isInStep = false;
     throw error;
   } finally {
-    report(source, cycle, tally, paths, log);
+    reportPoll(source, cycle, admission, log);
   }
-  return tally;
+  return admission.tally;
 }
 
-/** null: another reader moved a cursor first, and nothing was written. */
-async function admitStep(
-  step: Step,
-  { source, door, copies, clock, log, onQueued }: PollParts,
-  cycle: string,
-): Promise<readonly AdmissionAnswer[] | null> {
-  const report = await door.admit(step, cycle, clock.wallMs());
-  if (!report.committed) {
-    log.warn(
-      { source: source.name, path: report.conflictPath },
-      'another reader moved this cursor; reading again',
-    );
-    return null;
+async function restore(reader: PolledReader, door: AdmissionDoor): Promise<void> {
+  reader.restore([]);
+  for await (const cursors of door.cursors()) {
+    reader.recall(cursors);
+    await turnOfLoop();
   }
-  copies.keep(source.name, step.rejects);
-  if (report.answers.some(({ result }) => result === 'queued' || result === 'superseded')) onQueued();
-  return report.answers;
-}
-
-function report(source: SourceConfig, cycle: string, tally: PollTally, paths: Set<string>, log: Log): void {
-  if (!tally.isNews) return;
-  const fields = { source: source.name, cycle, ...tally.counts() };
-  const place = placeName(source, paths);
-  if (tally.seen > tally.rejected) log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
-  if (tally.repeated > 0) log.warn(fields, `${place}: ${tally.describeRepeated(source.onChange)}`);
-  if (tally.rejected === 0) return;
-  log.warn(
-    fields,
-    `${place}: ${tally.describeRejects()}; \`dogged rejects --source ${source.name}\` says why, and what to do`,
-  );
-}
-
-function placeName(source: SourceConfig, paths: Set<string>): string {
-  const [only] = paths;
-  if (source.kind === 'log' || only === undefined) return source.path;
-  if (paths.size === 1) return only;
-  return `${source.path} (${paths.size} files, among them ${relative(source.path, only)})`;
 }

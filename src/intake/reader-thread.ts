@@ -20,6 +20,7 @@ export interface ThreadData {
 
 export type ThreadRequest =
   | { readonly ask: 'restore'; readonly cursors: readonly CursorRecord[] }
+  | { readonly ask: 'recall'; readonly cursors: readonly CursorRecord[] }
   | { readonly ask: 'poll'; readonly thorough: boolean }
   /** The last step was admitted. */
   | { readonly ask: 'next' }
@@ -43,6 +44,9 @@ port.on('message', (request: ThreadRequest) => {
   switch (request.ask) {
     case 'restore':
       reader.restore(request.cursors);
+      return;
+    case 'recall':
+      reader.recall(request.cursors);
       return;
     case 'poll':
       // Monotonic time is the thread's own: that of the loop means nothing here.

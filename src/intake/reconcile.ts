@@ -48,9 +48,9 @@ export async function reconcileSource(parts: ReconcileParts): Promise<Reconcilia
     const { store, onQueued } = parts;
     const openBefore = account.openCount;
     account = await takeAccount(parts, { store, onQueued, open: new Set(account.open.map(openName)) });
-    const { queued: opened = 0, superseded = 0 } = account.results;
-    queued += opened + superseded;
-    if (opened + superseded === 0 && account.openCount >= openBefore) break;
+    const { queued: opened = 0, superseded = 0, held = 0 } = account.results;
+    queued += opened + superseded + held;
+    if (opened + superseded + held === 0 && account.openCount >= openBefore) break;
   }
   return { account, queued };
 }

@@ -1,23 +1,21 @@
 import { isPause, type Step } from './step.js';
 
 /**
- * Rows of one transaction. Fewer cost a sync of the disk each, which on an SD card takes longer than all the rest, and
- * write the same pages of the ledger again and again; more are taken for as long as this machine is quick enough.
+ * How much one transaction writes: rows, and KiB of payloads. Less costs a sync of the disk each, which on an SD card takes
+ * longer than all the rest, and writes the same pages of the ledger again and again; more is taken for as long as this
+ * machine is quick enough. It also bounds what stands in memory and is not committed yet: 5 MB.
  */
-const LEAST_ROWS = 500;
-const FIRST_ROWS = 1_000;
-const MOST_ROWS = 5_000;
-/** How long a transaction should take: with a checkpoint of 30 ms on top, the loop is held for less than 50. */
-const TRANSACTION_MS = 12;
-/** Payloads of one transaction: what is not committed yet stands in memory. */
-const MOST_BYTES = 4 * 1024 * 1024;
+const LEAST_WEIGHT = 500;
+const FIRST_WEIGHT = 1_500;
+const MOST_WEIGHT = 5_000;
+/** How long a transaction should take: less than half of the 50 ms for which the loop may be held. */
+const TRANSACTION_MS = 20;
 
 /** Gathers the steps of one source for a transaction: what is read in 4 ms is little, what is synced is dear. */
 export class StepBatch {
   #steps: Step[] = [];
-  #rows = 0;
-  #bytes = 0;
-  #mostRows = FIRST_ROWS;
+  #weight = 0;
+  #mostWeight = FIRST_WEIGHT;
   /** Paths of which the batch says something already. */
   readonly #paths = new Set<string>();
 
@@ -29,8 +27,7 @@ export class StepBatch {
   accepts(step: Step): boolean {
     if (this.isEmpty) return true;
     return (
-      this.#rows + rowsOf(step) <= this.#mostRows &&
-      this.#bytes + bytesOf(step) <= MOST_BYTES &&
+      this.#weight + weightOf(step) <= this.#mostWeight &&
       !step.rereadPaths.some((path) => this.#paths.has(path))
     );
   }
@@ -38,26 +35,24 @@ export class StepBatch {
   add(step: Step): void {
     if (isPause(step)) return;
     this.#steps.push(step);
-    this.#rows += rowsOf(step);
-    this.#bytes += bytesOf(step);
+    this.#weight += weightOf(step);
     for (const { path } of step.cursors) this.#paths.add(path);
     for (const { path } of step.rejects) this.#paths.add(path);
   }
 
-  /** Tells how long the transaction of the rows taken last took, so that the next one suits this machine. */
-  tune(rows: number, tookMs: number): void {
-    const fitting = tookMs <= 0 ? MOST_ROWS : (rows * TRANSACTION_MS) / tookMs;
-    // Half as many again at most: a short transaction says little about a long one.
-    const next = Math.min(fitting, this.#mostRows * 1.5, MOST_ROWS);
-    this.#mostRows = Math.max(LEAST_ROWS, Math.floor(next));
+  /** Tells how long the transaction of this step took, so that the next one suits this machine. */
+  tune(step: Step, tookMs: number): void {
+    const fitting = tookMs <= 0 ? MOST_WEIGHT : (weightOf(step) * TRANSACTION_MS) / tookMs;
+    // Half as much again at most: a short transaction says little about a long one.
+    const next = Math.min(fitting, this.#mostWeight * 1.5, MOST_WEIGHT);
+    this.#mostWeight = Math.max(LEAST_WEIGHT, next);
   }
 
   /** Everything that was added, as one step. Of two cursors of a path the later one stands. */
   take(): Step {
     const steps = this.#steps;
     this.#steps = [];
-    this.#rows = 0;
-    this.#bytes = 0;
+    this.#weight = 0;
     this.#paths.clear();
     const [only] = steps;
     if (only !== undefined && steps.length === 1) return only;
@@ -71,10 +66,7 @@ export class StepBatch {
   }
 }
 
-export function rowsOf(step: Step): number {
-  return step.records.length + step.rejects.length + step.cursors.length;
-}
-
-function bytesOf(step: Step): number {
-  return step.records.reduce((sum, { payload }) => sum + payload.bytes.length, 0);
+function weightOf({ records, rejects, cursors }: Step): number {
+  const payloadBytes = records.reduce((sum, { payload }) => sum + payload.bytes.length, 0);
+  return records.length + rejects.length + cursors.length + payloadBytes / 1024;
 }

@@ -70,13 +70,15 @@ export interface ReaderStatus {
 export interface SourceReader {
   /** Forgets what it knows and begins from what the store remembers. */
   restore(cursors: readonly CursorRecord[]): void;
+  /** More of what the store remembers, before the next poll. */
+  recall(cursors: readonly CursorRecord[]): void;
   /** `thorough`: looks at everything now, not only at what is likely to have changed. */
   poll(at: Moment, thorough: boolean): Generator<Step, void>;
   status(): ReaderStatus;
 }
 
 /** A reader as a poll uses it: one that works in a thread of its own hands its steps over when they come. */
-export interface PolledReader extends Pick<SourceReader, 'restore' | 'status'> {
+export interface PolledReader extends Pick<SourceReader, 'restore' | 'recall' | 'status'> {
   poll(at: Moment, thorough: boolean): Iterable<Step> | AsyncIterable<Step>;
   /** Ends a poll that waits for an answer which may never come. */
   close?(): void;

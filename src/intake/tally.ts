@@ -25,7 +25,7 @@ export class PollTally {
 
   /** Records that brought a job or changed one. */
   get queued(): number {
-    return this.of('queued') + this.of('superseded');
+    return this.of('queued') + this.of('superseded') + this.of('held');
   }
 
   of(result: AdmissionResult): number {
@@ -80,6 +80,7 @@ export class PollTally {
 
 const WORDS: readonly (readonly [AdmissionResult, string])[] = [
   ['superseded', 'replaced by a newer version'],
+  ['held', 'held back as a loop'],
   ['already-queued', 'already queued'],
   ['already-done', 'already done'],
   ['changed-ignored', 'changed but ignored (onChange: ignore)'],

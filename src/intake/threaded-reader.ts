@@ -40,6 +40,11 @@ export class ThreadedReader implements PolledReader {
     if (this.#thread !== null) this.#post({ ask: 'restore', cursors });
   }
 
+  recall(cursors: readonly CursorRecord[]): void {
+    this.#cursors = [...this.#cursors, ...cursors];
+    if (this.#thread !== null) this.#post({ ask: 'recall', cursors });
+  }
+
   /** `at` is not used: times are the thread's own. */
   async *poll(_at: Moment, thorough: boolean): AsyncGenerator<Step, void> {
     if (this.#thread === null) this.#start();

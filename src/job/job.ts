@@ -54,6 +54,12 @@ export function rankOf(runAtMs: number, priority: number): number {
   return runAtMs - priority * PRIORITY_STEP_MS;
 }
 
+/**
+ * A job that was running at this many deaths of a worker runs alone from then on: if it is the cause, it takes nobody
+ * along any more, and if it is innocent, it comes to its end.
+ */
+export const ALONE_FROM_CRASHES = 2;
+
 /** The public name of a job: digits on SQLite, a deterministic string elsewhere. Never parse it. */
 export type JobId = string;
 

@@ -19,8 +19,17 @@ export type RunOutcome =
   | { readonly kind: 'cancelled'; readonly reason: string }
   /** Cut off because the worker stops: back to pending, not charged. */
   | { readonly kind: 'released'; readonly reason: string }
-  /** Its worker died under it: raises `crashes`, not charged. */
-  | { readonly kind: 'crashed'; readonly reason: string }
+  /** Its worker died under it: not charged. Whether it raises `crashes` depends on who ended the worker, and on what ran beside it. */
+  | {
+      readonly kind: 'crashed';
+      readonly reason: string;
+      /** Nothing else ran in that worker at its end. */
+      readonly ranAlone: boolean;
+      /** The health monitor or a stop killed that worker; it did not die by itself. */
+      readonly killedByUs: boolean;
+    }
+  /** Its worker died under it, and the task's `verify` command says that the work was done. */
+  | { readonly kind: 'verified'; readonly reason: string }
   /** The stored payload no longer matches its hash: nothing was run. */
   | { readonly kind: 'damaged'; readonly reason: string };
 
@@ -38,6 +47,7 @@ export const OUTCOME_CODES: Readonly<Record<OutcomeKind, number>> = {
   released: 7,
   crashed: 8,
   damaged: 9,
+  verified: 10,
 };
 
 /** What the attempt left behind, whatever its outcome. */
@@ -54,7 +64,8 @@ export interface AttemptReport {
 
 /** What is to become of the job after an attempt: the verdict of the retry policy. */
 export type Next =
-  | { readonly to: 'completed' }
+  /** With a reason where the handler itself did not say so. */
+  | { readonly to: 'completed'; readonly reason?: string }
   | { readonly to: 'failed'; readonly reason: string }
   | { readonly to: 'cancelled'; readonly reason: string }
   | {

@@ -30,6 +30,7 @@ const SIGNS: Readonly<Record<OutcomeKind, Sign>> = {
   refused: 'answers',
   cancelled: 'silent',
   released: 'silent',
+  verified: 'silent',
   crashed: 'silent',
   damaged: 'silent',
 };

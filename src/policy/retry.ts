@@ -15,7 +15,11 @@ export interface AttemptCounts {
 export interface RetryRules {
   /** The wait doubles from `minMs` up to `maxMs`. */
   readonly backoff: { readonly minMs: number; readonly maxMs: number };
+  /** So many deaths of a worker under a job, at the last of which it ran alone, and it is taken for their cause. */
+  readonly poisonAfter: number;
 }
+
+type Crash = Extract<RunOutcome, { kind: 'crashed' }>;
 
 export interface RetryMoment {
   readonly nowMs: number;
@@ -32,9 +36,6 @@ export const DEFERRALS_PER_CHARGE = 10;
 /** From 1 ms this reaches a week; without a bound, a thousand failures would multiply by infinity. */
 const MOST_DOUBLINGS = 30;
 
-/** A job that was running at this many deaths of a worker is taken for their cause. */
-export const CRASH_LIMIT = 3;
-
 /** Decides what becomes of a job after an attempt. Pure: the same input always gives the same answer. */
 export function decideNext(
   outcome: RunOutcome,
@@ -45,6 +46,8 @@ export function decideNext(
   switch (outcome.kind) {
     case 'done':
       return { to: 'completed' };
+    case 'verified':
+      return { to: 'completed', reason: outcome.reason };
     case 'failed':
     case 'timed-out':
       return charge(outcome.reason, job, rules, moment);
@@ -64,7 +67,7 @@ export function decideNext(
       // It keeps its place in the line: it did nothing wrong.
       return { to: 'pending', runAtMs: job.runAtMs, charged: false, crashed: false, reason: outcome.reason };
     case 'crashed':
-      return afterCrash(outcome.reason, job, rules, moment);
+      return afterCrash(outcome, job, rules, moment);
     default:
       return outcome satisfies never;
   }
@@ -94,9 +97,14 @@ function retryUncharged(reason: string, job: AttemptCounts, rules: RetryRules, m
   return { to: 'pending', runAtMs: moment.nowMs + waitMs, charged: false, crashed: false, reason };
 }
 
-function afterCrash(reason: string, job: AttemptCounts, rules: RetryRules, moment: RetryMoment): Next {
+function afterCrash(crash: Crash, job: AttemptCounts, rules: RetryRules, moment: RetryMoment): Next {
+  const { reason, ranAlone, killedByUs } = crash;
+  // The whole worker was judged, not this job: beside others that says nothing about it.
+  if (killedByUs && !ranAlone) {
+    return { to: 'pending', runAtMs: job.runAtMs, charged: false, crashed: false, reason };
+  }
   const crashes = job.crashes + 1;
-  if (crashes >= CRASH_LIMIT) return { to: 'failed', reason: 'poison' };
+  if (ranAlone && crashes >= rules.poisonAfter) return { to: 'failed', reason: 'poison' };
   // Most of what ran beside the culprit is innocent: the first time it goes on at once, in its old place.
   const runAtMs =
     crashes === 1 ? job.runAtMs : moment.nowMs + backoffMs(rules.backoff, crashes, moment.random);

@@ -1,5 +1,6 @@
 import type { BeatWaiting, WaitingReason } from '../heartbeat/beat.js';
 import { concurrencyOf, type LimitedTask, roomOf } from './limits.js';
+import type { Pressure } from './pressure.js';
 
 /** The line of one task in one workspace, as the store counts it. */
 export interface TaskLine {
@@ -21,6 +22,10 @@ export interface WaitingInput {
   readonly tasks: readonly (LimitedTask & { readonly group: object | null })[];
   /** Tasks whose breaker is open or half-open. */
   readonly held?: ReadonlySet<string>;
+  /** A job runs alone, or waits for everything else to end so that it can: nothing else is taken from the line. */
+  readonly alone?: boolean;
+  /** The machine has no room: nothing is taken from any line. */
+  readonly pressure?: Pressure | null;
 }
 
 export interface WaitingAnswer {
@@ -35,8 +40,8 @@ export interface WaitingAnswer {
 
 /**
  * Says why what is due does not run. Each job is counted once, under the reason that would hold it back first:
- * pause, then breaker, then its group, then its task's concurrency, then the slots. A task that the config no
- * longer has counts as paused: nobody runs it.
+ * pause, then breaker, then its group, then a machine without room, then a job that runs alone, then its task's
+ * concurrency, then the slots. A task that the config no longer has counts as paused: nobody runs it.
  */
 export function explainWaiting(input: WaitingInput): WaitingAnswer {
   const tasks = new Map(input.tasks.map((task) => [task.name, task]));
@@ -64,6 +69,10 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
     // Without a group, what parks a job is the older version of its record that still runs.
     add(name, task.group === null ? 'concurrency' : 'group', places.parked);
 
+    if (input.pressure || input.alone) {
+      add(name, input.pressure || 'alone', places.ready);
+      continue;
+    }
     const taken = running.get(name) ?? 0;
     const now = Math.min(places.ready, roomOf(task, taken, freeSlots));
     add(name, tighterLimit(task, taken, freeSlots, input.slots), places.ready - now);

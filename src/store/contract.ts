@@ -27,6 +27,13 @@ export interface CursorRecord {
   readonly body: string;
 }
 
+/** A folder may have 100,000 cursors: to read them at once would hold the loop, and fill the memory for good. */
+export interface CursorPage {
+  /** '' for the first page: no path is empty. */
+  readonly afterPath: string;
+  readonly limit: number;
+}
+
 interface CursorWrite {
   readonly path: string;
   /** The epoch that was read; 0 for a path without a cursor. */
@@ -93,11 +100,22 @@ export interface AdmissionBatch {
   readonly nowMs: number;
 }
 
-/** Why a record did or did not become a job. Only `queued` and `superseded` change anything. */
+/**
+ * So many new versions of one key may run within an hour. More are a loop, not work: the record feeds itself, or its content
+ * never comes to rest.
+ */
+export const VERSIONS_AN_HOUR = 20;
+
+/** Why a record did or did not become a job. Only `queued`, `superseded` and `held` change anything. */
 export type AdmissionResult =
   | 'queued'
   /** A pending job of this key took over the newer payload: still one row. */
   | 'superseded'
+  /**
+   * As `queued` or `superseded`, but not to run before an hour is over since the first of too many versions of this key
+   * (`VERSIONS_AN_HOUR`). Newer ones take its place meanwhile, so that nothing is lost and the last one runs.
+   */
+  | 'held'
   /** This version is known and its job has not ended. */
   | 'already-queued'
   /** This version is known and its job has ended, in whichever way. */
@@ -122,9 +140,10 @@ export type AdmissionReport =
   | { readonly committed: false; readonly conflictPath: string };
 
 export interface IntakeStore {
-  /** The only door for jobs. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
+  /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
   admit(batch: AdmissionBatch): Promise<AdmissionReport>;
-  cursors(scope: Scope): Promise<readonly CursorRecord[]>;
+  /** In the order of their paths; with a page, those after a path, at most so many. */
+  cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]>;
 }
 
 // ------------------------------------------------------------------------------------------------- claims
@@ -207,6 +226,12 @@ export interface TurnResult {
   readonly nextDueAtMs: number | null;
   /** Jobs of ours whose cancel somebody asked for. */
   readonly cancelRequests: readonly JobId[];
+  /**
+   * The job that must run alone (`ALONE_FROM_CRASHES`) and whose turn has come; else null. Among `claims`: it is the only
+   * one, and the caller asks for no other until it has ended. Not among them: it waits until all that runs has ended,
+   * and nothing that stands behind it in the line was claimed.
+   */
+  readonly alone: JobId | null;
 }
 
 export interface ClaimStore {

@@ -9,6 +9,7 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
+import type { Pressure } from '../policy/pressure.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { UpkeepStore } from '../store/contract.js';
 import type { QueueCounts, ReadStore } from '../store/read-contract.js';
@@ -29,6 +30,8 @@ export interface ReportedParts {
       readonly slots: readonly BeatSlot[];
       readonly freeSlots: number;
       readonly oldestRunningMs: number;
+      readonly alone: string | null;
+      readonly pressure: Pressure | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -79,7 +82,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs } = parts.dispatch.status();
+      const { slots, freeSlots, oldestRunningMs, alone, pressure } = parts.dispatch.status();
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -87,6 +90,8 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         freeSlots,
         tasks: config.tasks,
         held: heldTasks(counts.outages),
+        alone: alone !== null,
+        pressure,
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({
@@ -126,6 +131,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           ...(source.reading === null ? {} : { reading: source.reading }),
         })),
         waiting,
+        pressure,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

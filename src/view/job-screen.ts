@@ -17,7 +17,7 @@ export function jobScreen(
   nowMs: number,
   layout: Layout,
 ): string[] {
-  const { columns, paint } = layout;
+  const { columns, paint, remedy } = layout;
   const state = stateOfPlace(job.place);
   const reason = shownReason(job);
   const lines = [
@@ -31,6 +31,10 @@ export function jobScreen(
     );
   };
   fact('reason', reason);
+  if (state === 'failed' && reason === 'poison') {
+    fact('means', 'the worker died under it, and at last it ran alone');
+    fact('to do', `run it by hand, mend it, then: ${remedy('dogged retry')} ${job.id}`);
+  }
   if (waits !== null) fact('waits for', waitingText(waits));
   fact('from', job.source === null ? 'added by hand' : `source ${job.source}`);
   fact('workspace', job.workspace);

@@ -176,12 +176,19 @@ function progressText({ progress }: BeatSlot): string {
 
 /** What waits, why, and the command that ends the wait where there is one. */
 export function waitingLines(snapshot: SystemSnapshot, { remedy }: Pick<Layout, 'remedy'>): string[] {
-  return snapshot.waiting.map((line) => {
+  const lines = snapshot.waiting.map((line) => {
     const jobs = `${plural(line.jobs, 'job')} of ${escapeText(line.task)}`;
     if (snapshot.verdict !== 'running' && line.reason === 'slots') return `${jobs}: ${waitingText('worker')}`;
     if (line.reason === 'paused') return `${jobs}: ${pauseText(line.task, snapshot, remedy)}`;
     return `${jobs}: ${escapeText(waitingText(line.reason))}`;
   });
+  return [...lines, ...snapshot.slots.flatMap(orphanLine)];
+}
+
+function orphanLine({ job = '', task = '', orphanPids }: BeatSlot): string[] {
+  if (orphanPids === undefined) return [];
+  const look = `ps -o pid,stat,wchan,cmd -p ${orphanPids.join(',')}`;
+  return [`Job ${job} of ${escapeText(task)}: ${waitingText('orphan')}. Look at it with: ${look}`];
 }
 
 /** A resume by name does nothing while everything is paused, and neither brings back a task that was removed. */

@@ -82,6 +82,8 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     freeSlots: slots.filter((slot) => slot.state === 'idle').length,
     tasks: processes.settingsKnown ? settings.tasks : counts.tasks.map(unlimited),
     held: heldTasks(counts.outages),
+    alone: beat?.waiting.some((line) => line.reason === 'alone') ?? false,
+    pressure: beat?.pressure ?? null,
   });
   return {
     verdict,
@@ -134,7 +136,10 @@ function correctSlots(
       slots.push({ slot, state: 'idle' });
     } else {
       jobs.delete(job.id);
-      slots.push({ ...working(slot, job, tasks, nowMs), ...defined(told, ['timeoutMs', 'progress']) });
+      slots.push({
+        ...working(slot, job, tasks, nowMs),
+        ...defined(told, ['timeoutMs', 'progress', 'orphanPids']),
+      });
     }
   }
   // Oldest first, so that a screen that is drawn twice shows the same order.
@@ -159,7 +164,10 @@ function working(slot: number, job: JobSummary, tasks: readonly TaskLimits[], no
   };
 }
 
-function defined(slot: BeatSlot, names: readonly ('timeoutMs' | 'progress')[]): Partial<BeatSlot> {
+function defined(
+  slot: BeatSlot,
+  names: readonly ('timeoutMs' | 'progress' | 'orphanPids')[],
+): Partial<BeatSlot> {
   return Object.fromEntries(
     names.filter((name) => slot[name] !== undefined).map((name) => [name, slot[name]]),
   );

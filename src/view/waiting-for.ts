@@ -6,13 +6,14 @@ import type { SystemSnapshot } from './snapshot.js';
 /**
  * What one job waits for: a reason as in `waiting`, or what only a single job can wait for. `time`: it was added for
  * later. `backoff`: it is to be retried. `predecessor`: an older version of its record still runs. `worker`: nobody
- * runs jobs here. null: it does not wait, or the next claim can take it.
+ * runs jobs here. `orphan`: its worker died, and what it had started cannot be killed, so it stays running. null: it does
+ * not wait, or the next claim can take it.
  */
-export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'worker';
+export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'worker' | 'orphan';
 
 export function waitingFor(
-  job: Pick<JobSummary, 'place' | 'parkedBy' | 'task' | 'attempts'>,
-  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages'>,
+  job: Pick<JobSummary, 'id' | 'place' | 'parkedBy' | 'task' | 'attempts'>,
+  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages' | 'slots'>,
 ): WaitingFor | null {
   switch (job.place) {
     case 'scheduled':
@@ -26,6 +27,7 @@ export function waitingFor(
         snapshot.waiting.find((line) => line.task === job.task && line.reason !== 'group')?.reason ?? null
       );
     case 'running':
+      return snapshot.slots.some((slot) => slot.job === job.id && slot.orphanPids) ? 'orphan' : null;
     case 'completed':
     case 'failed':
     case 'cancelled':
@@ -43,10 +45,12 @@ const WORDS: Readonly<Record<WaitingFor, string>> = {
   memory: 'memory is short',
   disk: 'the disk is nearly full',
   clock: 'the clock is not to be trusted yet',
+  alone: 'a job that was running when the worker died runs alone first',
   time: 'its time has not come',
   backoff: 'it is to be retried',
   predecessor: 'an older version of its record still runs',
   worker: 'no worker runs',
+  orphan: 'its worker died, and what that had started cannot be killed; it stays running until that is gone',
 };
 
 /** The reason in words. A reason that only a newer worker knows is shown as it is. */

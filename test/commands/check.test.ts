@@ -82,7 +82,8 @@ tasks:
   program: { run: [no-such-program, x] }
   service: { service: [./gone, x] }
   locked: { run: [./locked.sh] }
-  fine: { run: [node, -e, "0"] }
+  fine: { run: [node, -e, "0"], verify: ["true"] }
+  unsure: { run: [node, -e, "0"], verify: [node, gone.mjs] }
   shell: { run: "gone | gone", shell: true }
   filled: { run: [cat, "{{file}}"] }
   probed: { run: [cat], dependency: d, breaker: { probe: [no-such-probe] } }
@@ -98,7 +99,8 @@ tasks:
       'dogged.config.yaml:5:20  tasks.program.run[0] names a program that is not in PATH: no-such-program — install it, or write its whole path',
       'dogged.config.yaml:6:24  tasks.service.service[0] names no file: gone is not there',
       'dogged.config.yaml:7:19  tasks.locked.run[0] names a file that cannot be executed: locked.sh — allow it with: chmod +x locked.sh',
-      'dogged.config.yaml:11:59  tasks.probed.breaker.probe[0] names a program that is not in PATH: no-such-probe — install it, or write its whole path',
+      'dogged.config.yaml:9:50  tasks.unsure.verify[1] names no file: gone.mjs is not there',
+      'dogged.config.yaml:12:59  tasks.probed.breaker.probe[0] names a program that is not in PATH: no-such-probe — install it, or write its whole path',
     ]);
   });
 

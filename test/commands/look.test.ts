@@ -218,6 +218,16 @@ describe('job', () => {
     expect(stdout).toContain('2 made, failed tries 1 of 3');
   });
 
+  test('says what to do about poison', async () => {
+    const { place, store } = await aStory();
+    await admit(store, [{ key: 'b' }]);
+    const claim = await claimOne(store, { nowMs: T0 + 5_000 });
+    await turn(store, { ends: [end(claim, { to: 'failed', reason: 'poison' })], freeSlots: 0 });
+    const { stdout } = await place.run('job', claim.id);
+    expect(stdout).toMatch(/^reason +poison$/m);
+    expect(stdout).toMatch(/^to do +run it by hand, mend it, then: dogged retry .*\d$/m);
+  });
+
   test('gives its payload and result as the bytes that are stored, so no digit changes', async () => {
     const { place, id } = await aStory();
     const { stdout } = await place.run('job', id, '--json');

@@ -235,7 +235,7 @@ describe('a config with mistakes', () => {
         "1:1 slotts is not a known setting — did you mean "slots"?",
         "2:1 poll must be a duration from 10ms to 1h, such as 500ms, 2s, 10m, 2h or 30d, not 2 — write a unit: 2s",
         "3:14 heartbeat.evry is not a known setting — did you mean "every"?",
-        "4:1 memory is not supported by this version — remove it",
+        "4:11 memory.pauseAbove must be a share from 1% to 100%, such as 90%, not 0.9",
         "5:1 store must be sqlite, not "redis://127.0.0.1" — Redis is not supported by this version",
         "6:11 health.fresh must be at least twice \`heartbeat\`: one late beat would be an alarm",
         "6:23 health.stallAfter is not supported by this version — remove it",
@@ -263,6 +263,7 @@ describe('a config with mistakes', () => {
         "21:12 tasks.piped.run must not hold {{field}} with \`shell: true\`: a record could then run any command — read the payload from stdin",
         "22:19 tasks.chosen.run[0] must not hold {{field}}: a record must not choose the program",
         "22:35 tasks.chosen.workers belongs to a service or a module — use \`concurrency\`",
+        "22:56 tasks.chosen.verify[0] must not hold {{field}}: a record must not choose the program",
         "23:3 tasks.empty must be a task such as { run: [node, handlers/implement.mjs] }; nothing stands there",
       ]
     `);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ledgerHash } from '../../src/job/snapshot.js';
+import { VERSIONS_AN_HOUR } from '../../src/store/contract.js';
 import type { Engine } from './engine.js';
 import {
   admit,
@@ -245,6 +246,104 @@ export function conformsInAdmission(engine: Engine): void {
     });
   });
 
+  describe('a record that never comes to rest', () => {
+    const HOUR = 3_600_000;
+    const version = (n: number) => ({ key: 'a', content: `${n}`, onChange: 'rerun' as const });
+
+    /** Each version is written by the run of the one before it: the first, and then as many as an hour allows. */
+    async function atItsLimit() {
+      const store = await owned();
+      for (let n = 0; n <= VERSIONS_AN_HOUR; n += 1) {
+        const nowMs = T0 + n * 1_000;
+        const [answer] = await admit(store, [{ ...version(n), runAtMs: nowMs }], { nowMs });
+        expect(answer?.result).toBe('queued');
+        await runOne(store, undefined, nowMs);
+      }
+      return store;
+    }
+
+    it('is held after so many new versions within an hour, and says why', async () => {
+      const store = await atItsLimit();
+      const nowMs = T0 + 100_000;
+      const [answer] = await admit(store, [{ ...version(99), runAtMs: nowMs }], { nowMs });
+      expect(answer).toMatchObject({ result: 'held', state: 'pending' });
+      const until = T0 + 1_000 + HOUR;
+      expect(await turn(store, { nowMs: until - 1 })).toMatchObject({ claims: [], nextDueAtMs: until });
+      expect(await store.get('default', answer?.id ?? '')).toMatchObject({
+        place: 'scheduled',
+        runAtMs: until,
+        reason: 'loop: more than 20 new versions of its key within an hour',
+        history: [{ kind: 'event', event: 'held' }],
+      });
+    });
+
+    it('keeps one job meanwhile, with the newest version, and says so once', async () => {
+      const store = await atItsLimit();
+      const ids = new Set<string | null>();
+      for (let n = 100; n < 150; n += 1) {
+        const nowMs = T0 + n * 1_000;
+        const [answer] = await admit(store, [{ ...version(n), runAtMs: nowMs }], { nowMs });
+        expect(answer?.result).toBe('held');
+        ids.add(answer?.id ?? null);
+      }
+      const [id] = ids;
+      expect(ids.size).toBe(1);
+      expect((await store.get('default', id ?? ''))?.history).toHaveLength(1);
+      expect((await admit(store, [version(149)]))[0]?.result).toBe('already-queued');
+      const claim = await claimOne(store, { nowMs: T0 + 1_000 + HOUR });
+      expect(claim.payload.bytes.toString()).toBe('149');
+    });
+
+    it('goes on after a quiet hour', async () => {
+      const store = await atItsLimit();
+      const held = { nowMs: T0 + 100_000 };
+      await admit(store, [version(99)], held);
+      const nowMs = T0 + 2 * HOUR;
+      await runOne(store, undefined, nowMs);
+      const [answer] = await admit(store, [{ ...version(100), runAtMs: nowMs }], { nowMs });
+      expect(answer?.result).toBe('queued');
+      expect((await claimOne(store, { nowMs })).payload.bytes.toString()).toBe('100');
+    });
+
+    it('is no loop while none of its versions was ever tried: an editor that saves often holds nobody up', async () => {
+      const store = await owned();
+      await admit(store, [version(0)]);
+      for (let n = 1; n < 60; n += 1)
+        expect((await admit(store, [version(n)]))[0]?.result).toBe('superseded');
+      expect((await claimOne(store)).payload.bytes.toString()).toBe('59');
+    });
+
+    it('is one, too, when each version fails and gets a new budget from the next', async () => {
+      const store = await owned();
+      await admit(store, [version(0)]);
+      const results: (string | undefined)[] = [];
+      for (let n = 1; n <= VERSIONS_AN_HOUR + 1; n += 1) {
+        await runOne(store, retryAt(T0 + 600_000));
+        const [answer] = await admit(store, [version(n)]);
+        results.push(answer?.result);
+      }
+      expect(results.at(-1)).toBe('held');
+      expect(new Set(results.slice(0, -1))).toEqual(new Set(['superseded']));
+      expect((await turn(store)).claims).toEqual([]);
+    });
+
+    it('holds up nobody else, not even the same key of another source', async () => {
+      const store = await atItsLimit();
+      await admit(store, [version(99)]);
+      const other = { scope: { ...ideas, name: 'other' } };
+      await admit(store, [version(0), { key: 'b' }], other);
+      expect((await admit(store, [version(1)], other))[0]?.result).toBe('superseded');
+      expect((await turn(store)).claims.map(({ key }) => key).sort()).toEqual(['a', 'b']);
+    });
+
+    it('is counted anew when the clock was set back', async () => {
+      const store = await atItsLimit();
+      const nowMs = T0 - 24 * HOUR;
+      const [answer] = await admit(store, [{ ...version(99), runAtMs: nowMs }], { nowMs });
+      expect(answer?.result).toBe('queued');
+    });
+  });
+
   describe('a record without a key', () => {
     const line = (content: string, occurrenceIn: number) => ({
       key: ledgerHash(content).toString('hex'),
@@ -271,6 +370,19 @@ export function conformsInAdmission(engine: Engine): void {
   });
 
   describe('a batch', () => {
+    it('leaves cursors that can be read page by page, in the order of their paths', async () => {
+      const store = await owned();
+      const paths = ['b', 'a', 'ü', 'c', 'a/1'];
+      await admit(store, [], { cursors: paths.map((path) => ({ path, expectedEpoch: 0, body: path })) });
+      const read = async (afterPath: string, limit: number) =>
+        (await store.cursors(ideas, { afterPath, limit })).map(({ path }) => path);
+      expect(await read('', 2)).toEqual(['a', 'a/1']);
+      expect(await read('a/1', 2)).toEqual(['b', 'c']);
+      expect(await read('c', 2)).toEqual(['ü']);
+      expect(await read('ü', 2)).toEqual([]);
+      expect(await store.cursors(ideas)).toHaveLength(5);
+    });
+
     it('moves cursors, ledger, rejects and jobs together, or nothing at all', async () => {
       const store = await owned();
       const cursors = [{ path: 'a.log', expectedEpoch: 0, body: 'at 1' }];

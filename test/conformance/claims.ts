@@ -443,6 +443,72 @@ export function conformsInClaims(engine: Engine): void {
     });
   });
 
+  describe('a job that crashed twice', () => {
+    const crashed = (runAtMs = T0) => retryAt(runAtMs, { charged: false, crashed: true });
+
+    /** Two crashes of `suspect`, which then stands at the head of the line. */
+    async function withSuspect(others: readonly string[]) {
+      const store = await owned();
+      await admit(store, [{ key: 'suspect', runAtMs: T0 - 50 }]);
+      await runOne(store, crashed(T0 - 50));
+      const id = (await runOne(store, crashed(T0 - 50))).id;
+      await admit(
+        store,
+        others.map((key) => ({ key })),
+      );
+      return { store, id };
+    }
+
+    it('is claimed alone, and nothing else in the same turn', async () => {
+      const { store, id } = await withSuspect(['a', 'b']);
+      const { claims, alone } = await turn(store);
+      expect(claims.map(({ key, crashes }) => [key, crashes])).toEqual([['suspect', 2]]);
+      expect(alone).toBe(id);
+      const [suspect] = claims;
+      if (suspect === undefined) throw new Error('not claimed');
+      const after = await turn(store, { ends: [end(suspect)] });
+      expect(after.alone).toBeNull();
+      expect(after.claims.map(({ key }) => key)).toEqual(['a', 'b']);
+    });
+
+    it('waits for all that runs, and those behind it in the line wait with it', async () => {
+      const { store, id } = await withSuspect(['a', 'b']);
+      await admit(store, [
+        { key: 'first', runAtMs: T0 - 90 },
+        { key: 'second', runAtMs: T0 - 80 },
+      ]);
+      const { claims, alone } = await turn(store);
+      expect(claims.map(({ key }) => key)).toEqual(['first', 'second']);
+      expect(alone).toBe(id);
+      const [first, second] = claims;
+      if (first === undefined || second === undefined) throw new Error('not claimed');
+      expect(await turn(store, { ends: [end(first)] })).toMatchObject({ claims: [], alone: id });
+      const last = await turn(store, { ends: [end(second)] });
+      expect(last.claims.map(({ key }) => key)).toEqual(['suspect']);
+    });
+
+    it('does not wait for what a dead worker left', async () => {
+      const fresh = await engine.fresh();
+      const old = await ownedStore(fresh);
+      await admit(old, [{ key: 'stuck', runAtMs: T0 - 90 }, { key: 'suspect' }]);
+      await claimOne(old);
+      for (let n = 0; n < 2; n += 1) await runOne(old, crashed());
+      expect((await turn(old)).claims).toEqual([]);
+      const store = await fresh.open('worker');
+      await store.takeOwnership({ ...someOwner, nonce: 'n-2' }, T0);
+      expect((await store.orphans()).map(({ claim }) => claim.key)).toEqual(['stuck']);
+      expect((await turn(store)).claims.map(({ key }) => key)).toEqual(['suspect']);
+    });
+
+    it('holds nobody up while its task may not run', async () => {
+      const { store } = await withSuspect([]);
+      await admit(store, [{ key: 'other', task: 'slow' }]);
+      const { claims, alone } = await turn(store, { eligible: [{ task: 'slow', room: 1 }] });
+      expect(claims.map(({ key }) => key)).toEqual(['other']);
+      expect(alone).toBeNull();
+    });
+  });
+
   describe('an owner', () => {
     it('fences all who came before it', async () => {
       const fresh = await engine.fresh();
@@ -490,7 +556,10 @@ export function conformsInClaims(engine: Engine): void {
       );
       const [a, b] = claims;
       if (a === undefined || b === undefined) throw new Error('not claimed');
-      const crashed = { outcome: { kind: 'crashed', reason: 'its worker died' }, exitCode: null } as const;
+      const crashed = {
+        outcome: { kind: 'crashed', reason: 'its worker died', ranAlone: false, killedByUs: false },
+        exitCode: null,
+      } as const;
       const ends = [
         end(a, retryAt(T0, { charged: false, crashed: true, reason: 'its worker died' }), crashed),
         end(b, { to: 'completed' }),
@@ -514,7 +583,9 @@ export function conformsInClaims(engine: Engine): void {
       await admit(old, [{ key: 'a', content: '2', onChange: 'rerun' }]);
       const store = await fresh.open('worker');
       await store.takeOwnership(someOwner, T0);
-      const crashed = { outcome: { kind: 'crashed', reason: 'its worker died' } } as const;
+      const crashed = {
+        outcome: { kind: 'crashed', reason: 'its worker died', ranAlone: false, killedByUs: false },
+      } as const;
       await store.rescue([end(claim, retryAt(T0, { charged: false, crashed: true }), crashed)], T0);
       expect((await turn(store)).claims.map(({ payload }) => payload.bytes.toString())).toEqual(['2']);
     });

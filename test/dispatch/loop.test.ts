@@ -317,6 +317,18 @@ describe('stop', () => {
     expect(performance.now() - startedMs).toBeLessThan(10_000);
   });
 
+  test('with no grace leaves nothing of a stubborn family either', async () => {
+    const rig = await createRig({ tasks: [fixtureTask('family', ['wait'], { killGraceMs: 60_000 })] });
+    rig.dispatcher.start();
+    const id = await rig.add('family');
+    await until(
+      () => existsSync(join(rig.stateFolder, 'family')) && rig.read('state/family').split('\n').length > 3,
+    );
+    expect(await rig.dispatcher.stop(0)).toHaveLength(1);
+    expect(rig.read('state/family').trim().split('\n').map(Number).filter(isAlive)).toEqual([]);
+    expect(await rig.job(id)).toMatchObject({ place: 'ready', charged: 0, crashes: 0 });
+  });
+
   test('hastens also a kill that is under way', async () => {
     const task = commandTask('deaf', ['sh', '-c', 'trap "" TERM; touch deaf; while :; do sleep 0.1; done'], {
       killGraceMs: 60_000,

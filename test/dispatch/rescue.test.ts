@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TaskConfig } from '../../src/config/config.js';
+import { bareReport } from '../../src/dispatch/attempt.js';
 import { DoggedError } from '../../src/job/errors.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { FAILPOINTS } from '../../src/platform/failpoint.js';
@@ -74,6 +75,23 @@ test('a stubborn family of a killed worker is found by its mark, also what left 
   expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
   expect(family.filter(isAlive)).toEqual([]);
 });
+
+test('a process of a killed worker that keeps going over into new ones is hunted down before its job runs again', async () => {
+  const folder = tempFolder();
+  const task = fixtureTask('hopper');
+  const [id = ''] = await addBefore(folder, [task]);
+  const worker = await startWorkerProcess(folder, [task]);
+  await until(() => linesOf(folder, 'state/hops').length >= 5);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  const hops = linesOf(folder, 'state/hops').length;
+  await until(() => linesOf(folder, 'state/hops').length > hops + 2);
+
+  const rig = await createRig({ tasks: [task], folder });
+  await until(async () => (await rig.dispatcher.rescue()).stuck === 0, { withinMs: 20_000 });
+  expect(linesOf(folder, 'state/hops').map(Number).filter(isAlive)).toEqual([]);
+  expect(await rig.job(id)).toMatchObject({ place: 'ready', attempts: 1, crashes: 1 });
+}, 30_000);
 
 test('a service that hangs outlives a killed worker no longer than its rescue', async () => {
   const folder = tempFolder();
@@ -161,6 +179,62 @@ test('a job that was running at three deaths of its worker is a dead letter: poi
   });
 });
 
+test.each([
+  ['ran beside another costs them nothing, not even a crash', 2, 0],
+  ['ran alone is a crash of that job', 1, 1],
+])('a worker that we ended ourselves while a job %s', async (_name, jobs, crashes) => {
+  const folder = tempFolder();
+  const ids = await addBefore(folder, [LINGER], jobs);
+  const worker = await startWorkerProcess(folder, [LINGER]);
+  await until(() => linesOf(folder, 'runs').length === jobs);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  const rig = await createRig({ tasks: [LINGER], folder, lastKilledByUs: true });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: jobs, stuck: 0 });
+  for (const id of ids) {
+    expect(await rig.job(id)).toMatchObject({ place: 'ready', charged: 0, crashes });
+    expect(await rig.attempts(id)).toMatchObject([
+      { outcome: 'crashed', reason: 'its worker was stuck or stopped, and was ended while it ran' },
+    ]);
+  }
+});
+
+test('a job that crashed twice runs alone: nothing starts beside it, and it starts beside nothing', async () => {
+  const folder = tempFolder();
+  const held = commandTask('held', ['sh', '-c', 'while ! [ -e "go-$DOGGED_KEY" ]; do sleep 0.02; done']);
+  const rig = await createRig({ tasks: [held], folder, slots: 4 });
+  const runAtMs = systemClock.wallMs() - 10_000;
+  const suspect = await rig.add('held', {}, { key: 'suspect', runAtMs });
+  for (let n = 0; n < 2; n += 1) {
+    const task = { task: 'held', room: 1 };
+    const { claims } = await rig.store.turn({ ends: [], freeSlots: 1, eligible: [task], nowMs: runAtMs });
+    const ends = claims.map((claim) => ({
+      claim,
+      report: bareReport({ kind: 'crashed', reason: 'died', ranAlone: false, killedByUs: false }, runAtMs),
+      next: { to: 'pending', runAtMs, charged: false, crashed: true, reason: 'died' } as const,
+    }));
+    await rig.store.turn({ ends, freeSlots: 0, eligible: [], nowMs: runAtMs });
+  }
+  const before = await rig.add('held', {}, { key: 'before', runAtMs: runAtMs - 1 });
+  const after = await rig.add('held', {}, { key: 'after' });
+  rig.dispatcher.start();
+  await rig.until(before, 'running');
+  await until(() => rig.dispatcher.status().alone === suspect);
+  expect(rig.dispatcher.status().freeSlots).toBe(3);
+  rig.write('go-before', '');
+  await rig.until(suspect, 'running');
+  const { turns } = rig.dispatcher.counters;
+  rig.dispatcher.nudge();
+  await until(() => rig.dispatcher.counters.turns > turns);
+  expect(rig.dispatcher.status()).toMatchObject({ alone: suspect, freeSlots: 3 });
+  expect(await rig.job(after)).toMatchObject({ place: 'ready' });
+  rig.write('go-suspect', '');
+  await rig.until(after, 'running');
+  expect(rig.dispatcher.status().alone).toBeNull();
+  rig.write('go-after', '');
+  for (const id of [before, suspect, after]) await rig.until(id, 'completed');
+});
+
 test('a job whose old process cannot be proved gone stays running, keeps its slot and never runs beside itself', async () => {
   const folder = tempFolder();
   const [id = ''] = await addBefore(folder, [LINGER]);
@@ -169,6 +243,7 @@ test('a job whose old process cannot be proved gone stays running, keeps its slo
   worker.process.kill('SIGKILL');
   await worker.ended;
 
+  const [firstPid] = linesOf(folder, 'runs').map((line) => Number(line.split(' ')[1]));
   const other = commandTask('other', ['true']);
   const rig = await createRig({ tasks: [LINGER, other], folder, slots: 1 });
   const realKill = process.kill;
@@ -183,12 +258,44 @@ test('a job whose old process cannot be proved gone stays running, keeps its slo
   rig.dispatcher.start();
   const waiting = await rig.add('other');
   await until(() => rig.dispatcher.counters.turns > 0);
-  expect(rig.dispatcher.status()).toMatchObject({ freeSlots: 0, slots: [{ state: 'working', job: id }] });
+  expect(rig.dispatcher.status()).toMatchObject({
+    freeSlots: 0,
+    slots: [{ state: 'working', job: id, orphanPids: expect.arrayContaining([firstPid]) }],
+  });
   expect(rig.dispatcher.drained()).toBe(false);
   expect(await rig.job(id)).toMatchObject({ place: 'running' });
   // As soon as it can be proved gone, all goes on by itself.
   await rig.until(waiting, 'completed');
   await until(() => linesOf(folder, 'runs').length === 2);
+}, 20_000);
+
+test('it keeps the permit of its group, too: nothing of that group runs meanwhile', async () => {
+  const folder = tempFolder();
+  const grouped = { ...LINGER, group: { by: 'project', limit: 1 } };
+  const store = await openStore(join(folder, 'state'), 'command', systemClock);
+  const first = await admitJob(store, 'linger', { n: 1 }, { group: 'p', maxAttempts: 3 });
+  await store.close();
+  const worker = await startWorkerProcess(folder, [grouped]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+
+  const rig = await createRig({ tasks: [grouped], folder, slots: 4 });
+  const second = await rig.add('linger', { n: 2 }, { group: 'p' });
+  const free = await rig.add('linger', { n: 3 }, { group: 'q' });
+  const realKill = process.kill;
+  process.kill = (pid, signal) => (signal === 'SIGKILL' ? true : realKill.call(process, pid, signal));
+  try {
+    await rig.dispatcher.rescue();
+  } finally {
+    process.kill = realKill;
+  }
+  rig.dispatcher.start();
+  await rig.until(free, 'running');
+  expect(await rig.job(first)).toMatchObject({ place: 'running', attempts: 1 });
+  expect(await rig.job(second)).toMatchObject({ place: 'parked', attempts: 0 });
+  await rig.until(first, 'completed');
+  await rig.until(second, 'running');
 }, 20_000);
 
 test('the jobs of a dead worker wait while the database is locked', async () => {

@@ -12,6 +12,7 @@ import { compactJson, ledgerHash, takeSnapshot } from '../../src/job/snapshot.js
 import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
+import type { MachineRoom } from '../../src/policy/pressure.js';
 import type { AdmissionRecord, Ownership } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
@@ -27,10 +28,13 @@ export interface RigOptions {
   readonly slots?: number;
   readonly folder?: string;
   readonly random?: () => number;
+  readonly pressure?: Config['pressure'];
+  readonly readRoom?: () => MachineRoom;
   readonly clock?: Clock;
   /** Put between the dispatcher and the real store, to make it fail. */
   readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
   readonly onFatal?: DispatcherOptions['onFatal'];
+  readonly lastKilledByUs?: boolean;
 }
 
 /** A dispatcher on the real store, in a temporary folder, with what tests ask of them. */
@@ -65,6 +69,7 @@ export function commandTask(
     retry: { attempts: 3, backoff: { minMs: 5, maxMs: 20 } },
     breaker: { dependency: name, after: 5, cooldownMs: 30_000, probe: null },
     env: {},
+    verify: null,
     outputBytes: 65_536,
     ...more,
   };
@@ -114,7 +119,9 @@ export async function createRig(options: RigOptions): Promise<Rig> {
       ? { moduleHost: builtModuleHost() }
       : {}),
     ...(options.random ? { random: options.random } : {}),
+    ...(options.readRoom ? { readRoom: options.readRoom } : {}),
     ...(options.onFatal ? { onFatal: options.onFatal } : {}),
+    ...(options.lastKilledByUs ? { lastKilledByUs: true } : {}),
   });
   onTestFinished(async () => {
     await dispatcher.stop(0);
@@ -221,7 +228,8 @@ function builtModuleHost(): string {
   return join(dirname(builtCli()), 'dispatch', 'module-host.js');
 }
 
-function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: RigOptions): Config {
+function configOf(folder: string, stateFolder: string, options: RigOptions): Config {
+  const { tasks, slots = 2, pressure = { memoryAbove: null, diskBelowBytes: null } } = options;
   return {
     file: join(folder, 'dogged.config.yaml'),
     folder,
@@ -232,6 +240,7 @@ function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: Rig
     heartbeat: { everyMs: 30_000, folder: stateFolder },
     keepMs: 1,
     reconcileMs: 300_000,
+    pressure,
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     health: {
@@ -239,6 +248,7 @@ function configOf(folder: string, stateFolder: string, { tasks, slots = 2 }: Rig
       stuckMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
+      poisonAfter: 3,
       restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
     },
     sources: [],

@@ -140,6 +140,7 @@ const FACTS: QueueFacts = {
   waiting: [],
   pausedAll: false,
   outages: [],
+  slots: [],
   sources: [],
 };
 
@@ -210,6 +211,18 @@ test('refused records, dead letters and a source in trouble are each named', asy
     ['source:qa', 'warning', 'dogged logs'],
     ['dead-letters', 'warning', 'dogged jobs --state failed'],
   ]);
+});
+
+test('a job whose dead worker left processes that cannot be killed is told, with what to look at', async () => {
+  const slots = [{ slot: 0, state: 'working' as const, job: '17', task: 'build', orphanPids: [4711, 4712] }];
+  expect(await checkQueue({ slots })).toContainEqual(
+    expect.objectContaining({
+      name: 'orphan:17',
+      status: 'warning',
+      text: expect.stringContaining('PID 4711, 4712 cannot be killed'),
+      remedy: 'ps -o pid,stat,wchan,cmd -p 4711,4712',
+    }),
+  );
 });
 
 test('where the database cannot be read, what the last beat said is no pass', async () => {

@@ -110,6 +110,28 @@ test('a killed worker, a frozen one and a killed monitor are each replaced, and 
   expect(isRunning(heir)).toBe(true);
 }, 60_000);
 
+test('a worker that the monitor ends because it is stuck costs the jobs beside each other no crash', async () => {
+  const place = pair();
+  writeFileSync(join(place.folder, 'notes.ndjson'), '{"title":"a"}\n{"title":"b"}\n');
+  place.run('start');
+  const tries = () => place.json('jobs').map((job) => [job.attempts, job.history[0].outcome]);
+  await until(() => place.json('jobs', '--state', 'running').length === 2);
+  const first = place.worker();
+  if (first === null) throw new Error('the pair did not start');
+  signalProved(first, 'SIGSTOP');
+  const second = await place.nextWorker(first);
+  await until(() => tries().every(([attempts]) => attempts === 2));
+  expect(tries()).toEqual([
+    [2, 'crashed'],
+    [2, 'crashed'],
+  ]);
+  expect(place.run('job', '1').stdout).not.toContain('by a crash of the worker');
+  // The next worker died by itself, which counts for both.
+  signalProved(second, 'SIGKILL');
+  await until(() => tries().every(([attempts]) => attempts === 3));
+  expect(place.run('job', '1').stdout).toContain('1 ended by a crash of the worker');
+}, 60_000);
+
 test('a stop wins against a restart that is under way, and names what it cut off', async () => {
   const place = pair();
   writeFileSync(join(place.folder, 'notes.ndjson'), '{"title":"Long"}\n');

@@ -1,6 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { recoverOnce } from '../../src/health/recover.js';
+import { stopPair } from '../../src/health/stop-pair.js';
 import { writeDesired } from '../../src/heartbeat/desired.js';
+import { wasKilledByUs } from '../../src/heartbeat/last-kill.js';
+import { readBeat } from '../../src/heartbeat/read-beat.js';
+import { readSettings } from '../../src/heartbeat/settings.js';
+import { systemClock } from '../../src/platform/clock.js';
 import { isRunning, readProcessStat, signalProved } from '../../src/platform/process-identity.js';
 import { until } from '../support/until.js';
 import { stand } from './support.js';
@@ -72,6 +78,46 @@ test('a worker that claims nothing although it could is replaced', async () => {
   await place.worker(first);
   expect(place.recoveries()[0]).toMatchObject({ cause: 'idle-stuck' });
 });
+
+test('a worker that was ended as stuck is written down as such, one that died by itself is not', async () => {
+  const place = stand();
+  place.behave({ runnable: 3 });
+  void place.supervisor().run();
+  const stuck = await place.worker();
+  place.behave({});
+  const second = await place.worker(stuck);
+  expect(wasKilledByUs(place.stateFolder, stuck)).toBe(true);
+  await until(() => place.tally()?.phase === 'watching');
+  signalProved(second, 'SIGKILL');
+  await place.worker(second);
+  expect(wasKilledByUs(place.stateFolder, second)).toBe(false);
+});
+
+test('a worker that a stop, or a recovery by hand, had to kill is written down as such', async () => {
+  const place = stand();
+  place.behave({ deaf: true });
+  place.startByHand();
+  const deaf = await place.worker();
+  const stopped = await stopPair({ stateFolder: place.stateFolder, graceMs: 50, clock: systemClock });
+  expect(stopped).toMatchObject({ workerPid: deaf.pid, killed: true });
+  expect(wasKilledByUs(place.stateFolder, deaf)).toBe(true);
+
+  writeDesired(place.stateFolder, 'running');
+  place.behave({});
+  place.startByHand();
+  const frozen = await place.worker(deaf);
+  await until(() => readBeat(place.stateFolder).status === 'read');
+  signalProved(frozen, 'SIGSTOP');
+  const settings = readSettings(place.stateFolder);
+  if (settings.status !== 'read') throw new Error('the worker wrote no settings');
+  const found = await until(async () => {
+    const options = { stateFolder: place.stateFolder, settings: settings.content, clock: systemClock };
+    const need = await recoverOnce({ ...options, say: () => undefined });
+    return need.need === 'start' && need.cause === 'hung' ? need : null;
+  });
+  expect(found.why).toBe('The stuck worker was ended.');
+  expect(wasKilledByUs(place.stateFolder, frozen)).toBe(true);
+}, 60_000);
 
 test('a refused config is not tried again until the file changes', async () => {
   const place = stand();

@@ -18,6 +18,7 @@ function aConfig(stateFolder: string): Config {
     heartbeat: { everyMs: 5_000, folder: '/run/dogged' },
     keepMs: 1,
     reconcileMs: 300_000,
+    pressure: { memoryAbove: null, diskBelowBytes: null },
     shutdownGraceMs: 7_000,
     logs,
     health: { ...health, stuckMs: 2_500 },

@@ -17,6 +17,7 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
 import { createRig, directorySource } from './rig.js';
 
 async function folderRig(changes: Parameters<typeof directorySource>[1] = {}) {
@@ -140,6 +141,28 @@ describe('a folder of files, when it is hostile:', () => {
     await rig.polls(3);
     const payloads = (await rig.jobs()).map((job) => job.payload.bytes.toString());
     expect(payloads).toEqual([text('old', 'x'), next]);
+  });
+
+  it('what is written over between two looks at its bytes is taken as one content or not at all', async () => {
+    const text = (id: number, a: string, b: string) => JSON.stringify({ id, a, b });
+    let act = (): void => undefined;
+    const read: FileAccess['read'] = (...args) => {
+      const length = systemFiles.read(...args);
+      act();
+      return length;
+    };
+    const rig = await createRig((folder) => directorySource(folder), { files: { ...systemFiles, read } });
+    const path = join(rig.folder, 'a.json');
+    writeFileSync(path, text(1, 'old', 'old'));
+    act = () => {
+      act = () => undefined;
+      writeFileSync(path, text(2, 'new', 'old'), { flag: 'r+' });
+    };
+    await rig.poll();
+    writeFileSync(path, text(2, 'new', 'new'), { flag: 'r+' });
+    await rig.polls(3);
+    const payloads = (await rig.jobs()).map((job) => job.payload.bytes.toString());
+    expect(payloads).toEqual([text(1, 'old', 'old'), text(2, 'new', 'new')]);
   });
 
   it('same size, preserved mtime, future mtime: every change is seen, also after a restart', async () => {

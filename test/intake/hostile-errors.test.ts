@@ -155,5 +155,19 @@ describe.each(['log', 'directory'] as const)('a %s meets:', (kind) => {
       expect(await rig.keys()).toEqual(['1']);
       expect(await rig.store.rejects(null, 10)).toHaveLength(1);
     });
+
+    it('a read that gives less than it should is not taken for the end of the file', async () => {
+      let isShort = true;
+      const read: FileAccess['read'] = (fd, into, length, position) =>
+        systemFiles.read(fd, into, isShort ? Math.floor(length / 2) : length, position);
+      const { rig, path, text } = await placeFor(kind, {}, { files: { ...systemFiles, read } });
+      writeFileSync(path, text({ id: 1 }, { id: 2 }));
+      // Its stamp is old: nothing asks for a second look but what was seen.
+      rig.clock.jumpWall(3_600_000);
+      await rig.poll();
+      isShort = false;
+      await rig.polls(35);
+      expect(await rig.keys()).toEqual(['1', '2']);
+    });
   });
 });

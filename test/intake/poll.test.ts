@@ -43,7 +43,7 @@ describe('a poll', () => {
     let left = -1;
     const rig = await createRig((folder) => logSource(join(folder, 'log.ndjson')), {
       wrapStore: (store) => ({
-        cursors: (scope) => store.cursors(scope),
+        cursors: (...page) => store.cursors(...page),
         admit(batch) {
           left -= 1;
           if (left === 0) throw new DoggedError('STORE_BUSY', { file: 'dogged.db', waitedMs: 50 });

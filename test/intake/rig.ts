@@ -56,6 +56,7 @@ function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
     retry: { attempts: 3, backoff: { minMs: 1, maxMs: 1 } },
     breaker: { dependency: name, after: 5, cooldownMs: 30_000, probe: null },
     env: {},
+    verify: null,
     outputBytes: 1_024,
     ...changes,
   };
@@ -174,6 +175,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     heartbeat: { everyMs: 1_000, folder: state },
     keepMs: 1_000_000,
     reconcileMs: 1_000_000,
+    pressure: { memoryAbove: null, diskBelowBytes: null },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {
@@ -181,6 +183,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
       stuckMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
+      poisonAfter: 3,
       restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
     },
     sources,

@@ -12,12 +12,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createRig, logSource } from './rig.js';
+import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
+import { createRig, logSource, type RigOptions } from './rig.js';
 
 const line = (id: number) => `${JSON.stringify({ id })}\n`;
 
-async function rotatingRig(changes: Parameters<typeof logSource>[1] = {}) {
-  const rig = await createRig((folder) => logSource(join(folder, 'log.json'), changes));
+async function rotatingRig(changes: Parameters<typeof logSource>[1] = {}, options: RigOptions = {}) {
+  const rig = await createRig((folder) => logSource(join(folder, 'log.json'), changes), options);
   const path = join(rig.folder, 'log.json');
   return {
     rig,
@@ -153,6 +154,21 @@ describe('a log that is rotated', () => {
     expect(await rig.payloads()).toHaveLength(3);
   });
 
+  it('counts no generation over again because the log was touched with an old time', async () => {
+    const { rig, path, append, rotate } = await rotatingRig({ key: null });
+    append('{"x":1}\n{"x":2}\n');
+    await rig.poll();
+    rotate();
+    append('{"x":1}\n');
+    utimesSync(path, 1, 1);
+    await rig.poll();
+    // Begins as the generation that was read before it.
+    writeFileSync(`${path}.new`, '{"x":3}\n');
+    renameSync(`${path}.new`, path);
+    await rig.polls(2);
+    expect(await rig.payloads()).toHaveLength(4);
+  });
+
   it('is not mistaken for a program that keeps its last version as a copy', async () => {
     const { rig, path, append } = await rotatingRig({ key: null });
     append('{"x":1}\n{"x":2}\n');
@@ -207,6 +223,43 @@ describe('a log that is rotated', () => {
     expect(await rig.store.rejects(null, 10)).toEqual([]);
   });
 
+  it('out of reach is reported though its inode has become the new log at once, as ext4 gives it', async () => {
+    const { rig, path, append } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    writeFileSync(`${path}.1`, line(2));
+    rmSync(path);
+    append(line(3));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+    expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap', path: `${path}.1` }]);
+  });
+
+  it('that held nothing but its brackets is read to its end though its inode has become the new log', async () => {
+    const { rig, path } = await rotatingRig();
+    writeFileSync(path, '[]');
+    await rig.poll();
+    writeFileSync(`${path}.1`, '[{"id":1}]');
+    rmSync(path);
+    writeFileSync(path, '[{"id":2}]');
+    await rig.polls(3);
+    expect(await rig.keys()).toEqual(['1', '2']);
+  });
+
+  it('that was empty when it was looked at is read to its end', async () => {
+    const { rig, path, append, rotate } = await rotatingRig();
+    writeFileSync(path, '');
+    await rig.poll();
+    append(line(1));
+    rotate();
+    append(line(2));
+    rotate();
+    append(line(3));
+    await rig.polls(2);
+    expect(await rig.keys()).toEqual(['1', '2', '3']);
+    expect(await rig.store.rejects(null, 10)).toEqual([]);
+  });
+
   it('that held nothing but its brackets when it was looked at is read to its end', async () => {
     const { rig, path, rotate } = await rotatingRig();
     writeFileSync(path, '[]');
@@ -254,6 +307,65 @@ describe('a log that is rotated', () => {
     writeFileSync(path, '[{"id":3}]');
     await rig.polls(2);
     expect(await rig.keys()).toEqual(['1', '2', '3']);
+  });
+
+  it.each(['open', 'list'] as const)(
+    'once more while it is being read (%s) is read generation by generation all the same',
+    async (call) => {
+      let act = (): void => undefined;
+      const files: FileAccess = {
+        ...systemFiles,
+        open(path) {
+          if (call === 'open' && String(path).endsWith('.1')) act();
+          return systemFiles.open(path);
+        },
+        list(folder) {
+          // The names as they were, the higher numbers first: each is asked what it is when its turn comes.
+          const names = systemFiles.list(folder);
+          const all: string[] = [];
+          for (let name = names.next(); name !== null; name = names.next()) all.push(name);
+          all.sort();
+          return {
+            close: names.close,
+            next() {
+              const name = all.pop() ?? null;
+              if (call === 'list' && name?.endsWith('.1')) act();
+              return name;
+            },
+          };
+        },
+      };
+      const { rig, append, rotate } = await rotatingRig({ key: call === 'list' ? 'id' : null }, { files });
+      append(line(1));
+      await rig.poll();
+      // Listing misses a name that is moved on before its turn; one is enough, since a second would be told from it.
+      const ids = call === 'list' ? [2] : [2, 3];
+      for (const id of ids) {
+        append(line(id));
+        rotate();
+      }
+      append(line(4));
+      act = () => {
+        act = () => undefined;
+        rotate();
+        append(line(5));
+      };
+      await rig.polls(3);
+      const admitted = (await rig.payloads()).map((payload) => (payload as { id: number }).id);
+      expect(admitted).toEqual([1, ...ids, 4, 5]);
+      expect(await rig.store.rejects(null, 10)).toEqual([]);
+    },
+  );
+
+  it('to a packed file, with nothing in its place, is reported once', async () => {
+    const { rig, path, append } = await rotatingRig();
+    append(line(1));
+    await rig.poll();
+    writeFileSync(`${path}.1.gz`, 'packed');
+    rmSync(path);
+    await rig.polls(4);
+    expect(rig.lines.filter((text) => text.includes('gap 1'))).toHaveLength(1);
+    expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'gap' }]);
   });
 
   it('has old generations that were there before it was first seen left alone', async () => {

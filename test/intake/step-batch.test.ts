@@ -49,39 +49,35 @@ describe('a batch of steps', () => {
     expect(batch.accepts(reread('a'))).toBe(true);
   });
 
-  it('is full at a thousand rows, but takes a larger step alone', () => {
+  it('is full at 1,500 rows, but takes a larger step alone', () => {
     const batch = new StepBatch();
-    expect(batch.accepts(rows(1_001))).toBe(true);
-    batch.add(rows(1_001));
+    expect(batch.accepts(rows(1_501))).toBe(true);
+    batch.add(rows(1_501));
     expect(batch.accepts(cursor('b', '1'))).toBe(false);
   });
 
-  it('takes more rows where they are written quickly, and fewer where they are not, within its bounds', () => {
+  it('takes more where it is written quickly, and less where it is not, within its bounds', () => {
     const batch = new StepBatch();
-    expect(mostRows(batch)).toBe(1_000);
-    batch.tune(1_000, 10);
-    expect(mostRows(batch)).toBe(1_200);
-    batch.tune(1_200, 1);
-    expect(mostRows(batch)).toBe(1_800);
-    for (let n = 0; n < 5; n += 1) batch.tune(2_000, 0);
+    expect(mostRows(batch)).toBe(1_500);
+    batch.tune(rows(1_500), 16);
+    expect(mostRows(batch)).toBe(1_875);
+    batch.tune(rows(1_875), 1);
+    expect(mostRows(batch)).toBe(2_812);
+    for (let n = 0; n < 5; n += 1) batch.tune(rows(2_000), 0);
     expect(mostRows(batch)).toBe(5_000);
-    batch.tune(5_000, 60);
+    batch.tune(rows(5_000), 100);
     expect(mostRows(batch)).toBe(1_000);
-    batch.tune(1_000, 300);
+    batch.tune(rows(1_000), 300);
     expect(mostRows(batch)).toBe(500);
   });
 
-  it('holds no more than 4 MiB of payloads, but takes a larger one alone', () => {
+  it('counts a KiB of payload as a row, so that no more than 5 MB wait in memory', () => {
     const batch = new StepBatch();
-    for (let n = 0; n < 4; n += 1) {
-      expect(batch.accepts(payload(1024 * 1024))).toBe(true);
-      batch.add(payload(1024 * 1024));
-    }
-    expect(batch.accepts(payload(1))).toBe(false);
+    batch.add(payload(1_400 * 1024));
+    expect(batch.accepts(payload(98 * 1024))).toBe(true);
+    expect(batch.accepts(payload(99 * 1024))).toBe(false);
+    batch.tune(payload(1_499 * 1024), 30);
     batch.take();
-    batch.add(rows(1));
-    expect(batch.accepts(payload(4 * 1024 * 1024))).toBe(true);
-    batch.take();
-    expect(batch.accepts(payload(5 * 1024 * 1024))).toBe(true);
+    expect(mostRows(batch)).toBe(1_000);
   });
 });

@@ -38,6 +38,7 @@ describe('numbers that stand in databases', () => {
       released: 7,
       crashed: 8,
       damaged: 9,
+      verified: 10,
     });
   });
 

@@ -63,6 +63,7 @@ describe('each cell of the table', () => {
       refused: 'answers',
       cancelled: 'silent',
       released: 'silent',
+      verified: 'silent',
       crashed: 'silent',
       damaged: 'silent',
     });

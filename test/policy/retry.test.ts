@@ -1,21 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ALONE_FROM_CRASHES } from '../../src/job/job.js';
 import type { Next, OutcomeKind, RunOutcome } from '../../src/job/outcome.js';
 import { OUTCOME_CODES } from '../../src/job/outcome.js';
-import {
-  type AttemptCounts,
-  backoffMs,
-  CRASH_LIMIT,
-  DEFERRALS_PER_CHARGE,
-  decideNext,
-} from '../../src/policy/retry.js';
+import { type AttemptCounts, backoffMs, DEFERRALS_PER_CHARGE, decideNext } from '../../src/policy/retry.js';
 
-const RULES = { backoff: { minMs: 2_000, maxMs: 300_000 } };
+const RULES = { backoff: { minMs: 2_000, maxMs: 300_000 }, poisonAfter: 3 };
 const MOMENT = { nowMs: 1_000_000, random: 0.5 };
 const JOB: AttemptCounts = { attempt: 1, charged: 0, crashes: 0, maxAttempts: 5, runAtMs: 500_000 };
 
+/** A crash beside others, of a worker that died by itself. */
 function outcomeOf(kind: OutcomeKind): RunOutcome {
-  return kind === 'done' ? { kind, result: null } : { kind, reason: 'why' };
+  if (kind === 'done') return { kind, result: null };
+  if (kind === 'crashed') return crash({});
+  return { kind, reason: 'why' };
+}
+
+function crash(more: { ranAlone?: boolean; killedByUs?: boolean }): RunOutcome {
+  return { kind: 'crashed', reason: 'why', ranAlone: false, killedByUs: false, ...more };
+}
+
+function nextAfterCrash(crashes: number, more: Parameters<typeof crash>[0], poisonAfter = 3): Next {
+  return decideNext(
+    crash(more),
+    { ...JOB, crashes, attempt: crashes + 1 },
+    { ...RULES, poisonAfter },
+    MOMENT,
+  );
 }
 
 function next(kind: OutcomeKind, job: Partial<AttemptCounts> = {}, random = 0.5): Next {
@@ -26,6 +37,7 @@ describe('what becomes of a job', () => {
   const retry = { to: 'pending', reason: 'why' };
   test.each<[OutcomeKind, object]>([
     ['done', { to: 'completed' }],
+    ['verified', { to: 'completed', reason: 'why' }],
     ['failed', { ...retry, charged: true, crashed: false }],
     ['timed-out', { ...retry, charged: true, crashed: false }],
     ['deferred', { ...retry, charged: false, crashed: false }],
@@ -40,7 +52,7 @@ describe('what becomes of a job', () => {
   });
 
   test('the table above names every outcome', () => {
-    expect(Object.keys(OUTCOME_CODES)).toHaveLength(10);
+    expect(Object.keys(OUTCOME_CODES)).toHaveLength(11);
   });
 
   test.each<OutcomeKind>(['failed', 'timed-out'])('its last attempt, %s, makes it a dead letter', (kind) => {
@@ -48,11 +60,35 @@ describe('what becomes of a job', () => {
     expect(next(kind, { attempt: 4, charged: 3 })).toMatchObject({ to: 'pending' });
   });
 
-  test('the third death of a worker makes it poison; the first costs it not even its place in the line', () => {
-    expect(next('crashed', { crashes: 0 })).toMatchObject({ runAtMs: JOB.runAtMs });
-    expect(next('crashed', { crashes: 1, attempt: 2 })).toMatchObject({ crashed: true, charged: false });
-    expect(next('crashed', { crashes: 1, attempt: 2 })).not.toMatchObject({ runAtMs: JOB.runAtMs });
-    expect(next('crashed', { crashes: 2, attempt: 3 })).toEqual({ to: 'failed', reason: 'poison' });
+  test('the first death of a worker costs it not even its place in the line, the second a wait', () => {
+    expect(nextAfterCrash(0, {})).toMatchObject({ runAtMs: JOB.runAtMs, crashed: true, charged: false });
+    const second = nextAfterCrash(1, {});
+    expect(second).toMatchObject({ to: 'pending', crashed: true, charged: false });
+    expect(second).not.toMatchObject({ runAtMs: JOB.runAtMs });
+  });
+
+  test('three deaths make it poison, but only when it was alone at the last', () => {
+    expect(nextAfterCrash(2, { ranAlone: true })).toEqual({ to: 'failed', reason: 'poison' });
+    expect(nextAfterCrash(1, { ranAlone: true })).toMatchObject({ to: 'pending', crashed: true });
+    expect(nextAfterCrash(2, {})).toMatchObject({ to: 'pending', crashed: true });
+    expect(nextAfterCrash(9, {})).toMatchObject({ to: 'pending', crashed: true });
+  });
+
+  test('how many deaths that takes is for the config to say', () => {
+    expect(nextAfterCrash(0, { ranAlone: true }, 1)).toEqual({ to: 'failed', reason: 'poison' });
+    expect(nextAfterCrash(0, {}, 1)).toMatchObject({ to: 'pending' });
+    expect(nextAfterCrash(3, { ranAlone: true }, 5)).toMatchObject({ to: 'pending' });
+    expect(nextAfterCrash(4, { ranAlone: true }, 5)).toEqual({ to: 'failed', reason: 'poison' });
+  });
+
+  test('a worker that we ended ourselves counts only against a job that ran alone in it', () => {
+    const beside = nextAfterCrash(2, { killedByUs: true });
+    expect(beside).toMatchObject({ runAtMs: JOB.runAtMs, crashed: false, charged: false });
+    expect(nextAfterCrash(0, { killedByUs: true, ranAlone: true })).toMatchObject({ crashed: true });
+    expect(nextAfterCrash(2, { killedByUs: true, ranAlone: true })).toEqual({
+      to: 'failed',
+      reason: 'poison',
+    });
   });
 
   test('a job that only ever asks for another try ends all the same', () => {
@@ -111,8 +147,8 @@ test('whatever happens to a job, it is charged at most its budget, and without o
         );
         expect(end.to).toBe('failed');
         expect(charged).toBeLessThan(maxAttempts);
-        expect(crashes).toBeLessThan(CRASH_LIMIT);
-        expect(attempts).toBeLessThanOrEqual((maxAttempts + CRASH_LIMIT) * DEFERRALS_PER_CHARGE);
+        expect(crashes).toBeLessThan(RULES.poisonAfter);
+        expect(attempts).toBeLessThanOrEqual((maxAttempts + RULES.poisonAfter) * DEFERRALS_PER_CHARGE);
       },
     ),
   );
@@ -122,7 +158,11 @@ test('whatever happens to a job, it is charged at most its budget, and without o
 function runUntilEnd(outcomeAt: (n: number) => OutcomeKind, maxAttempts: number) {
   let job = { ...JOB, maxAttempts };
   for (;;) {
-    const end = decideNext(outcomeOf(outcomeAt(job.attempt - 1)), job, RULES, MOMENT);
+    const kind = outcomeAt(job.attempt - 1);
+    // From its second crash on the store lets it run alone.
+    const ranAlone = job.crashes >= ALONE_FROM_CRASHES;
+    const outcome = kind === 'crashed' ? crash({ ranAlone }) : outcomeOf(kind);
+    const end = decideNext(outcome, job, RULES, MOMENT);
     if (end.to !== 'pending')
       return { attempts: job.attempt, charged: job.charged, crashes: job.crashes, end };
     if (job.attempt > 1_000) throw new Error('it goes on for ever');

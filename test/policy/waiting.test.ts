@@ -78,6 +78,30 @@ test('a task whose program is away waits for its breaker', () => {
   });
 });
 
+test('while a job runs alone, or waits for that, everything that is ready waits for it', () => {
+  expect(explain([line('wide', 2), line('narrow', 1, { paused: true })], { alone: true })).toEqual({
+    waiting: [
+      { task: 'wide', reason: 'alone', jobs: 2 },
+      { task: 'narrow', reason: 'paused', jobs: 1 },
+    ],
+    runnable: 0,
+  });
+});
+
+test.each(['memory', 'disk'] as const)(
+  'while the machine has no room, what is ready waits for %s',
+  (pressure) => {
+    expect(explain([line('wide', 2), line('grouped', 1, { parked: 2 })], { pressure })).toEqual({
+      waiting: [
+        { task: 'wide', reason: pressure, jobs: 2 },
+        { task: 'grouped', reason: 'group', jobs: 2 },
+        { task: 'grouped', reason: pressure, jobs: 1 },
+      ],
+      runnable: 0,
+    });
+  },
+);
+
 test('between two tries of a task that is away, its retries still wait for the breaker', () => {
   const retries = line('wide', 0, { scheduled: 3 });
   expect(explain([retries], { held: new Set(['wide']) }).waiting).toEqual([

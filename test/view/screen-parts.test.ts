@@ -51,6 +51,13 @@ test('a task that the config no longer has is not to be resumed', () => {
   ]);
 });
 
+test('a running job whose dead worker left what cannot be killed is told, with the command that shows it', () => {
+  const slots = [{ slot: 0, state: 'working' as const, job: '17', task: 'build', orphanPids: [4711, 4712] }];
+  expect(waitingLines({ ...nothing(), slots }, layout)).toEqual([
+    'Job 17 of build: its worker died, and what that had started cannot be killed; it stays running until that is gone. Look at it with: ps -o pid,stat,wchan,cmd -p 4711,4712',
+  ]);
+});
+
 test('a backlog that is being read is told of with how far it has come, in the table and above the queue', () => {
   const reading = { unit: 'bytes' as const, done: 41 * 1024 ** 2, total: 100 * 1024 ** 2 };
   const snapshot: SystemSnapshot = {

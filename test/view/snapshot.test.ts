@@ -12,6 +12,7 @@ import { identifyProcess } from '../../src/platform/process-identity.js';
 import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../../src/view/snapshot.js';
+import { waitingFor } from '../../src/view/waiting-for.js';
 import { admit, claimOne, end, ownedStore, T0, turn } from '../conformance/given.js';
 import { aBeat } from '../heartbeat/a-beat.js';
 import { tempFolder } from '../support/temp-folder.js';
@@ -123,6 +124,24 @@ describe('whether a worker runs', () => {
     const { worker, problems } = look();
     expect(worker.beatAgeMs).toBeNull();
     expect(problems).toEqual([expect.stringContaining('heartbeat.json')]);
+  });
+});
+
+describe('a job of a dead worker whose processes cannot be killed', () => {
+  test('is told by the beat, and sits in its slot until it has ended', async () => {
+    workerRuns();
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }]);
+    const { id, ...claim } = await claimOne(store);
+    const slot = { slot: 0, state: 'working' as const, job: id, task: 'build', orphanPids: [4711] };
+    beats({ slots: [slot] });
+    const snapshot = await lookWith(store);
+    expect(snapshot.slots[0]).toMatchObject({ job: id, orphanPids: [4711] });
+    const job = await store.get(null, id);
+    expect(job && waitingFor(job, snapshot)).toBe('orphan');
+    await turn(store, { ends: [end({ id, ...claim })], freeSlots: 0 });
+    expect((await lookWith(store)).slots[0]).toEqual({ slot: 0, state: 'idle' });
+    await store.close();
   });
 });
 
@@ -274,4 +293,14 @@ describe('what waits', () => {
     await store.close();
     expect(waiting).toEqual([{ task: 'build', reason: 'paused', jobs: 2 }]);
   });
+});
+
+test('while the machine has no room, what was queued since the last beat waits for it, too', async () => {
+  workerRuns();
+  beats({ pressure: 'memory' });
+  const store = await ownStore();
+  await admit(store, [{ key: 'a' }]);
+  const snapshot = composeSnapshot(state, await lookAtStore(store), NOW);
+  expect(snapshot.waiting).toEqual([{ task: 'build', reason: 'memory', jobs: 1 }]);
+  expect(snapshot.runnable).toBe(0);
 });

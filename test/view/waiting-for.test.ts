@@ -5,6 +5,7 @@ import { waitingFor, waitingText } from '../../src/view/waiting-for.js';
 const running = {
   verdict: 'running' as const,
   waiting: [{ task: 'build', reason: 'slots' as const, jobs: 3 }],
+  slots: [{ slot: 0, state: 'working' as const, job: '9', orphanPids: [4711] }],
   outages: [],
 };
 const away = {
@@ -24,7 +25,7 @@ const away = {
     },
   ],
 };
-const job = { place: 'ready' as Place, parkedBy: null, task: 'build', attempts: 0 };
+const job = { id: '1', place: 'ready' as Place, parkedBy: null, task: 'build', attempts: 0 };
 
 test.each([
   [{ ...job, place: 'scheduled' }, running, 'time'],
@@ -48,6 +49,10 @@ test('what runs or has ended waits for nothing', () => {
     expect(waitingFor({ ...job, place }, running)).toBeNull();
   }
   expect(Object.keys(PLACES)).toHaveLength(8);
+});
+
+test('a running job whose dead worker left what cannot be killed waits for that', () => {
+  expect(waitingFor({ ...job, id: '9', place: 'running' }, running)).toBe('orphan');
 });
 
 test('a reason that this program does not know is shown as it is', () => {

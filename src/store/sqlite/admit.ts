@@ -8,26 +8,34 @@ import type {
   AdmissionRecord,
   AdmissionReport,
   AdmissionResult,
+  CursorPage,
   CursorRecord,
   RecordVersion,
   Scope,
 } from '../contract.js';
 import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
+import { EarlyCheckpoint } from './early-checkpoint.js';
 import { JobDoor, type KnownJob } from './job-door.js';
 import { RejectBook } from './reject-book.js';
+import { VersionCounter } from './version-counter.js';
 
 interface KnownRecord extends KnownVersion {
   readonly jobId: number;
   readonly settled: number | null;
 }
 
+/** SQLite takes a negative limit for none. */
+const ALL_CURSORS: CursorPage = { afterPath: '', limit: -1 };
+
 /** The only door: decides record by record against the ledger, and writes cursors, ledger, rejects and jobs. */
 export class Admission {
+  readonly checkpoint: EarlyCheckpoint;
   readonly #core: Core;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
-  readonly #selectCursors: Statement<[number], CursorRecord>;
+  readonly #versions: VersionCounter;
+  readonly #selectCursors: Statement<[number, string, number], CursorRecord>;
   readonly #cursorEpoch: Statement<[number, string], number>;
   readonly #putCursor: Statement<[number, string, number, string]>;
   readonly #dropCursor: Statement<[number, string]>;
@@ -41,10 +49,12 @@ export class Admission {
   constructor(core: Core) {
     const { db } = core;
     this.#core = core;
+    this.checkpoint = new EarlyCheckpoint(db);
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
+    this.#versions = new VersionCounter(core);
     this.#selectCursors = db.prepare(
-      'SELECT path, epoch, body FROM cursors WHERE scope_id = ? ORDER BY path',
+      'SELECT path, epoch, body FROM cursors WHERE scope_id = ? AND path > ? ORDER BY path LIMIT ?',
     );
     this.#cursorEpoch = db
       .prepare<[number, string], number>('SELECT epoch FROM cursors WHERE scope_id = ? AND path = ?')
@@ -73,9 +83,9 @@ export class Admission {
     this.#countRecords = db.prepare('UPDATE scopes SET records = records + ? WHERE id = ?');
   }
 
-  cursors(scope: Scope): readonly CursorRecord[] {
+  cursors(scope: Scope, page: CursorPage = ALL_CURSORS): readonly CursorRecord[] {
     const scopeId = this.#core.names.findScope(scope);
-    return scopeId === undefined ? [] : this.#selectCursors.all(scopeId);
+    return scopeId === undefined ? [] : this.#selectCursors.all(scopeId, page.afterPath, page.limit);
   }
 
   /** Runs inside a transaction. A report that is not committed has written nothing. */
@@ -129,21 +139,31 @@ export class Admission {
     const job = this.#door.find(known.jobId);
     const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
     const repeats = job?.cycle === batch.cycle;
-    switch (verdict) {
-      case 'queued': {
-        const opened = this.#door.open(scopeId, record, batch, job);
-        this.#relearn.run(record.version.hash, record.version.order, opened.id, scopeId, keyHash);
-        return answer(verdict, opened, repeats);
-      }
-      case 'superseded': {
-        if (job === undefined) throw new Error('only a pending job can be superseded');
-        const replaced = this.#door.replace(job, record, batch);
-        this.#relearn.run(record.version.hash, record.version.order, job.id, scopeId, keyHash);
-        return answer(verdict, replaced, repeats);
-      }
-      default:
-        return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
+    if (verdict !== 'queued' && verdict !== 'superseded') {
+      return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
     }
+    // What has not been tried since the last version is no run more.
+    const isOneMore = verdict === 'queued' || (job?.attempt ?? 0) > 0;
+    const hold = this.#versions.meet(scopeId, record.key, isOneMore, batch.nowMs);
+    const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
+    const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
+    this.#relearn.run(record.version.hash, record.version.order, changed.id, scopeId, keyHash);
+    if (hold === null) return answer(verdict, changed, repeats);
+    this.#versions.hold(changed.id, hold, batch.nowMs);
+    return answer('held', changed, repeats);
+  }
+
+  #takeVersion(
+    verdict: 'queued' | 'superseded',
+    scopeId: number,
+    record: AdmissionRecord,
+    batch: AdmissionBatch,
+    job: KnownJob | undefined,
+    isHeld: boolean,
+  ): Pick<KnownJob, 'id' | 'place'> {
+    if (verdict === 'queued') return this.#door.open(scopeId, record, batch, job);
+    if (job === undefined) throw new Error('only a pending job can be superseded');
+    return this.#door.replace(job, record, batch, isHeld);
   }
 
   /**

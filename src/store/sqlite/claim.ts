@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import { PLACES, placeFromCode } from '../../job/job.js';
+import { ALONE_FROM_CRASHES, PLACES, placeFromCode } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type { Claim, EligibleTask, Turn, TurnResult } from '../contract.js';
 import type { Breakers } from './breakers.js';
@@ -55,6 +55,11 @@ type ClaimRow = readonly [
   snapshot: Buffer,
 ];
 
+/** What a turn takes from the line. */
+type Taken = Pick<TurnResult, 'claims' | 'alone'>;
+
+const NOTHING: Taken = { claims: [], alone: null };
+
 /** One loop turn of the dispatcher: ends, promotions, expiries and claims. */
 export class Dispatch {
   readonly #core: Core;
@@ -73,6 +78,7 @@ export class Dispatch {
   readonly #read: Statement<[number], ClaimRow>;
   readonly #take: Statement<[number, number, number, number, number]>;
   readonly #cancelling: Statement<[number], number>;
+  readonly #anyRunning: Statement<[number], number>;
 
   constructor(core: Core, ending: Ending, breakers: Breakers) {
     const { db } = core;
@@ -125,6 +131,12 @@ export class Dispatch {
         SELECT id FROM jobs INDEXED BY jobs_cancelling
         WHERE place = ${PLACES.running} AND cancel_requested = 1 AND epoch = ?`)
       .pluck();
+    this.#anyRunning = db
+      .prepare<[number], number>(`
+        SELECT 1 FROM jobs INDEXED BY jobs_running
+        WHERE place = ${PLACES.running} AND epoch = ?
+        LIMIT 1`)
+      .pluck();
   }
 
   /** What a turn without ends would answer if nothing is to be written, or null: an idle worker must not take the write lock. */
@@ -135,22 +147,22 @@ export class Dispatch {
     const nextExpiryMs = this.#nextExpiry.get() ?? null;
     if (nextExpiryMs !== null && nextExpiryMs <= turn.nowMs) return null;
     if (this.#candidates({ ...turn, freeSlots: Math.min(turn.freeSlots, 1) }).length > 0) return null;
-    return { ends: [], claims: [], nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
+    return { ends: [], ...NOTHING, nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
   }
 
   /** Runs inside a transaction. A fenced worker's ends are lost, and it gets nothing. */
   turn(turn: Turn, epoch: number): TurnResult {
     if (this.#epoch.get() !== epoch) {
-      return { ends: turn.ends.map(() => 'lost'), claims: [], nextDueAtMs: null, cancelRequests: [] };
+      return { ends: turn.ends.map(() => 'lost'), ...NOTHING, nextDueAtMs: null, cancelRequests: [] };
     }
     const ends = turn.ends.map((end) => this.#ending.record(end, turn.nowMs));
     for (const move of turn.breakers ?? []) this.#breakers.move(move, turn.nowMs);
     const expired = this.#expireLate(turn.nowMs);
     this.#promoteDue(turn.nowMs);
     // More are too late than one turn expires: none of those may be claimed, so claims wait for the next turn.
-    const claims = expired === BATCH ? [] : this.#claim(turn, epoch);
+    const taken = expired === BATCH ? NOTHING : this.#claim(turn, epoch);
     const nextDueAtMs = expired === BATCH ? turn.nowMs : (this.#nextDue.get() ?? null);
-    const result = { ends, claims, nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
+    const result = { ends, ...taken, nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
     failpoint('turn.before-commit');
     return result;
   }
@@ -177,37 +189,48 @@ export class Dispatch {
     }
   }
 
-  #claim(turn: Turn, epoch: number): Claim[] {
-    const { tally, names } = this.#core;
-    return this.#candidates(turn).map(({ id }) => {
+  #claim(turn: Turn, epoch: number): Taken {
+    const claims: Claim[] = [];
+    for (const { id } of this.#candidates(turn)) {
       const row = this.#read.get(id);
       if (row === undefined) throw new Error(`job ${id} left the line inside the transaction`);
-      const [queueId, scopeId, key, cycle, attempt, charged, crashes, maxAttempts, timeoutMs, priority] = row;
-      const [, , , , , , , , , , group, runAtMs, snapshot] = row;
-      const lateByMs = Math.max(0, turn.nowMs - runAtMs);
-      this.#take.run(attempt, epoch, turn.nowMs, lateByMs, id);
-      tally.move(queueId, 'ready', 'running');
-      const { workspace, task } = names.queueById(queueId);
-      return {
-        id: String(id),
-        workspace,
-        task,
-        source: names.sourceOf(scopeId),
-        key,
-        cycle,
-        epoch,
-        attempt,
-        charged,
-        crashes,
-        maxAttempts,
-        payload: { hash: snapshot.subarray(0, HASH_BYTES), bytes: snapshot.subarray(HASH_BYTES) },
-        timeoutMs,
-        priority,
-        group,
-        runAtMs,
-        lateByMs,
-      };
-    });
+      if (mustRunAlone(row)) {
+        // Whoever stands behind it waits too: otherwise a busy worker would never have a moment for it.
+        const isAlone = claims.length === 0 && this.#anyRunning.get(epoch) === undefined;
+        return { claims: isAlone ? [this.#takeJob(id, row, turn, epoch)] : claims, alone: String(id) };
+      }
+      claims.push(this.#takeJob(id, row, turn, epoch));
+    }
+    return { claims, alone: null };
+  }
+
+  #takeJob(id: number, row: ClaimRow, { nowMs }: Turn, epoch: number): Claim {
+    const { tally, names } = this.#core;
+    const [queueId, scopeId, key, cycle, attempt, charged, crashes, maxAttempts, timeoutMs, priority] = row;
+    const [, , , , , , , , , , group, runAtMs, snapshot] = row;
+    const lateByMs = Math.max(0, nowMs - runAtMs);
+    this.#take.run(attempt, epoch, nowMs, lateByMs, id);
+    tally.move(queueId, 'ready', 'running');
+    const { workspace, task } = names.queueById(queueId);
+    return {
+      id: String(id),
+      workspace,
+      task,
+      source: names.sourceOf(scopeId),
+      key,
+      cycle,
+      epoch,
+      attempt,
+      charged,
+      crashes,
+      maxAttempts,
+      payload: { hash: snapshot.subarray(0, HASH_BYTES), bytes: snapshot.subarray(HASH_BYTES) },
+      timeoutMs,
+      priority,
+      group,
+      runAtMs,
+      lateByMs,
+    };
   }
 
   /** The best jobs that may run now: one seek per queue, merged by rank. Reads no more rows than slots per queue. */
@@ -251,6 +274,10 @@ function takeWithinRoom(
     for (const { task, trialOf } of eligible) if (trialOf === trial) rooms.set(task, 0);
   }
   return taken;
+}
+
+function mustRunAlone([, , , , , , crashes]: ClaimRow): boolean {
+  return crashes >= ALONE_FROM_CRASHES;
 }
 
 function holdsPermit(job: WaitingJob): boolean {

@@ -109,7 +109,7 @@ export class Ending {
       report.startedAtMs,
       report.endedAtMs,
       report.exitCode,
-      next.to === 'completed' ? null : next.reason,
+      next.reason ?? null,
       report.outcome.kind === 'done' ? report.outcome.result : null,
       job.id,
     );

@@ -10,6 +10,8 @@ export interface KnownJob {
   readonly queueId: number;
   readonly place: Place;
   readonly group: string | null;
+  /** How often it was tried so far. */
+  readonly attempt: number;
   /** The job behind which it was parked when it was opened; that one may have ended since. */
   readonly afterJob: number | null;
   readonly versionHash: Buffer;
@@ -36,7 +38,7 @@ export class JobDoor {
     this.#core = core;
     this.#payloads = new Payloads(db);
     this.#find = db.prepare(`
-      SELECT id, queue_id AS queueId, place, group_name AS "group", after_job AS afterJob,
+      SELECT id, queue_id AS queueId, place, group_name AS "group", attempt, after_job AS afterJob,
         version_hash AS versionHash, cycle
       FROM jobs WHERE id = ?`);
     this.#placeOf = db.prepare<[number], number>('SELECT place FROM jobs WHERE id = ?').pluck();
@@ -101,8 +103,16 @@ export class JobDoor {
     return { id, place };
   }
 
-  /** A pending job takes over a newer version: one row, its number of attempts so far, and a fresh budget. */
-  replace(job: KnownJob, record: AdmissionRecord, batch: AdmissionBatch): Pick<KnownJob, 'id' | 'place'> {
+  /**
+   * A pending job takes over a newer version: one row, its number of attempts so far, and a fresh budget. `isQuiet`: without
+   * a mark in its history, which a record that changes all the time would fill.
+   */
+  replace(
+    job: KnownJob,
+    record: AdmissionRecord,
+    batch: AdmissionBatch,
+    isQuiet: boolean,
+  ): Pick<KnownJob, 'id' | 'place'> {
     const { names, permits, tally, events } = this.#core;
     const queue = names.queue(batch.scope.workspace, record.task);
     const place = this.#placeAfterReplace(job, queue.id, record, batch.nowMs);
@@ -128,6 +138,7 @@ export class JobDoor {
     if (job.place === 'ready' && !(place === 'ready' && samePermit(job, queue.id, record))) {
       permits.release(job.queueId, job.group);
     }
+    if (isQuiet) return { id: job.id, place };
     const versions = `version ${shortHex(job.versionHash)} gave way to ${shortHex(record.version.hash)}`;
     events.add(job.id, batch.nowMs, 'superseded', `${versions}, found by ${batch.cycle}`);
     return { id: job.id, place };

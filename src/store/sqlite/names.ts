@@ -1,4 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
+import { DoggedError } from '../../job/errors.js';
+import { isWorkspaceId } from '../../job/job.js';
 import type { Scope } from '../contract.js';
 
 export interface Queue {
@@ -68,6 +70,7 @@ export class Names {
   #readQueue(name: string, workspace: string, task: string): Queue {
     let queue = this.#selectQueue.get(workspace, task);
     if (queue === undefined) {
+      refuseMalformed(workspace);
       this.#insertQueue.run(workspace, task);
       queue = this.#selectQueue.get(workspace, task);
     }
@@ -94,12 +97,14 @@ export class Names {
   /** The id of a scope, made if there is none yet. */
   scope(scope: Scope): number {
     const name = `${scope.workspace}/${scope.kind}/${scope.name}`;
-    const known = this.#scopesByName.get(name) ?? this.findScope(scope);
-    const id =
-      known ??
-      Number(this.#insertScope.run(scope.workspace, KIND_CODES[scope.kind], scope.name).lastInsertRowid);
+    const id = this.#scopesByName.get(name) ?? this.findScope(scope) ?? this.#addScope(scope);
     this.#scopesByName.set(name, id);
     return id;
+  }
+
+  #addScope({ workspace, kind, name }: Scope): number {
+    refuseMalformed(workspace);
+    return Number(this.#insertScope.run(workspace, KIND_CODES[kind], name).lastInsertRowid);
   }
 
   scopeById(id: number): Scope {
@@ -121,4 +126,9 @@ export class Names {
     const scope = this.scopeById(scopeId);
     return scope.kind === 'source' ? scope.name : null;
   }
+}
+
+/** The last door: whatever else forgot to ask, no malformed id is ever stored. */
+function refuseMalformed(workspace: string): void {
+  if (!isWorkspaceId(workspace)) throw new DoggedError('WORKSPACE_INVALID', { workspace });
 }

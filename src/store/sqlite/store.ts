@@ -5,6 +5,7 @@ import type {
   AdmissionBatch,
   AdmissionReport,
   CancelAnswer,
+  CursorPage,
   CursorRecord,
   End,
   Orphan,
@@ -70,11 +71,12 @@ export class SqliteStore implements Store {
   async admit(batch: AdmissionBatch): Promise<AdmissionReport> {
     const report = await this.#write(() => this.#verbs.admission.admit(batch));
     failpoint('admit.after-commit');
+    if (this.#use === 'worker') await this.#verbs.admission.checkpoint.afterAdmission();
     return report;
   }
 
-  cursors(scope: Scope): Promise<readonly CursorRecord[]> {
-    return this.#read(() => this.#verbs.admission.cursors(scope));
+  cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]> {
+    return this.#read(() => this.#verbs.admission.cursors(scope, page));
   }
 
   // --- claims

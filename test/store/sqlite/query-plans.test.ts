@@ -106,6 +106,7 @@ async function visitEveryCall(store: Store): Promise<void> {
   await admit(store, [{ ...again, content: '3' }]);
   await turn(store, { ends: [end(claim, retryAt(T0), { stdout: 'x' })] });
   await store.cursors(ideas);
+  await store.cursors(ideas, { afterPath: 'p', limit: 1 });
   await store.orphans();
   await store.rescue([], T0);
   await store.pulse(1, T0);
@@ -208,6 +209,7 @@ describe.each(DISTRIBUTIONS)('with %s', (_, groupOf) => {
       expect(visited(['AND expires_at <= ?'], T0, 500)).toBe(0);
       expect(visited(['AND expires_at <= ?'], T0 + 10_000_000, 5)).toBe(5);
       expect(visited(['jobs_cancelling'], 1)).toBe(0);
+      expect(visited(['SELECT 1 FROM jobs INDEXED BY jobs_running'], 1)).toBeLessThanOrEqual(1);
       expect(visited(['SELECT min(run_at) FROM ('])).toBeLessThanOrEqual(2);
       expect(visited(['ended_at < ?'], queueId, 4, T0 + 10_000, 7)).toBeLessThanOrEqual(7);
     },

@@ -55,6 +55,7 @@ describe('while another process holds the write lock', () => {
       claims: [],
       nextDueAtMs: T0 + 60_000,
       cancelRequests: [],
+      alone: null,
     });
     expect((await turn(store, { freeSlots: 0 })).claims).toEqual([]);
     expect(systemClock.monotonicMs() - startedAtMs).toBeLessThan(1_000);

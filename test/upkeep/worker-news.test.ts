@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSourceNews } from '../../src/upkeep/source-news.js';
+import { createWorkerNews } from '../../src/upkeep/worker-news.js';
 import { FakeClock } from '../support/fake-clock.js';
 
 function stand() {
@@ -10,12 +10,13 @@ function stand() {
     waitingFiles: 0,
     reading: null as { done: number } | null,
   };
+  const machine = { pressure: null as string | null };
   let told = 0;
   const onNews = () => {
     told += 1;
   };
-  const news = createSourceNews({ sources: () => [ideas], clock, onNews });
-  return { clock, ideas, news, told: () => told };
+  const news = createWorkerNews({ sources: () => [ideas], pressure: () => machine.pressure, clock, onNews });
+  return { clock, ideas, machine, news, told: () => told };
 }
 
 test('a file that is being written, and its end, are told at once; what stays the same is not', async () => {
@@ -59,4 +60,15 @@ test('a backlog is told of as it is read, every five seconds', async () => {
   await clock.advance(5_000);
   news.look();
   expect(told()).toBe(4);
+});
+
+test('that the machine has no room for jobs is told at once, and so is that it has some again', async () => {
+  const { clock, machine, news, told } = stand();
+  machine.pressure = 'memory';
+  news.look();
+  expect(told()).toBe(1);
+  await clock.advance(5_000);
+  machine.pressure = null;
+  news.look();
+  expect(told()).toBe(2);
 });

@@ -1,0 +1,42 @@
+import type { Clock } from '../platform/clock.js';
+
+interface SourceState {
+  readonly name: string;
+  readonly problem: string | null;
+  readonly waitingFiles: number;
+  readonly reading: { readonly done: number } | null;
+}
+
+/** A source that changes its mind with every poll must not wear out an SD card with beats. */
+const AT_MOST_EVERY_MS = 5_000;
+
+/**
+ * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, and when the
+ * machine has no room for jobs: what a person who looks at a screen wants to know sooner than with the next beat. `look` is cheap and may be called as often as one likes.
+ */
+export function createWorkerNews(options: {
+  readonly sources: () => readonly SourceState[];
+  /** Why no further job is begun; null when there is room. */
+  readonly pressure: () => string | null;
+  readonly clock: Clock;
+  readonly onNews: () => void;
+}): { look(): void } {
+  const { sources, pressure, clock, onNews } = options;
+  const describe = () => JSON.stringify([pressure(), sources().map(stateOf)]);
+  let told = describe();
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+
+  return {
+    look() {
+      const now = describe();
+      if (now === told || clock.monotonicMs() - toldAtMs < AT_MOST_EVERY_MS) return;
+      told = now;
+      toldAtMs = clock.monotonicMs();
+      onNews();
+    },
+  };
+}
+
+function stateOf({ name, problem, waitingFiles, reading }: SourceState): readonly unknown[] {
+  return [name, problem, waitingFiles, reading?.done];
+}
