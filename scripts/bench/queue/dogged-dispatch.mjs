@@ -1,10 +1,11 @@
-/** Runs what waits in our store through the real dispatcher, and says how long it took. */
+/** Runs what waits in our store through the real dispatcher with a real config, and says when it is done. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadConfig } from '../../../dist/config/load.js';
 import { createDispatcher } from '../../../dist/dispatch/loop.js';
 import { systemClock as clock } from '../../../dist/platform/clock.js';
 import { createLog } from '../../../dist/platform/log.js';
-import { TASK } from './dogged-store.mjs';
+import { openOwned, TASK } from './dogged-store.mjs';
 
 /** Answers all that came in one chunk with one write. */
 const SERVICE = `
@@ -17,52 +18,23 @@ process.stdin.setEncoding('utf8').on('data', (chunk) => {
 });
 `;
 const MODULE = 'export default function nothing() {}\n';
+const LARGEST_PIPELINE = 256;
 
-export function runnerOf(kind, folder, workers, pipeline) {
-  switch (kind) {
-    case 'service': {
-      const file = join(folder, 'service.mjs');
-      writeFileSync(file, SERVICE);
-      return { kind, argv: [process.execPath, file], workers, pipeline };
-    }
-    case 'module': {
-      const path = join(folder, 'module.mjs');
-      writeFileSync(path, MODULE);
-      return { kind, path, workers, pipeline };
-    }
-    default:
-      return { kind: 'command', argv: ['true'], shell: false };
-  }
-}
-
-/** A dispatcher of one task; `upTo(n)` resolves when n of its jobs are completed. */
-export function dispatcherOf(owned, { folder, stateFolder, slots, runner }) {
-  const { store, epoch, storeId, nonce } = owned;
-  const task = {
-    name: TASK,
-    runner,
-    timeoutMs: 60_000,
-    killGraceMs: 1_000,
-    concurrency: slots,
-    group: null,
-    retry: { attempts: 1, backoff: { minMs: 1, maxMs: 1 } },
-    breaker: { dependency: TASK, after: 5, cooldownMs: 30_000, probe: null },
-    env: {},
-    outputBytes: 65_536,
-  };
-  const dispatcher = createDispatcher({
-    config: { folder, stateFolder, slots, tasks: [task] },
-    store,
-    clock,
-    log: createLog('warn'),
-    epoch,
-    storeId,
-    nonce,
-    breakers: [],
-  });
+/** A store and a dispatcher of one task of this kind: `service`, `module` or `command`. */
+export async function openDogged(folder, kind, slots) {
+  const runner = runnerOf(kind, folder, slots);
+  const file = join(folder, 'dogged.config.json');
+  const task = { ...runner, retry: { attempts: 1, backoff: '1ms..1ms' } };
+  writeFileSync(file, JSON.stringify({ slots, sources: {}, tasks: { [TASK]: task } }));
+  const config = await loadConfig(file, {});
+  const { store, epoch, storeId, nonce } = await openOwned(config.stateFolder);
+  const log = createLog('warn');
+  const dispatcher = createDispatcher({ config, store, clock, log, epoch, storeId, nonce, breakers: [] });
   return {
+    store,
     start: () => dispatcher.start(),
     stop: () => dispatcher.stop(1_000),
+    /** Resolves when so many jobs are completed. */
     async upTo(count) {
       while (dispatcher.counters.completed < count) {
         if (dispatcher.counters.failed > 0) throw new Error(`${dispatcher.counters.failed} jobs failed`);
@@ -71,4 +43,21 @@ export function dispatcherOf(owned, { folder, stateFolder, slots, runner }) {
       return dispatcher.counters;
     },
   };
+}
+
+function runnerOf(kind, folder, slots) {
+  const pipeline = Math.min(slots, LARGEST_PIPELINE);
+  switch (kind) {
+    case 'service': {
+      const file = join(folder, 'service.cjs');
+      writeFileSync(file, SERVICE);
+      return { service: [process.execPath, file], pipeline };
+    }
+    case 'module': {
+      writeFileSync(join(folder, 'module.mjs'), MODULE);
+      return { module: './module.mjs', pipeline };
+    }
+    default:
+      return { run: ['true'] };
+  }
 }

@@ -1,26 +1,22 @@
 /** Dogged: one child for each job, through the real dispatcher; and what is open, held and alive before and after. */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { dispatcherOf, runnerOf } from '../dogged-dispatch.mjs';
-import { admitMany, openOwned } from '../dogged-store.mjs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { openDogged } from '../dogged-dispatch.mjs';
+import { admitMany } from '../dogged-store.mjs';
 import { timed } from '../stopwatch.mjs';
 
 export async function run({ folder, jobs, slots }) {
-  const stateFolder = join(folder, 'state');
-  mkdirSync(stateFolder, { mode: 0o700 });
-  const owned = await openOwned(stateFolder);
-  await admitMany(owned.store, jobs);
-  const dispatcher = dispatcherOf(owned, { folder, stateFolder, slots, runner: runnerOf('command', folder) });
+  const dogged = await openDogged(folder, 'command', slots);
+  await admitMany(dogged.store, jobs);
   let before = null;
   const run = await timed(async () => {
-    dispatcher.start();
-    await dispatcher.upTo(Math.floor(jobs / 10));
+    dogged.start();
+    await dogged.upTo(Math.floor(jobs / 10));
     before = holdings();
-    await dispatcher.upTo(jobs);
+    await dogged.upTo(jobs);
   });
-  await dispatcher.stop();
+  await dogged.stop();
   const after = holdings();
-  await owned.store.close();
+  await dogged.store.close();
   const left = Object.fromEntries(
     Object.keys(before).map((what) => [what, { before: before[what], after: after[what] }]),
   );
