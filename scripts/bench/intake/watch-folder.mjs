@@ -80,7 +80,7 @@ const cpuShare = (100 * cpuMs(before)) / (performance.now() - measuredFrom);
 clearInterval(sampling);
 const lag = lagMeter();
 await pause(Number(seconds));
-process.stdout.write(JSON.stringify({ way, readySeconds, cpuShare, mostMb, lagMs: lag.stop() }));
+process.stdout.write(JSON.stringify({ way, readySeconds, cpuShare, mostMb, ...lag.stop() }));
 process.exit(0);
 
 function pause(forSeconds) {
