@@ -4,11 +4,12 @@ import { parseArgs } from 'node:util';
 import { takeMonitorLock } from './health/monitor-lock.js';
 import { openMonitorLog } from './health/monitor-log.js';
 import { createRecoveryTeller } from './health/recovery.js';
-import { openRecoveryLog } from './health/recovery-log.js';
+import { createServiceManager } from './health/service-manager.js';
 import { Supervisor } from './health/supervise.js';
 import { openTally } from './health/tally.js';
 import { readDesired, writeDesired } from './heartbeat/desired.js';
 import { nameThisProcess } from './heartbeat/pid-file.js';
+import { openRecoveryLog } from './heartbeat/recovery-log.js';
 import { defaultSettings, readSettings } from './heartbeat/settings.js';
 import { EXIT } from './job/errors.js';
 import { systemClock } from './platform/clock.js';
@@ -58,7 +59,10 @@ export async function runMonitor({ stateFolder, configFile, echo }: MonitorOptio
   // Node undoes what nohup did: without a handler the end of the terminal would end us.
   process.on('SIGHUP', () => log.info('SIGHUP: the terminal is gone, the monitor stays'));
 
+  const manager = createServiceManager(clock, (why) => log.error(`systemd could not be told: ${why}`));
+  manager.ready(() => shuttingDown === null);
   await supervisor.run();
+  manager.stop();
   await shuttingDown;
   log.info('the health monitor ends');
   lock.release();

@@ -3,6 +3,8 @@ import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 import { createDispatcher } from './dispatch/loop.js';
+import { startHangGuard } from './heartbeat/guard.js';
+import { takeHungRecords } from './heartbeat/hung-records.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
 import { wasKilledByUs } from './heartbeat/last-kill.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
@@ -13,14 +15,21 @@ import { writeSettings } from './heartbeat/settings.js';
 import { stateFiles } from './heartbeat/state-files.js';
 import { createBeatWriter } from './heartbeat/writer.js';
 import { createIntake, type Intake } from './intake/intake.js';
+import { DoggedError } from './job/errors.js';
 import { systemClock as clock, pause } from './platform/clock.js';
+import { failpoint } from './platform/failpoint.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
-import type { Store, Upgrade } from './store/engine.js';
-import { acquireStateLock, openStore, upgradeText } from './store/open.js';
+import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
+import { acquireStateLock, upgradeText } from './store/open.js';
+import { createBackupTimer } from './upkeep/backup-timer.js';
+import { checkAfterCrash } from './upkeep/check-after-crash.js';
+import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
+import { createStorageWatch, type StorageWatch } from './upkeep/storage-watch.js';
+import { tellRestoration } from './upkeep/tell-restoration.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
@@ -43,14 +52,16 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 });
   const lock = await acquireStateLock(config.stateFolder);
   try {
-    let upgrade: Upgrade | null = null;
-    const store = await openStore(config.stateFolder, 'worker', clock, (done) => {
-      upgrade = done;
+    const alarm = createDamageAlarm();
+    const storage = createStorageWatch();
+    const opened = await openMendedStore(config.stateFolder, clock, {
+      onDamage: alarm.ring,
+      onStorage: storage.tell,
     });
     try {
-      return await runLocked(config, store, upgrade, untilIdle);
+      return await runLocked(config, opened, { alarm, storage }, untilIdle);
     } finally {
-      await store.close();
+      await opened.store.close();
     }
   } finally {
     lock.release();
@@ -60,14 +71,16 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
 /** From here on the state folder is ours: no second worker can be at work in it. */
 async function runLocked(
   config: Config,
-  store: Store,
-  upgrade: Upgrade | null,
+  { store, upgrade, restoration }: MendedStore,
+  { alarm, storage }: { readonly alarm: DamageAlarm; readonly storage: StorageWatch },
   untilIdle: boolean,
 ): Promise<number> {
   const files = stateFiles(config.stateFolder);
   const log = createLog(config.logs.level, untilIdle ? undefined : { path: files.workerLog, ...config.logs });
   endLoudly(log);
+  storage.sayIn(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
+  if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
   const { epoch, storeId, cleanStop, previousOwner } = await store.takeOwnership(self, clock.wallMs());
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
@@ -91,7 +104,14 @@ async function runLocked(
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
-  const intake = createIntake({ config, store, clock, log, onQueued: dispatcher.nudge });
+  const intake = createIntake({
+    config,
+    store,
+    clock,
+    log,
+    onQueued: dispatcher.nudge,
+    hung: takeHungRecords(config.stateFolder, config.file),
+  });
   const lifeLine = await createLifeLine(self.nonce);
   const monitor = createMonitorWatch({
     stateFolder: config.stateFolder,
@@ -104,11 +124,21 @@ async function runLocked(
   const news = createWorkerNews({
     sources: intake.status,
     pressure: () => dispatcher.status().pressure,
+    storage: storage.problem,
     clock,
     onNews: () => void beat.beatNow(),
   });
+  const guard = startHangGuard({
+    stateFolder: config.stateFolder,
+    stallAfterMs: config.health.stallAfterMs,
+    pid: self.pid,
+    nonce: self.nonce,
+    log,
+  });
   const lag = createLagMeter(clock, () => {
     loopTurns += 1;
+    guard.turned();
+    failpoint('loop.turn');
     news.look();
   });
   const report = createWorkerReport({
@@ -123,6 +153,7 @@ async function runLocked(
     monitor: monitor.seen,
     dispatch: dispatcher,
     intake,
+    storage: storage.problem,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({
@@ -133,7 +164,23 @@ async function runLocked(
     compose: report.compose,
   });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
+  const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
+  const backingUp = createBackupTimer({ ...config.backups, care, clock, log });
   const pruning = createPruneTimer({ keepMs: config.keepMs, store, clock, log });
+
+  const ending = new AbortController();
+  alarm.onRing((error) => {
+    shutdown.abort(error);
+    // None of their ends can be recorded: what runs is cut off, and left to the next worker.
+    void dispatcher.stop(0);
+  });
+  if (!cleanStop) {
+    const onDamage = async (detail: string) => {
+      await noteDamage(config.stateFolder, detail);
+      alarm.ring(new DoggedError('STORE_DAMAGED', { file: config.stateFolder, detail }));
+    };
+    void checkAfterCrash({ care, clock, log, signal: ending.signal, onDamage });
+  }
 
   lag.start();
   beat.start();
@@ -142,10 +189,12 @@ async function runLocked(
   if (untilIdle) {
     report.setState('running');
     await runUntilIdle(config, intake, dispatcher, shutdown, log);
+    await backingUp.makeIfDue();
   } else {
     intake.start();
     monitor.start();
     pruning.start();
+    backingUp.start();
     await firstPolls(config, intake, shutdown);
     report.setState('running');
     void beat.beatNow();
@@ -153,10 +202,12 @@ async function runLocked(
     await shutdown.begun;
   }
 
+  ending.abort();
   report.setState('stopping');
   void beat.beatNow();
   monitor.stop();
   pruning.stop();
+  await backingUp.stop();
   reconciling.stop();
   await intake.stop();
   shutdown.onHurry(() => void dispatcher.stop(0));
@@ -166,8 +217,9 @@ async function runLocked(
   report.setState('stopped');
   beat.stop();
   lag.stop();
+  await guard.stop();
   await beat.beatNow();
-  await store.releaseOwnership(epoch, clock.wallMs());
+  if (!alarm.hasRung()) await store.releaseOwnership(epoch, clock.wallMs());
   removePidFile(files.workerPid, self);
   lifeLine?.close();
   shutdown.dispose();

@@ -13,9 +13,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ledgerHash, takeSnapshot } from '../../dist/job/snapshot.js';
 import { systemClock } from '../../dist/platform/clock.js';
 import { openStore } from '../../dist/store/open.js';
+import { admitMany } from './queue/dogged-store.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -24,7 +24,6 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const ADMISSION_BATCH = 2_000;
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 const folder = mkdtempSync(join(tmpdir(), 'dogged-bench-'));
@@ -53,37 +52,12 @@ try {
 async function fill(folder, jobs) {
   writeFileSync(join(folder, 'dogged.config.yaml'), 'sources: {}\n');
   const store = await openStore(join(folder, 'state'), 'command', systemClock);
-  for (let from = 0; from < jobs; from += ADMISSION_BATCH) {
-    const count = Math.min(ADMISSION_BATCH, jobs - from);
-    await store.admit({
-      scope: { workspace: 'default', kind: 'source', name: 'ideas' },
-      cycle: 'bench',
-      records: Array.from({ length: count }, (_, n) => record(from + n)),
-      rejects: [],
-      rereadPaths: [],
-      cursors: [],
-      nowMs: systemClock.wallMs(),
-    });
-  }
+  await admitMany(store, jobs, noGroup, (n) => (n % 2 === 0 ? 'implement' : 'rework'));
   await store.close();
 }
 
-function record(n) {
-  const content = JSON.stringify({ title: `idea ${n}` });
-  return {
-    key: `idea ${n}`,
-    occurrenceIn: null,
-    version: { hash: ledgerHash(content), order: null },
-    onChange: 'ignore',
-    payload: takeSnapshot(Buffer.from(content)),
-    task: n % 2 === 0 ? 'implement' : 'rework',
-    priority: 0,
-    runAtMs: systemClock.wallMs(),
-    expiresAtMs: null,
-    timeoutMs: null,
-    group: null,
-    maxAttempts: 5,
-  };
+function noGroup() {
+  return null;
 }
 
 /** Nobody runs there, so `status` must say 3: a status that failed early would be quick, too. */

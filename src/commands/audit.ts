@@ -1,3 +1,4 @@
+import { readHungRecords } from '../heartbeat/hung-records.js';
 import { EXIT } from '../job/errors.js';
 import { countText, plural } from '../platform/duration-text.js';
 import { accountRemarks, auditTable, openLines } from '../view/account-text.js';
@@ -37,6 +38,7 @@ export const auditCommand: CommandModule<AuditOptions> = {
         const account = await auditSource({
           source,
           tasks: config.tasks,
+          hung: readHungRecords(config.stateFolder, config.file),
           store,
           clock,
           files: systemFiles,

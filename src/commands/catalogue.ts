@@ -52,6 +52,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         summary: 'the worker in the foreground',
         load: async () => (await import('./worker.js')).workerCommand,
       },
+      {
+        name: 'service',
+        summary: 'let systemd start it at boot and watch the health monitor',
+        load: async () => (await import('./service.js')).serviceCommand,
+      },
     ],
   },
   {
@@ -156,6 +161,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         name: 'prune',
         summary: 'remove old jobs that have ended',
         load: async () => (await import('./prune.js')).pruneCommand,
+      },
+      {
+        name: 'backup',
+        summary: 'copy the database to a file, also while the worker runs',
+        load: async () => (await import('./backup.js')).backupCommand,
       },
     ],
   },

@@ -1,17 +1,24 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BackupFacts, backupCheck } from '../health/check-backups.js';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
+import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
+import { pagesCheck } from '../health/check-pages.js';
 import { processChecks } from '../health/check-processes.js';
 import { type AwayFact, queueChecks } from '../health/check-queue.js';
-import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../health/diagnose.js';
+import { restorationCheck } from '../health/check-restoration.js';
+import { sourceFilesCheck } from '../health/check-sources.js';
+import { DIAGNOSIS_EXIT, diagnose, diagnosisLines, summaryLine } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
-import { openRecoveryLog, type RecoveryLine } from '../health/recovery-log.js';
 import { writeDesired } from '../heartbeat/desired.js';
 import { freshNonce } from '../heartbeat/nonce.js';
+import { openRecoveryLog, type RecoveryLine } from '../heartbeat/recovery-log.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
+import { acknowledgeRestoration, backupsIn, findDamageIn, restorationIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import { trialText } from '../view/outage-text.js';
@@ -25,6 +32,7 @@ interface HealthOptions extends CommonOptions {
   readonly diagnose?: boolean;
   readonly monitor?: boolean;
   readonly recover?: boolean;
+  readonly acknowledge?: boolean;
 }
 
 interface Place {
@@ -45,16 +53,18 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     command
       .option('--diagnose', 'check everything and say what to do')
       .option('--monitor', 'run the health monitor in the foreground')
-      .option('--recover', 'mend what is dead or stuck, once');
+      .option('--recover', 'mend what is dead or stuck, once')
+      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more');
   },
   async run({ options, output, clock }) {
-    const chosen = [options.diagnose, options.monitor, options.recover].filter(Boolean);
+    const chosen = [options.diagnose, options.monitor, options.recover, options.acknowledge].filter(Boolean);
     if (chosen.length > 1) {
-      const problem = 'Say one of --diagnose, --monitor and --recover.';
+      const problem = 'Say one of --diagnose, --monitor, --recover and --acknowledge.';
       throw new DoggedError('USAGE', { problem, command: 'health' });
     }
     const place = await locateSystem(options);
     if (options.monitor === true) return monitor(place, output);
+    if (options.acknowledge === true) return acknowledge(place, output);
     if (options.recover === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
@@ -67,8 +77,10 @@ async function diagnoseAll(
   clock: Clock,
 ): Promise<number> {
   const settings = settingsIn(stateFolder, configFile);
+  const finding = loadFinding(configFile);
+  finding.catch(() => undefined);
   const checks = [
-    configCheck(configFile, stateFolder, () => loadFinding(configFile)),
+    configCheck(configFile, stateFolder, () => finding),
     ...processChecks({
       stateFolder,
       settings,
@@ -76,19 +88,54 @@ async function diagnoseAll(
       version: programVersion(),
       figuresOf: readProcessFigures,
     }),
-    ...queueChecks(settings, async () => {
-      const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
-      return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
+    ...queueChecks(
+      settings,
+      async () => {
+        const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
+        return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
+      },
+      clock,
+    ),
+    sourceFilesCheck(async () => {
+      const found = await finding;
+      return found.is === 'valid' ? found.sources : [];
     }),
+    ...(existsSync(join(stateFolder, 'dogged.db'))
+      ? [pagesCheck((signal) => findDamageIn(stateFolder, signal))]
+      : []),
+    restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
+    backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),
+    ...hardwareChecks(clock.wallMs()),
   ];
   const diagnosis = await diagnose(checks, clock, remedy);
   output.json({
     verdict: diagnosis.verdict,
     checks: diagnosis.checks.map(({ name, status, text, remedy }) => ({ name, status, text, remedy })),
   });
+  output.print(escapeText(summaryLine(diagnosis)));
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));
   return DIAGNOSIS_EXIT[diagnosis.verdict];
+}
+
+async function acknowledge({ stateFolder }: Place, output: Output): Promise<number> {
+  const restoration = await acknowledgeRestoration(stateFolder);
+  output.json({ acknowledged: restoration?.damagedAs ?? null });
+  output.print(
+    restoration === null
+      ? 'No database was ever replaced here'
+      : `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
+  );
+  return EXIT.ok;
+}
+
+async function readBackupFacts(stateFolder: string, nowMs: number): Promise<BackupFacts> {
+  const database = statSync(join(stateFolder, 'dogged.db'), { throwIfNoEntry: false });
+  const backups = await backupsIn(stateFolder);
+  return {
+    backups: backups.map(({ madeAtMs, sizeBytes }) => ({ ageMs: Math.max(0, nowMs - madeAtMs), sizeBytes })),
+    databaseAgeMs: database === undefined ? null : Math.max(0, nowMs - database.birthtimeMs),
+  };
 }
 
 /** As the worker understood its config; before the first worker, as it would understand an empty one. */
@@ -102,7 +149,7 @@ async function loadFinding(configFile: string): Promise<ConfigFinding> {
   const { formatProblem } = await import('../config/problem.js');
   try {
     const { config, problems, file } = await readConfig(configFile);
-    if (config !== null) return { is: 'valid', sources: config.sources.length, tasks: config.tasks.length };
+    if (config !== null) return { is: 'valid', sources: config.sources, tasks: config.tasks.length };
     return { is: 'invalid', problems: problems.map((problem) => formatProblem(problem, file)) };
   } catch (error) {
     if (error instanceof DoggedError && error.code === 'CONFIG_MISSING') return { is: 'missing' };

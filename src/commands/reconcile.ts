@@ -1,4 +1,5 @@
 import type { Config, SourceConfig } from '../config/config.js';
+import { readHungRecords } from '../heartbeat/hung-records.js';
 import type { SourceAccount } from '../intake/account-book.js';
 import type { ReadingProgress } from '../intake/step.js';
 import type { AccountParts } from '../intake/take-account.js';
@@ -101,7 +102,11 @@ const reconcileBy = {
       eachSource(
         work,
         async (parts) => {
-          const { account, queued } = await reconcileSource({ ...parts, store, onQueued: () => undefined });
+          const { account, queued } = await reconcileSource({
+            ...parts,
+            store,
+            onQueued: () => undefined,
+          });
           return { ...account, queued };
         },
         store,
@@ -128,6 +133,7 @@ async function eachSource(
     const visited = await visit({
       source,
       tasks: config.tasks,
+      hung: readHungRecords(config.stateFolder, config.file),
       store,
       clock,
       files: systemFiles,
@@ -157,7 +163,8 @@ async function pollAndReconcile({
     return await withStore(stateFolder, clock, async (store) => {
       const log = createLog('silent');
       const chosen = { ...config, sources };
-      const intake = createIntake({ config: chosen, store, clock, log, onQueued: () => undefined });
+      const hung = readHungRecords(stateFolder, config.file);
+      const intake = createIntake({ config: chosen, store, clock, log, hung, onQueued: () => undefined });
       const done = await intake.reconcile('all', onProgress);
       return done.map(({ name, account, queued, polled }) => ({ ...account, name, queued: queued + polled }));
     });

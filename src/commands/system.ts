@@ -44,8 +44,8 @@ export async function withStore<T>(
   work: (store: Store) => Promise<T>,
   note: (text: string) => void = () => undefined,
 ): Promise<T> {
-  const say = (upgrade: Upgrade) => note(upgradeText(upgrade));
-  return closing(await openStore(stateFolder, 'command', clock, say), work);
+  const onUpgrade = (upgrade: Upgrade) => note(upgradeText(upgrade));
+  return closing(await openStore(stateFolder, 'command', clock, { onUpgrade }), work);
 }
 
 /**

@@ -18,6 +18,8 @@ export interface Config {
   /** When no further job is begun; null for never. */
   readonly pressure: { readonly memoryAbove: number | null; readonly diskBelowBytes: number | null };
   readonly shutdownGraceMs: number;
+  /** Copies of the database in `state/backups/`; `keep` 0: none. */
+  readonly backups: { readonly everyMs: number; readonly keep: number };
   readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
   readonly health: HealthConfig;
   readonly sources: readonly SourceConfig[];
@@ -27,6 +29,8 @@ export interface Config {
 export interface HealthConfig {
   readonly freshMs: number;
   readonly stuckMs: number;
+  /** A loop that has not turned for so long is examined by the hang guard. */
+  readonly stallAfterMs: number;
   readonly idleStuckAfterMs: number;
   readonly pendingWarnMs: number;
   /** So many deaths of the worker under a job, at the last of which it ran alone, make it a dead letter. */

@@ -17,10 +17,8 @@ export interface Finding {
 export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'site',
   'clock',
-  'backups',
   'metrics',
   'alerts',
-  'health.stallAfter',
   'sources.NAME.schedule',
   'sources.NAME.every',
   'sources.NAME.stopAtEnd',

@@ -29,10 +29,12 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     reconcileMs: parsed.reconcile,
     pressure: pressureLimits(parsed),
     shutdownGraceMs: parsed.shutdownGrace,
+    backups: { everyMs: parsed.backups.every, keep: parsed.backups.keep },
     logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },
     health: {
       freshMs: health.fresh,
       stuckMs: health.stuck,
+      stallAfterMs: health.stallAfter,
       idleStuckAfterMs: health.idleStuckAfter,
       pendingWarnMs: health.pendingWarn,
       poisonAfter: health.poisonAfter,

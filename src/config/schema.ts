@@ -126,6 +126,9 @@ const healthSchema = z
       stuck: duration('200ms', '1d')
         .prefault('120s')
         .describe('Without progress for so long the worker is stuck and is restarted.'),
+      stallAfter: duration('1s', '1h')
+        .prefault('15s')
+        .describe('An event loop that is blocked for so long is examined, named, and its worker replaced.'),
       idleStuckAfter: duration('100ms', '1d')
         .prefault('120s')
         .describe('Work that could run, free slots, and no claim for so long: stuck too.'),
@@ -212,6 +215,15 @@ export const configSchema = z.strictObject(
             .describe('While less of the disk is free, no further job is begun. 0B never pauses.'),
         },
         'must be such as { pauseBelow: 100MB }',
+      )
+      .prefault({}),
+    backups: z
+      .strictObject(
+        {
+          every: duration('1s', '365d').prefault('24h').describe('How often the database is copied.'),
+          keep: integer(0, 1000).prefault(3).describe('Copies that are kept; 0 makes none.'),
+        },
+        'must be such as { every: 24h, keep: 3 }',
       )
       .prefault({}),
     logs: z

@@ -275,7 +275,10 @@ class DispatchLoop implements Dispatcher {
     const urgent = this.#hurried.signal.aborted;
     this.#running.interruptAll('released', urgent);
     await this.#running.close(urgent ? 0 : graceMs);
-    await Promise.race([this.#rescue.settled(), pause(clock, STOP_PATIENCE_MS.hurried)]);
+    const settled = new AbortController();
+    await Promise.race([this.#rescue.settled(), pause(clock, STOP_PATIENCE_MS.hurried, settled.signal)]);
+    // Else its timer would keep a worker that has stopped alive.
+    settled.abort();
 
     const giveUpAtMs = clock.monotonicMs() + (urgent ? STOP_PATIENCE_MS.hurried : STOP_PATIENCE_MS.orderly);
     while ((this.#ends.length > 0 || !this.#turns.isQuiet) && clock.monotonicMs() < giveUpAtMs) {

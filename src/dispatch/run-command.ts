@@ -1,6 +1,7 @@
 import type { TaskConfig, TaskRunner } from '../config/config.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { isIntact } from '../job/snapshot.js';
+import { breadcrumb } from '../platform/breadcrumb.js';
 import type { Clock } from '../platform/clock.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { Claim } from '../store/contract.js';
@@ -42,6 +43,7 @@ export function runCommand(
     : fillArguments(runner.argv, () => JSON.parse(claim.payload.bytes.toString()) as unknown);
   if (!filled.ok) return endedAtOnce({ kind: 'refused', reason: filled.reason }, clock);
 
+  breadcrumb('run.spawn', task.name);
   failpoint('run.before-spawn');
   const startedAtMs = clock.wallMs();
   const child = context.children.spawn({

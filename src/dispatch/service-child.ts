@@ -1,6 +1,7 @@
 import type { TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
 import type { AttemptReport, RunOutcome } from '../job/outcome.js';
+import { breadcrumb } from '../platform/breadcrumb.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { Claim } from '../store/contract.js';
 import {
@@ -56,6 +57,7 @@ export class ServiceChild {
     this.#context = context;
     this.#events = events;
     this.#label = `service of task ${task.name}`;
+    breadcrumb('run.spawn', task.name);
     failpoint('run.before-spawn');
     this.#child = context.children.spawn({
       argv,
@@ -109,8 +111,18 @@ export class ServiceChild {
       };
       this.#inHand.set(claim.id, job);
     });
-    this.#child.stdin.write(requestLine(claim));
+    this.#request(claim);
     return { report, interrupt, progress: () => job?.progress ?? null };
+  }
+
+  /** The requests of one turn go out together: one write and one wake-up of the child for all of them. */
+  #request(claim: Claim): void {
+    const { stdin } = this.#child;
+    if (stdin.writableCorked === 0) {
+      stdin.cork();
+      process.nextTick(() => stdin.uncork());
+    }
+    stdin.write(requestLine(claim));
   }
 
   /** Tells it that nothing more comes, and ends it if it does not end by itself. */

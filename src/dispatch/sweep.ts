@@ -1,6 +1,13 @@
 import { type Clock, pause } from '../platform/clock.js';
 import { bootId, identifyProcess, signalProved } from '../platform/process-identity.js';
-import { type FoundMark, type LiveProcess, liveProcesses, readMark } from './process-table.js';
+import {
+  type FoundMark,
+  isBetweenPrograms,
+  type LiveProcess,
+  liveProcesses,
+  nowInTicks,
+  readMark,
+} from './process-table.js';
 
 /** Which processes a sweep is after. What descends from them is included. */
 export interface SweepTarget {
@@ -39,8 +46,8 @@ export async function sweep(target: SweepTarget, clock: Clock, withinMs: number)
   const giveUpAtMs = clock.monotonicMs() + withinMs;
   let pauseMs = BETWEEN_SCANS_MS.first;
   for (let clean = 0; ; ) {
-    const found = findTargets(target, leaders);
-    clean = found.length === 0 ? clean + 1 : 0;
+    const { found, isClear } = findTargets(target, leaders);
+    clean = found.length === 0 && isClear ? clean + 1 : 0;
     if (clean >= CLEAN_SCANS) return { killed: killed.size, survivors: [] };
     for (const process of found) {
       if (kill(process)) killed.add(`${process.pid}:${process.startTicks}`);
@@ -69,7 +76,10 @@ export function isGroupEmpty(groupId: number): boolean {
 }
 
 /** Adds to `leaders` what it learns, so that orphans of a process found now are known in the next look. */
-function findTargets(target: SweepTarget, leaders: Set<number>): LiveProcess[] {
+function findTargets(
+  target: SweepTarget,
+  leaders: Set<number>,
+): { readonly found: readonly LiveProcess[]; readonly isClear: boolean } {
   const all = liveProcesses();
   const spared = ourselvesAndAncestors(all);
   const candidates = all.filter(
@@ -94,7 +104,12 @@ function findTargets(target: SweepTarget, leaders: Set<number>): LiveProcess[] {
       if (isKin) add(process);
     }
   }
-  return [...found.values()];
+  // Something of ours may be on its way into another program.
+  const nowTicks = nowInTicks();
+  const isClear = !candidates.some(
+    (process) => !found.has(process.pid) && isBetweenPrograms(process, nowTicks),
+  );
+  return { found: [...found.values()], isClear };
 }
 
 function ourselvesAndAncestors(all: readonly LiveProcess[]): Set<number> {

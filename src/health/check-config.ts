@@ -3,10 +3,11 @@ import { basename } from 'node:path';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
+import type { SourcePlace } from './check-sources.js';
 
 /** What loading the config came to. Handed in: health loads no config. */
 export type ConfigFinding =
-  | { readonly is: 'valid'; readonly sources: number; readonly tasks: number }
+  | { readonly is: 'valid'; readonly sources: readonly SourcePlace[]; readonly tasks: number }
   | { readonly is: 'missing' }
   | { readonly is: 'invalid'; readonly problems: readonly string[] };
 
@@ -30,7 +31,7 @@ function judge(configFile: string, stateFolder: string, finding: ConfigFinding):
     case 'invalid':
       return say('critical', problemsText(finding.problems), 'dogged check');
     case 'valid': {
-      const text = `${basename(configFile)}: ${plural(finding.sources, 'source')}, ${plural(finding.tasks, 'task')}`;
+      const text = `${basename(configFile)}: ${plural(finding.sources.length, 'source')}, ${plural(finding.tasks, 'task')}`;
       if (isNewerThanWorker(configFile, stateFolder)) {
         return say('warning', `${text}; changed since the worker read it`, 'dogged restart');
       }

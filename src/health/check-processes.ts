@@ -1,16 +1,15 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Beat } from '../heartbeat/beat.js';
 import { readDesired } from '../heartbeat/desired.js';
+import { type Hang, hangFiles, readHang, tellHang } from '../heartbeat/hang-file.js';
 import { type NamedIdentity, readPidFile, runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import type { StateFile } from '../heartbeat/read-state-file.js';
+import { type RecoveryLine, readRecoveries } from '../heartbeat/recovery-log.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { countText, durationText, plural, sizeText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
-import { type RecoveryLine, readRecoveries } from './recovery-log.js';
 import { type Phase, readTally } from './tally.js';
 
 interface ProcessFigures {
@@ -52,6 +51,7 @@ export function processChecks(input: ProcessChecksInput): Check[] {
     { name: 'monitor', run: () => checkMonitor(worker, monitor) },
     { name: 'heartbeat', run: () => checkHeartbeat(settings, worker, file, ageMs) },
     { name: 'progress', run: () => checkProgress(beat, ageMs) },
+    { name: 'storage', run: () => checkStorage(stateFolder, beat) },
     { name: 'deadlock', run: () => checkDeadlock(input, beat, ageMs) },
     { name: 'recoveries', run: () => checkRecoveries(stateFolder, clock) },
     { name: 'versions', run: () => checkVersions(input.version, beat) },
@@ -133,12 +133,27 @@ function checkProgress(beat: Beat | null, ageMs: number | null): CheckResult[] {
   const counts = { polls, commits, claims, completed, failed };
   const figures = Object.entries(counts).map(([name, count]) => `${name} ${countText(count)}`);
   const text = `${figures.join(' · ')}, as of ${durationText(ageMs)} ago`;
+  if (beat.held !== undefined) {
+    const { forMs, pids } = beat.held;
+    const who = pids.length === 0 ? 'another process' : `PID ${pids.join(', ')}`;
+    const why = `${who} has held the database for ${durationText(forMs)}; ${text}`;
+    return [
+      result('progress', 'Progress', 'warning', why, pids[0] === undefined ? null : `ps -fp ${pids[0]}`),
+    ];
+  }
   if (beat.state !== 'running') {
     return [
       result('progress', 'Progress', 'warning', `the worker is ${beat.state}; ${text}`, 'dogged status'),
     ];
   }
   return [result('progress', 'Progress', 'ok', text)];
+}
+
+/** Only while there is something to say: what the database can do is told by its own check. */
+function checkStorage(stateFolder: string, beat: Beat | null): CheckResult[] {
+  if (beat?.storage === undefined) return [];
+  const text = `intake and claims wait, and go on by themselves: ${beat.storage.replace(/\.$/, '')}`;
+  return [result('storage', 'Storage', 'critical', text, `df -h ${stateFolder}`)];
 }
 
 function checkDeadlock(
@@ -155,16 +170,19 @@ function checkDeadlock(
   }
   const lag = `loop lag p99 ${Math.round(beat.lag.p99Ms)} ms, longest ${Math.round(beat.lag.maxMs)} ms`;
   const stalls = stallsWithin(stateFolder, clock.wallMs() - HOUR_MS);
-  if (stalls > 0) return say('warning', `${plural(stalls, 'stall')} in the last hour, ${lag}`, 'dogged logs');
+  const last = stalls.at(-1);
+  if (last !== undefined) {
+    const text = `${plural(stalls.length, 'stall')} in the last hour, the last in ${tellHang(last)}; ${lag}`;
+    return say('warning', text, 'dogged logs --monitor');
+  }
   if (beat.lag.p99Ms >= LAG_WARN_MS) return say('warning', `The loop is slow: ${lag}`, 'dogged logs');
   return say('ok', `No deadlock detected: ${lag}`);
 }
 
-/** Hang files that were written since then. */
-function stallsWithin(stateFolder: string, sinceMs: number): number {
-  return readdirSync(stateFolder).filter(
-    (name) => /^hang-.*\.json$/.test(name) && statSync(join(stateFolder, name)).mtimeMs >= sinceMs,
-  ).length;
+function stallsWithin(stateFolder: string, sinceMs: number): readonly Hang[] {
+  return hangFiles(stateFolder)
+    .flatMap((name) => readHang(stateFolder, name) ?? [])
+    .filter(({ at }) => Date.parse(at) >= sinceMs);
 }
 
 function checkRecoveries(stateFolder: string, clock: Clock): CheckResult[] {

@@ -1,5 +1,6 @@
 import type { BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
+import { type Clock, pause } from '../platform/clock.js';
 import { countText, durationText, plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
@@ -29,11 +30,13 @@ export interface AwayFact {
   readonly nextTry: string;
 }
 
-/** `readFacts` is asked once for all of them. */
-export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFacts>): Check[] {
+/** `readFacts` is asked once for all of them, and has this long: four checks that wait for one lock must not add up. */
+const FACTS_WITHIN_MS = 2_000;
+
+export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFacts>, clock: Clock): Check[] {
   let asked: Promise<QueueFacts> | null = null;
   const read = () => {
-    asked ??= readFacts();
+    asked ??= within(FACTS_WITHIN_MS, readFacts(), clock);
     return asked;
   };
   /** Old figures of the last beat are no pass for what only the database can tell. */
@@ -50,6 +53,19 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
+}
+
+async function within<T>(limitMs: number, work: Promise<T>, clock: Clock): Promise<T> {
+  const over = new AbortController();
+  const late = pause(clock, limitMs, over.signal).then(() => {
+    throw new Error(`the database gave no answer within ${limitMs / 1_000} s`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => undefined);
+    over.abort();
+  }
 }
 
 function checkQueue(

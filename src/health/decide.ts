@@ -1,4 +1,5 @@
 import type { HealthConfig } from '../config/config.js';
+import { type Hang, tellHang } from '../heartbeat/hang-file.js';
 import { EXIT } from '../job/errors.js';
 import type { Sight } from './observe.js';
 
@@ -11,7 +12,7 @@ export type Verdict =
   | { readonly is: 'well' }
   /** This look came too late to say anything. */
   | { readonly is: 'unseen' }
-  /** Late, and not yet stuck: said, not acted on. */
+  /** Late, and not yet stuck, or waiting for what no restart mends: said, not acted on. */
   | { readonly is: 'late'; readonly why: string }
   | StuckVerdict;
 
@@ -23,7 +24,7 @@ export interface StuckVerdict {
   readonly how: 'kill' | 'ask';
 }
 
-export type StuckCause = 'hung' | 'no-first-beat' | 'stalled' | 'idle-stuck';
+type StuckCause = 'hung' | 'no-first-beat' | 'stalled' | 'idle-stuck';
 
 export interface Limits extends Pick<HealthConfig, 'freshMs' | 'stuckMs' | 'idleStuckAfterMs'> {
   readonly heartbeatEveryMs: number;
@@ -32,8 +33,10 @@ export interface Limits extends Pick<HealthConfig, 'freshMs' | 'stuckMs' | 'idle
 /** A worker has this long from its start to its first beat; a long start beats while it is `starting`. */
 const FIRST_BEAT_WITHIN_MS = 30_000;
 
-export function judge(sight: Sight, limits: Limits): Verdict {
+/** `hang`: where the worker's own guard says that its loop stands now. */
+export function judge(sight: Sight, limits: Limits, hang: Hang | null = null): Verdict {
   if (sight.overslept) return { is: 'unseen' };
+  if (hang !== null) return stuck('hung', `the event loop stands in ${tellHang(hang)}`, 'kill');
   const { what, forMs } = sight.standing;
   // Two beats must fit in: else a heartbeat slower than the threshold would condemn every worker.
   const stuckMs = Math.max(limits.stuckMs, 2 * limits.heartbeatEveryMs);
@@ -51,6 +54,7 @@ export function judge(sight: Sight, limits: Limits): Verdict {
   if (sight.idleMs > idleStuckMs) {
     return stuck('idle-stuck', `work and free slots, but no claim for ${seconds(sight.idleMs)}`, 'ask');
   }
+  if (sight.held !== null) return { is: 'late', why: sight.held };
   if (forMs > Math.max(limits.freshMs, limits.heartbeatEveryMs)) {
     return { is: 'late', why: `${WHAT_STANDS[what]} for ${seconds(forMs)}` };
   }

@@ -76,6 +76,24 @@ const MARKS: Readonly<Record<CheckStatus, string>> = {
 };
 const HEADING_COLUMNS = 18;
 
+const PLUGIN_WORDS: Readonly<Record<Verdict, string>> = {
+  healthy: 'OK',
+  degraded: 'WARNING',
+  unhealthy: 'CRITICAL',
+  unknown: 'UNKNOWN',
+};
+/** The worst first; what is well or not applicable is not named. */
+const NAMED: readonly CheckStatus[] = ['critical', 'warning', 'unknown'];
+
+/** The one line that monitoring plugins show: the verdict, and what it rests on. */
+export function summaryLine({ verdict, checks }: Diagnosis): string {
+  const named = NAMED.flatMap((status) => checks.filter((check) => check.status === status));
+  const why = named.map(({ heading, text }) => (heading === null ? text : `${heading}: ${text}`));
+  const what = why.length === 0 ? `${checks.length} checks` : why.join('; ');
+  // A bar would begin the figures that such programs draw.
+  return `DOGGED ${PLUGIN_WORDS[verdict]} - ${what}`.replaceAll('|', '/').replaceAll('\n', ' ');
+}
+
 /** One line for each check, and the verdict last. */
 export function diagnosisLines({ verdict, checks }: Diagnosis): string[] {
   return [...checks.map(lineOf), verdictLine(verdict, checks)];

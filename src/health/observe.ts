@@ -1,6 +1,7 @@
 import type { Beat } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
 import type { Clock } from '../platform/clock.js';
+import { durationText } from '../platform/duration-text.js';
 
 /** Counters that must move while a worker runs, whether or not there is any work. */
 type Watched = 'beat' | 'loop' | 'polls' | 'commits' | 'asyncFs';
@@ -15,6 +16,8 @@ export interface Sight {
   readonly moved: boolean;
   /** What has stood still for longest, and for how long on our own clock. */
   readonly standing: { readonly what: Watched; readonly forMs: number };
+  /** Who keeps the worker from its database, in words; null when nobody does. Restarting it would mend nothing. */
+  readonly held: string | null;
   /** For how long there was work, a free slot, and no claim. */
   readonly idleMs: number;
 }
@@ -39,6 +42,7 @@ export function createObserver(clock: Clock): Observer {
   const counters = new Map<Watched, Standing>();
   let lastLookAtMs: number | null = null;
   let state: Beat['state'] | null = null;
+  let isHeld = false;
   let claims = -1;
   let idleMs = 0;
 
@@ -51,8 +55,10 @@ export function createObserver(clock: Clock): Observer {
       const stepMs = Math.min(sinceMs, 2 * checkEveryMs);
 
       // What must move is another set in each state: a worker that drains polls no more.
-      if (beat !== null && beat.state !== state) counters.clear();
+      // So is it while somebody else holds the database: what waits for that is not to blame.
+      if (beat !== null && (beat.state !== state || (beat.held !== undefined) !== isHeld)) counters.clear();
       state = beat?.state ?? null;
+      isHeld = beat?.held !== undefined;
 
       let moved = false;
       let worst: Sight['standing'] = { what: 'beat', forMs: -1 };
@@ -74,11 +80,16 @@ export function createObserver(clock: Clock): Observer {
         if (forMs > worst.forMs) worst = { what, forMs };
       }
 
-      const waits = beat !== null && beat.state === 'running' && beat.runnable > 0 && beat.freeSlots > 0;
+      const waits =
+        beat !== null &&
+        beat.held === undefined &&
+        beat.state === 'running' &&
+        beat.runnable > 0 &&
+        beat.freeSlots > 0;
       idleMs = waits && beat.counters.claims === claims ? idleMs + stepMs : 0;
       claims = beat?.counters.claims ?? -1;
 
-      return { overslept, hasBeat: beat !== null, moved, standing: worst, idleMs };
+      return { overslept, hasBeat: beat !== null, moved, standing: worst, held: tellHeld(beat), idleMs };
     },
   };
 }
@@ -91,7 +102,16 @@ function expected(beat: Beat | null, { pollMs }: Pick<Settings, 'pollMs'>): [Wat
     ['loop', loop],
   ];
   if (beat.state !== 'running') return always;
-  always.push(['commits', commits], ['asyncFs', asyncFs]);
+  always.push(['asyncFs', asyncFs]);
+  if (beat.held !== undefined) return always;
+  always.push(['commits', commits]);
   if (pollMs !== null) always.push(['polls', polls]);
   return always;
+}
+
+function tellHeld(beat: Beat | null): string | null {
+  if (beat?.held === undefined) return null;
+  const { forMs, pids } = beat.held;
+  const who = pids.length === 0 ? 'another process' : `PID ${pids.join(', ')}`;
+  return `the database is held by ${who} for ${durationText(forMs)}: waiting for it`;
 }

@@ -1,7 +1,7 @@
 import { freshNonce } from '../heartbeat/nonce.js';
+import type { RecoveryEvent } from '../heartbeat/recovery-log.js';
 import type { Clock } from '../platform/clock.js';
 import type { MonitorLog } from './monitor-log.js';
-import type { RecoveryEvent } from './recovery-log.js';
 
 interface Trouble {
   readonly cause: string;

@@ -6,7 +6,8 @@ import { defaultSettings, readSettings, type Settings } from '../heartbeat/setti
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { readProcessStat, signalProved } from '../platform/process-identity.js';
-import { type Action, causeOf, decideOnEnd, type End, type StuckCause, type StuckVerdict } from './decide.js';
+import { type Action, causeOf, decideOnEnd, type End, type StuckVerdict } from './decide.js';
+import { takeEvidence } from './evidence.js';
 import { createHealthLine } from './health-line.js';
 import type { MonitorLog } from './monitor-log.js';
 import type { RecoveryTeller } from './recovery.js';
@@ -29,7 +30,7 @@ type Stage =
   | { readonly at: 'watching'; readonly watch: WorkerWatch }
   /** A stuck worker is being ended; nothing may be started beside it. */
   | { readonly at: 'ending' }
-  | { readonly at: 'ended'; readonly watch: WorkerWatch; readonly stuck: StuckCause }
+  | { readonly at: 'ended'; readonly watch: WorkerWatch; readonly stuck: StuckVerdict }
   | { readonly at: 'waiting'; readonly untilMs: number; readonly phase: Phase }
   | { readonly at: 'over' };
 
@@ -157,7 +158,7 @@ export class Supervisor {
       this.#onEnd(null, UNKNOWN_EXIT, null);
       return;
     }
-    this.#stage = { at: 'watching', watch: watchWorker(worker, clock) };
+    this.#stage = { at: 'watching', watch: watchWorker(worker, program.stateFolder, clock) };
     const { pid } = worker.identity;
     log.info(worker.adopted ? `watching the worker that runs (PID ${pid})` : `started a worker (PID ${pid})`);
     tally.setPhase('starting', `PID ${pid} has not beaten yet`);
@@ -198,6 +199,8 @@ export class Supervisor {
         pid: identity.pid,
         why: stuck.why,
         processState: readProcessStat(identity.pid)?.state ?? 'gone',
+        hang: watch.hang()?.file ?? null,
+        bundle: this.#takeEvidence(watch, stuck.why),
         beat: watch.lastBeat(),
       },
     });
@@ -220,24 +223,37 @@ export class Supervisor {
       return;
     }
     if (this.#isOver()) return;
-    this.#stage = { at: 'ended', watch, stuck: stuck.cause };
+    this.#stage = { at: 'ended', watch, stuck };
     this.#step();
   }
 
-  #onEnd(watch: WorkerWatch | null, exit: WorkerExit, stuck: StuckCause | null): void {
+  #takeEvidence(watch: WorkerWatch, why: string): string {
+    const { program, clock } = this.#options;
+    const { pid } = watch.worker.identity;
+    const { stateFolder } = program;
+    return takeEvidence({ stateFolder, clock, pid, why, hang: watch.hang(), beat: watch.lastBeat() });
+  }
+
+  #onEnd(watch: WorkerWatch | null, exit: WorkerExit, stuck: StuckVerdict | null): void {
     const { clock, log, program, recovery, tally } = this.#options;
     this.#stage = { at: 'start' };
     watch?.worker.forget();
     this.#readDesired();
     const pid = watch?.worker.identity.pid ?? 0;
-    const end: End = { ...exit, stuck, fruitful: watch?.wasFruitful(stuck !== null) ?? false };
+    const end: End = {
+      ...exit,
+      stuck: stuck?.cause ?? null,
+      fruitful: watch?.wasFruitful(stuck !== null) ?? false,
+    };
     if (!this.#wanted) {
-      log.info(`${tellEnd(pid, end)}, and is to stay so`);
+      log.info(`${tellEnd(pid, end, stuck?.why)}, and is to stay so`);
       this.#finish();
       return;
     }
     if (stuck === null) {
-      recovery.notice({ cause: causeOf(end), evidence: { pid, ...exit, beat: watch?.lastBeat() ?? null } });
+      const beat = watch?.lastBeat() ?? null;
+      const bundle = watch === null ? null : this.#takeEvidence(watch, tellEnd(pid, end));
+      recovery.notice({ cause: causeOf(end), evidence: { pid, ...exit, bundle, beat } });
     }
     if (causeOf(end) === 'died') {
       if (end.fruitful) tally.clear();
@@ -248,7 +264,7 @@ export class Supervisor {
     const fruitlessInWindow = tally.inWindow(clock.wallMs(), restarts.withinMs);
     const { gaveUp } = tally.current();
     const action = decideOnEnd(end, { fruitlessInARow, fruitlessInWindow, gaveUp }, restarts);
-    this.#act(action, tellAction(action, tellEnd(pid, end), fruitlessInARow, program.configFile));
+    this.#act(action, tellAction(action, tellEnd(pid, end, stuck?.why), fruitlessInARow, program.configFile));
   }
 
   #act(action: Action, why: string): void {

@@ -3,9 +3,10 @@ import type { Action, End } from './decide.js';
 
 /* What the monitor's log says about ends and actions. */
 
-export function tellEnd(pid: number, { code, signal, stuck }: End): string {
+/** `why`: what made us end it, where we did. */
+export function tellEnd(pid: number, { code, signal, stuck }: End, why = ''): string {
   const worker = `the worker (PID ${pid})`;
-  if (stuck !== null) return `${worker} was stuck and has been ended`;
+  if (stuck !== null) return `${worker} was stuck (${why}) and has been ended`;
   if (signal !== null) return `${worker} was ended by ${signal}`;
   if (code !== null) return `${worker} exited with code ${code}`;
   return pid === 0 ? 'the worker could not be started' : `${worker} is gone`;

@@ -1,8 +1,10 @@
 import type { Beat } from '../heartbeat/beat.js';
+import type { FoundHang } from '../heartbeat/hang-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
 import type { Settings } from '../heartbeat/settings.js';
 import type { Clock } from '../platform/clock.js';
 import { judge, type Verdict } from './decide.js';
+import { createHangWatch } from './hang-watch.js';
 import { createObserver } from './observe.js';
 import type { WorkerProcess } from './worker-process.js';
 
@@ -12,6 +14,8 @@ export interface WorkerWatch {
   look(settings: Settings, checkEveryMs: number): Verdict;
   /** The last beat that this worker wrote; null before its first. */
   lastBeat(): Beat | null;
+  /** What its hang guard said at the last look. */
+  hang(): FoundHang | null;
   /** It has moved for a while: what fruitless starts came before it no longer matter. */
   hasProved(): boolean;
   /** Asked at its end: whether it beat, and then was of use for a while; time in which it was stuck is no use. */
@@ -20,12 +24,14 @@ export interface WorkerWatch {
 
 const FRUITFUL_AFTER_MS = 10_000;
 
-export function watchWorker(worker: WorkerProcess, clock: Clock): WorkerWatch {
+export function watchWorker(worker: WorkerProcess, stateFolder: string, clock: Clock): WorkerWatch {
   const observer = createObserver(clock);
+  const hangs = createHangWatch(stateFolder);
   // An adopted worker was at work before we came; how long, only its kernel knows.
   const bornAtMs = worker.adopted ? Number.NEGATIVE_INFINITY : clock.monotonicMs();
   let lastMovedAtMs = clock.monotonicMs();
   let lastBeat: Beat | null = null;
+  let hang: FoundHang | null = null;
 
   return {
     worker,
@@ -34,9 +40,11 @@ export function watchWorker(worker: WorkerProcess, clock: Clock): WorkerWatch {
       const sight = observer.look(beat, settings, checkEveryMs);
       if (sight.moved) lastMovedAtMs = clock.monotonicMs();
       lastBeat = beat ?? lastBeat;
-      return judge(sight, { ...settings.health, heartbeatEveryMs: settings.heartbeatEveryMs });
+      hang = lastBeat === null ? null : hangs.look(lastBeat.nonce, worker.identity.pid);
+      return judge(sight, { ...settings.health, heartbeatEveryMs: settings.heartbeatEveryMs }, hang);
     },
     lastBeat: () => lastBeat,
+    hang: () => hang,
     hasProved: () => lastBeat !== null && lastMovedAtMs - bornAtMs >= FRUITFUL_AFTER_MS,
     wasFruitful(wasStuck) {
       const usefulUntilMs = wasStuck ? lastMovedAtMs : clock.monotonicMs();

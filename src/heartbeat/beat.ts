@@ -29,6 +29,10 @@ export interface Beat {
   readonly waiting: readonly BeatWaiting[];
   /** Why no further job is begun: the machine has no room. Left out when it has. */
   readonly pressure?: 'memory' | 'disk';
+  /** Another process keeps the worker from its database. Left out while none does. */
+  readonly held?: { readonly forMs: number; readonly pids: readonly number[] };
+  /** The disk refuses the database's writes: why. Intake and claims wait, and go on by themselves. Left out when it takes them. */
+  readonly storage?: string;
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly memory: { readonly rssBytes: number };
 }

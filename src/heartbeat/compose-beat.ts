@@ -31,6 +31,8 @@ export interface WorkerFacts {
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
   readonly pressure: NonNullable<Beat['pressure']> | null;
+  readonly held: NonNullable<Beat['held']> | null;
+  readonly storage: string | null;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
 }
@@ -57,6 +59,8 @@ export function composeBeat(facts: WorkerFacts): Beat {
     sources: facts.sources,
     waiting: facts.waiting,
     ...(facts.pressure === null ? {} : { pressure: facts.pressure }),
+    ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
+    ...(facts.storage === null ? {} : { storage: facts.storage }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },
   };

@@ -83,6 +83,8 @@ const checkBeat = shapeOf<Beat>({
   // A reason that only a newer worker knows must not make its whole beat unreadable.
   waiting: listOf(shapeOf<BeatWaiting>({ task: text, reason: text, jobs: count })),
   pressure: optional(oneOf('memory', 'disk')),
+  held: optional(shapeOf<NonNullable<Beat['held']>>({ forMs: amount, pids: listOf(count) })),
+  storage: optional(text),
   lag: shapeOf<Beat['lag']>({ p50Ms: amount, p99Ms: amount, maxMs: amount }),
   memory: shapeOf<Beat['memory']>({ rssBytes: count }),
 });

@@ -17,6 +17,8 @@ export interface Settings {
   readonly pollMs: number | null;
   readonly health: HealthConfig;
   readonly logs: Config['logs'];
+  /** Missing where an older worker wrote them. */
+  readonly backups?: Config['backups'];
   readonly shutdownGraceMs: number;
   readonly slots: number;
   readonly tasks: readonly TaskLimits[];
@@ -37,6 +39,7 @@ export function writeSettings(config: Config): void {
     pollMs: config.sources.length === 0 ? null : Math.min(...config.sources.map((source) => source.pollMs)),
     health: config.health,
     logs: config.logs,
+    backups: config.backups,
     shutdownGraceMs: config.shutdownGraceMs,
     slots: config.slots,
     tasks: config.tasks.map(limitsOf),
@@ -70,6 +73,7 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
     health: {
       freshMs: 60_000,
       stuckMs: 120_000,
+      stallAfterMs: 15_000,
       idleStuckAfterMs: 120_000,
       pendingWarnMs: 300_000,
       poisonAfter: 3,
@@ -91,6 +95,7 @@ const checkSettings = shapeOf<Settings>({
   health: shapeOf<HealthConfig>({
     freshMs: amount,
     stuckMs: amount,
+    stallAfterMs: amount,
     idleStuckAfterMs: amount,
     pendingWarnMs: amount,
     poisonAfter: count,
@@ -101,6 +106,7 @@ const checkSettings = shapeOf<Settings>({
     }),
   }),
   logs: shapeOf<Config['logs']>({ level: text, sizeBytes: count, keep: count }),
+  backups: optional(shapeOf<Config['backups']>({ everyMs: amount, keep: count })),
   shutdownGraceMs: amount,
   slots: count,
   tasks: listOf(

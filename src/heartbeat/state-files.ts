@@ -12,6 +12,8 @@ export interface StateFiles {
   readonly recovery: string;
   readonly lastStop: string;
   readonly lastKill: string;
+  /** What no worker is to look at again. */
+  readonly hungRecords: string;
   readonly workerLog: string;
   readonly monitorLog: string;
 }
@@ -27,6 +29,7 @@ export function stateFiles(stateFolder: string): StateFiles {
     recovery: join(stateFolder, 'recovery.ndjson'),
     lastStop: join(stateFolder, 'last-stop.json'),
     lastKill: join(stateFolder, 'last-kill.json'),
+    hungRecords: join(stateFolder, 'hung-records.json'),
     workerLog: join(stateFolder, 'worker.log'),
     monitorLog: join(stateFolder, 'health_monitor.log'),
   };

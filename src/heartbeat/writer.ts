@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
@@ -27,6 +28,32 @@ export interface BeatWriterOptions {
   readonly compose: (seq: number) => Beat | Promise<Beat>;
 }
 
+const NO_ROOM: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT']);
+
+/**
+ * A full disk has no room for a second file; the place of the last beat is room enough, and a worker that goes silent
+ * because the disk is full would be taken for one that hangs.
+ */
+function write(path: string, content: string): void {
+  try {
+    writeFileAtomic(path, content);
+  } catch (error) {
+    if (!NO_ROOM.has((error as NodeJS.ErrnoException).code)) throw error;
+    overwriteInPlace(path, content);
+  }
+}
+
+/** Padded to the length of what was there: a shorter beat leaves no end of a longer one behind. */
+function overwriteInPlace(path: string, content: string): void {
+  const fd = openSync(path, 'r+');
+  try {
+    const bytes = Buffer.from(`${content.trimEnd().padEnd(fstatSync(fd).size - 1)}\n`);
+    if (writeSync(fd, bytes, 0, bytes.length, 0) < bytes.length) throw new Error('no room for a longer beat');
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** A beat that failed is tried again after this, or sooner where the beats are quicker. */
 const RETRY_AFTER_MS = 5_000;
 
@@ -47,7 +74,7 @@ export function createBeatWriter(options: BeatWriterOptions): BeatWriter {
   const beat = async () => {
     try {
       const content = `${JSON.stringify(await compose(seq + 1))}\n`;
-      writeFileAtomic(path, content);
+      write(path, content);
       seq += 1;
       if (failedInARow > 0) log.warn({ path, failed: failedInARow }, 'the heartbeat can be written again');
       failedInARow = 0;

@@ -11,6 +11,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
+import { breadcrumb } from '../platform/breadcrumb.js';
 import { COARSE_WINDOW_MS, type RacyRule } from './stamp.js';
 
 /** Bytes where a name is not UTF-8, so that it can still be opened. */
@@ -68,7 +69,10 @@ export function racyRuleOf(files: FileAccess, folder: PathName, isNetwork: boole
 export const systemFiles: FileAccess = {
   lstat: (path) => lstatSync(path, { bigint: true }),
   stat: (path) => statSync(path, { bigint: true }),
-  open: (path) => openSync(path, OPEN_FLAGS),
+  open(path) {
+    breadcrumb('intake.open', path);
+    return openSync(path, OPEN_FLAGS);
+  },
   fstat: (fd) => fstatSync(fd, { bigint: true }),
   read(fd, into, length, position) {
     let done = 0;
@@ -81,6 +85,7 @@ export const systemFiles: FileAccess = {
   },
   close: closeSync,
   list(folder) {
+    breadcrumb('intake.list', folder);
     // A name need not be UTF-8. As latin1 none of its bytes is lost, at half the price of a buffer for each.
     const dir = opendirSync(folder as string, { encoding: 'latin1', bufferSize: 256 });
     return {

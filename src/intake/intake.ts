@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
 import { systemFiles } from './file-access.js';
+import type { HungRecord } from './hung.js';
 import { RejectCopies } from './reject-copies.js';
 import {
   type PolledReads,
@@ -19,6 +20,8 @@ export interface IntakeParts {
   readonly log: Log;
   /** Called when a commit brought jobs. */
   readonly onQueued: () => void;
+  /** What former workers stood still on: it is refused unseen. */
+  readonly hung?: readonly HungRecord[];
 }
 
 export interface Intake {
@@ -39,11 +42,12 @@ export interface Intake {
 }
 
 /** Polls the sources of a config. One that is broken or slow never stops another. */
-export function createIntake({ config, store, clock, log, onQueued }: IntakeParts): Intake {
+export function createIntake({ config, store, clock, log, onQueued, hung = [] }: IntakeParts): Intake {
   const copies = new RejectCopies(config.stateFolder, log);
   const pollers = config.sources.map((source: SourceConfig) => {
     return new SourcePoller(source, {
       tasks: config.tasks,
+      hung,
       store,
       clock,
       log,

@@ -1,8 +1,10 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { ledgerHash } from '../job/snapshot.js';
+import { breadcrumb } from '../platform/breadcrumb.js';
 import { routeRecord } from '../policy/route.js';
 import type { AdmissionRecord, RejectedRecord } from '../store/contract.js';
 import { createGate } from './gate.js';
+import { createHungCheck, type HungRecord } from './hung.js';
 import { fieldPath, fieldValue } from './json-field.js';
 import { createNormaliser, type RawRecord } from './normalise.js';
 import { isRefusal, type Refusal } from './refusal.js';
@@ -36,12 +38,17 @@ export type Judge = (
 ) => AdmissionRecord | Refusal;
 
 /** Throws what the gate says of a `require` that is no JSON Schema. */
-export async function createJudge(source: SourceConfig, tasks: readonly TaskConfig[]): Promise<Judge> {
+export async function createJudge(
+  source: SourceConfig,
+  tasks: readonly TaskConfig[],
+  hung: readonly HungRecord[] = [],
+): Promise<Judge> {
   const normalise = createNormaliser(source);
+  const refuseHung = createHungCheck(hung);
   const gate = await createGate(source.require);
   const tasksByName = new Map(tasks.map((task) => [task.name, task]));
 
-  return (raw, generation, nowMs) => {
+  const judge: Judge = (raw, generation, nowMs) => {
     const record = normalise(raw);
     if (isRefusal(record)) return record;
     const refusal = gate(record.value, record.key);
@@ -62,6 +69,16 @@ export async function createJudge(source: SourceConfig, tasks: readonly TaskConf
       group: route.group ?? groupOf(record.value, task?.group ?? null),
       maxAttempts: task?.retry.attempts ?? 1,
     };
+  };
+
+  return (raw, generation, nowMs) => {
+    const refusal = refuseHung(raw.bytes);
+    if (refusal !== null) return refusal;
+    breadcrumb('intake.judge', raw.path, raw.offset, raw.bytes.length);
+    const judged = judge(raw, generation, nowMs);
+    // What blocks from here on is not this record.
+    breadcrumb('intake.read', raw.path);
+    return judged;
   };
 }
 

@@ -5,7 +5,7 @@ import { isGone } from './path-trouble.js';
 import { type Stamp, sameInode, stampOf } from './stamp.js';
 
 /** A file that holds some of what the log was. */
-export interface Generation {
+interface Generation {
   readonly path: string;
   readonly stamp: Stamp;
 }
@@ -60,11 +60,14 @@ export function* findRotation(
 ): Generator<void, Rotation> {
   const { last, isSame, present } = seen;
   const all = yield* listCalm(files, log);
-  const siblings = all.filter(({ stamp }) => present === null || !sameInode(stamp, present));
-  const rotated = siblings.filter((sibling) => sibling.mark !== null).sort(oldestFirst);
+  const isItself = ({ stamp }: Sibling) => present !== null && sameInode(stamp, present);
+  const siblings = all.filter((sibling) => !isItself(sibling));
+  const named = all.filter((sibling) => sibling.mark !== null).sort(oldestFirst);
+  // Rotated since it was opened: what is newer than the present one comes after it, with a later look.
+  const rotated = named.slice(0, firstIndex(named, isItself));
   const moved = isSame ? undefined : siblings.find(({ stamp }) => sameInode(stamp, last));
   if (moved !== undefined && fits(moved.path, true)) {
-    const later = moved.mark === null ? [] : rotated.slice(rotated.indexOf(moved) + 1);
+    const later = rotated.includes(moved) ? rotated.slice(rotated.indexOf(moved) + 1) : [];
     return {
       generations: unpacked([moved, ...later]),
       goesOn: true,

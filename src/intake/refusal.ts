@@ -11,6 +11,7 @@ export const REFUSAL_REASONS = [
   'no-key',
   'no-version',
   'schema',
+  'hung',
   'nul-bytes',
   'unfinished',
   'not-records',

@@ -6,6 +6,7 @@ import type { IntakeStore } from '../store/contract.js';
 import type { ReadStore } from '../store/read-contract.js';
 import { AdmissionDoor } from './admit.js';
 import type { FileAccess } from './file-access.js';
+import type { HungRecord } from './hung.js';
 import { createJudge } from './judge.js';
 import { type PollParts, pollSource } from './poll.js';
 import { type ReconcileParts, type Reconciliation, reconcileSource } from './reconcile.js';
@@ -20,6 +21,7 @@ export type PolledReads = Pick<ReadStore, 'account' | 'knowsRejects'>;
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
+  readonly hung?: readonly HungRecord[];
   readonly store: IntakeStore & PolledReads;
   readonly clock: Clock;
   readonly log: Log;
@@ -145,6 +147,7 @@ export class SourcePoller {
     const reconciliation = await reconcileSource({
       source: this.#source,
       tasks,
+      hung: this.#parts.hung ?? [],
       store,
       clock,
       files,
@@ -211,7 +214,7 @@ export class SourcePoller {
     const source = this.#source;
     const reader = source.network
       ? new ThreadedReader(source, tasks, clock)
-      : createReader(source, await createJudge(source, tasks), files, clock);
+      : createReader(source, await createJudge(source, tasks, this.#parts.hung), files, clock);
     return {
       source,
       reader,

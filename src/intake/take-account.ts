@@ -5,6 +5,7 @@ import type { ReadStore } from '../store/read-contract.js';
 import { AccountBook, isOpen, type OpenRecord, type SourceAccount } from './account-book.js';
 import { newCycle } from './admit.js';
 import type { FileAccess } from './file-access.js';
+import type { HungRecord } from './hung.js';
 import { createJudge, type Judge, type RecordPlace, type Reject } from './judge.js';
 import { errorCode } from './path-trouble.js';
 import { createReader } from './source-reader.js';
@@ -14,6 +15,8 @@ import { turnOfLoop } from './turn-of-loop.js';
 export interface AccountParts {
   readonly source: SourceConfig;
   readonly tasks: readonly TaskConfig[];
+  /** What a worker stood still on: none of it is looked at again. */
+  readonly hung: readonly HungRecord[];
   readonly store: Pick<ReadStore, 'account' | 'knowsRejects'>;
   readonly clock: Clock;
   readonly files: FileAccess;
@@ -51,7 +54,7 @@ export async function takeAccount(
 ): Promise<SourceAccount> {
   const { source, tasks, clock, files, onProgress, isStopping } = parts;
   const places = new WeakMap<AdmissionRecord, RecordPlace>();
-  const judge = rememberingPlaces(await createJudge(source, tasks), places);
+  const judge = rememberingPlaces(await createJudge(source, tasks, parts.hung), places);
   const reader = createReader(asReadOnly(source, files, clock), judge, files, clock);
   reader.restore([]);
   const pass = new Pass(parts, closing, places);

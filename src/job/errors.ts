@@ -45,7 +45,7 @@ export const ERRORS = {
     exitCode: EXIT.failed,
     message: 'The database {file} is damaged: {detail}',
     remedy:
-      'Stop dogged, keep a copy of the file, and put back a backup of yours (state/backups holds only those made before an upgrade).',
+      'The next worker moves it aside and goes on with the newest sound backup: dogged restart. To choose another backup yourself, see docs/operating.md.',
   },
   STORE_TOO_NEW: {
     exitCode: EXIT.config,
@@ -63,6 +63,11 @@ export const ERRORS = {
       'The database must be brought up to this version, and no backup of it could be written to {folder}: {detail}',
     remedy:
       'Make as much room there as the database takes, then start again. Nothing was changed: the version before this one still works with it.',
+  },
+  BACKUP_UNWRITTEN: {
+    exitCode: EXIT.failed,
+    message: 'No backup was written to {file}: {detail}.',
+    remedy: 'Name a new file in a folder with room. Nothing else was changed.',
   },
   STORE_UNSAFE: {
     exitCode: EXIT.config,
@@ -134,6 +139,11 @@ export const ERRORS = {
     exitCode: EXIT.failed,
     message: 'The {role} with PID {pid} is still there after {waitedMs}.',
     remedy: 'Look at it with: ps -o pid,stat,wchan,cmd -p {pid}',
+  },
+  SERVICE_REFUSED: {
+    exitCode: EXIT.failed,
+    message: 'The unit {file} was left alone: {detail}',
+    remedy: 'See what would be written with: dogged service print',
   },
   TIMED_OUT: {
     exitCode: EXIT.failed,

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { breadcrumb } from './breadcrumb.js';
 import { failpoint } from './failpoint.js';
 
 /**
@@ -9,6 +10,7 @@ import { failpoint } from './failpoint.js';
  * Throws what the file system says (ENOSPC, EROFS …); the old file is then untouched and no temp file stays.
  */
 export function writeFileAtomic(path: string, content: string | Buffer, mode = 0o600): void {
+  breadcrumb('file.replace', path);
   const folder = dirname(path);
   const temp = join(folder, `.${basename(path)}.${process.pid}.tmp`);
   const fd = openSync(temp, 'w', mode);

@@ -1,4 +1,5 @@
 import { existsSync, writeSync } from 'node:fs';
+import { STANDSTILLS, type Standstill, standStill } from './standstill.js';
 
 /**
  * Named places at which a test may kill the process: `DOGGED_FAILPOINT=name` dies at the first visit,
@@ -7,9 +8,11 @@ import { existsSync, writeSync } from 'node:fs';
  * The process dies by SIGKILL, as in a power cut: no handler runs, nothing is flushed.
  *
  * `name:while:FILE` holds the thread that visits for as long as the file is there, as a dead network mount does.
+ * `name:spin:FILE` blocks it until the process is killed, once FILE is there; other kinds: parse, microtasks, fifo, pool.
  */
 const [armedName, armedVisit, blockingFile] = (process.env['DOGGED_FAILPOINT'] ?? '').split(':');
 let visitsLeft = Number(armedVisit ?? 1);
+let standsStill = false;
 
 export function failpoint(name: FailpointName): void {
   if (name !== armedName) return;
@@ -17,6 +20,12 @@ export function failpoint(name: FailpointName): void {
     const nothing = new Int32Array(new SharedArrayBuffer(4));
     while (blockingFile !== undefined && existsSync(blockingFile))
       Atomics.wait(nothing, 0, 0, BLOCKED_LOOK_MS);
+    return;
+  }
+  if (armedVisit !== undefined && armedVisit in STANDSTILLS) {
+    if (standsStill || blockingFile === undefined || !existsSync(blockingFile)) return;
+    standsStill = true;
+    standStill(armedVisit as Standstill, blockingFile);
     return;
   }
   visitsLeft -= 1;
@@ -29,6 +38,7 @@ const BLOCKED_LOOK_MS = 20;
 
 /** Every fail point, so that a test can visit each of them. */
 export const FAILPOINTS = [
+  'loop.turn',
   'mount.look',
   'intake.after-read',
   'admit.after-insert',

@@ -285,6 +285,11 @@ export interface Orphan {
 export type CancelAnswer = 'cancelled' | 'requested' | 'ended' | 'unknown';
 export type RedriveAnswer = 'queued' | 'not-ended' | 'not-allowed' | 'unknown';
 
+export interface HeldElsewhere {
+  readonly forMs: number;
+  readonly pids: readonly number[];
+}
+
 export interface UpkeepStore {
   /** Takes the store for a worker: a new epoch, which fences every older token. Rebuilds held permits and tallies after an unclean stop. */
   takeOwnership(owner: Owner, nowMs: number): Promise<Ownership>;
@@ -299,6 +304,8 @@ export interface UpkeepStore {
   rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]>;
   /** A real commit to a one-row table: proof that the database can be written. Throws OWNER_CHANGED when fenced. */
   pulse(epoch: number, nowMs: number): Promise<void>;
+  /** Another process keeps this one from writing, and for how long; null when none does. `pids` may be empty. */
+  heldElsewhere(): HeldElsewhere | null;
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]>;
   /**
    * A new budget for jobs that ended badly; leaves its mark in the history. `not-allowed`: only failed and cancelled jobs

@@ -1,3 +1,4 @@
+import type { DoggedError } from '../job/errors.js';
 import type { ClaimStore, IntakeStore, UpkeepStore } from './contract.js';
 import type { ReadStore } from './read-contract.js';
 
@@ -15,6 +16,16 @@ export interface Upgrade {
   readonly to: number;
   /** Where the database is kept as it was before. */
   readonly backup: string;
+}
+
+/** What is told beside the answers to calls. */
+export interface StoreEvents {
+  /** A migration, once it is done. */
+  readonly onUpgrade?: (upgrade: Upgrade) => void;
+  /** A call found the database damaged; it fails with the same error. */
+  readonly onDamage?: (error: DoggedError) => void;
+  /** The disk refused a write: full, read-only, gone. Told once, and with null when one has succeeded again. */
+  readonly onStorage?: (problem: DoggedError | null) => void;
 }
 
 export interface Capabilities {

@@ -1,19 +1,19 @@
 import type { Clock } from '../platform/clock.js';
-import type { Store, StoreUse, Upgrade } from './engine.js';
+import type { Store, StoreEvents, StoreUse, Upgrade } from './engine.js';
 
 /**
  * Opens the store of a state folder. `worker` and `command` create and migrate it; `read` throws STORE_MISSING when
- * there is none. `onUpgrade` hears of a migration, once it is done. Throws STORE_TOO_NEW, STORE_TOO_OLD (`read` alone,
+ * there is none. Throws STORE_TOO_NEW, STORE_TOO_OLD (`read` alone,
  * which cannot migrate), BACKUP_FAILED, STORE_UNSAFE or STORE_DAMAGED rather than work on what it cannot trust.
  */
 export async function openStore(
   stateFolder: string,
   use: StoreUse,
   clock: Clock,
-  onUpgrade?: (upgrade: Upgrade) => void,
+  events: StoreEvents = {},
 ): Promise<Store> {
   const { openSqliteStore } = await import('./sqlite/open.js');
-  return openSqliteStore(stateFolder, use, clock, undefined, onUpgrade);
+  return openSqliteStore(stateFolder, use, clock, events);
 }
 
 /** What a user is told of an upgrade. */

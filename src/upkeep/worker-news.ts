@@ -18,11 +18,13 @@ export function createWorkerNews(options: {
   readonly sources: () => readonly SourceState[];
   /** Why no further job is begun; null when there is room. */
   readonly pressure: () => string | null;
+  /** Why the disk refuses writes; null when it takes them. */
+  readonly storage: () => string | null;
   readonly clock: Clock;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, clock, onNews } = options;
-  const describe = () => JSON.stringify([pressure(), sources().map(stateOf)]);
+  const { sources, pressure, storage, clock, onNews } = options;
+  const describe = () => JSON.stringify([pressure(), storage(), sources().map(stateOf)]);
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 

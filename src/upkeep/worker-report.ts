@@ -17,7 +17,7 @@ import type { QueueCounts, ReadStore } from '../store/read-contract.js';
 /** What is asked of the parts of a worker. */
 export interface ReportedParts {
   readonly config: Config;
-  readonly store: Pick<ReadStore, 'counts'> & Pick<UpkeepStore, 'pulse'>;
+  readonly store: Pick<ReadStore, 'counts'> & Pick<UpkeepStore, 'pulse' | 'heldElsewhere'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly self: NamedIdentity;
@@ -45,9 +45,14 @@ export interface ReportedParts {
     }[];
     readonly polls: number;
   };
+  /** Why the disk refuses the database's writes; null when it takes them. */
+  readonly storage: () => string | null;
   /** Another worker has taken the store: this one must stop. */
   readonly onFenced: (error: DoggedError) => void;
 }
+
+/** A command of ours holds the database for less than this. */
+const WORTH_SAYING_MS = 250;
 
 /** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
 export interface WorkerReport {
@@ -73,6 +78,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
   );
 
   let state: WorkerState = 'starting';
+  let lastCounts: QueueCounts | null = null;
 
   return {
     setState(next) {
@@ -81,8 +87,13 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
     async compose(seq) {
       commits.ask();
       asyncFs.ask();
-      const counts = await store.counts();
-      const { slots, freeSlots, oldestRunningMs, alone, pressure } = parts.dispatch.status();
+      const held = store.heldElsewhere();
+      // While somebody holds the database, a beat that waited for it would tell of a dead worker.
+      const counts = held !== null && lastCounts !== null ? lastCounts : await store.counts();
+      lastCounts = counts;
+      const { slots, freeSlots, oldestRunningMs, alone, ...dispatch } = parts.dispatch.status();
+      const storage = parts.storage();
+      const pressure = dispatch.pressure ?? (storage === null ? null : 'disk');
       const { waiting, runnable } = explainWaiting({
         lines: counts.tasks,
         pausedAll: counts.pausedAll,
@@ -132,6 +143,8 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         })),
         waiting,
         pressure,
+        held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
+        storage,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

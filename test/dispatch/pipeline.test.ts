@@ -41,6 +41,16 @@ describe('a service with a pipeline', () => {
     expect(running(rig)).toBe(4);
   });
 
+  test('gets the requests of one turn in one piece', async () => {
+    const rig = await createRig({ tasks: [pipelined({}, 1, 64)], slots: 64 });
+    await Promise.all(Array.from({ length: 64 * 4 }, () => rig.add('serve', { do: 'chunks' })));
+    rig.dispatcher.start();
+    await until(() => rig.dispatcher.counters.completed === 64 * 4);
+    const last = await rig.add('serve', { do: 'chunks' });
+    const chunks = Number((await rig.until(last, 'completed')).result);
+    expect(chunks).toBeLessThanOrEqual(rig.dispatcher.counters.turns);
+  });
+
   test('spreads jobs over its children before any child gets a second one', async () => {
     const rig = await started(pipelined({}, 3));
     const ids = await Promise.all([1, 2, 3].map(() => rig.add('serve', { do: 'slow-pid' })));

@@ -241,11 +241,13 @@ function configOf(folder: string, stateFolder: string, options: RigOptions): Con
     keepMs: 1,
     reconcileMs: 300_000,
     pressure,
+    backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     health: {
       freshMs: 1,
       stuckMs: 1,
+      stallAfterMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
       poisonAfter: 3,

@@ -7,16 +7,18 @@ import { machineChecks } from '../../src/health/check-machine.js';
 import { processChecks } from '../../src/health/check-processes.js';
 import { type QueueFacts, queueChecks } from '../../src/health/check-queue.js';
 import { diagnose } from '../../src/health/diagnose.js';
-import { openRecoveryLog } from '../../src/health/recovery-log.js';
 import { openTally } from '../../src/health/tally.js';
 import type { Beat } from '../../src/heartbeat/beat.js';
 import { writeDesired } from '../../src/heartbeat/desired.js';
+import { writeHang } from '../../src/heartbeat/hang-file.js';
 import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
 import { beatFile } from '../../src/heartbeat/read-beat.js';
+import { openRecoveryLog } from '../../src/heartbeat/recovery-log.js';
 import { defaultSettings } from '../../src/heartbeat/settings.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { aBeat } from '../heartbeat/a-beat.js';
+import { aHang } from '../heartbeat/a-hang.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 
@@ -69,6 +71,29 @@ test('a beat that grows old is first late, then stale, and names its cure', asyn
   const found = await checkProcesses(stateFolder, clock);
   expect(found.get('heartbeat')).toMatchObject({ status: 'critical', remedy: 'dogged health --recover' });
   expect(found.get('deadlock')?.status).toBe('critical');
+});
+
+test('a loop that stood still within the hour is a warning that names the place', async () => {
+  const { stateFolder, clock } = running();
+  const at = (hours: number) => new Date(clock.wallMs() - hours * 3_600_000).toISOString();
+  writeHang(stateFolder, aHang({ at: at(2) }));
+  const deadlock = async () => (await checkProcesses(stateFolder, clock)).get('deadlock');
+  expect(await deadlock()).toMatchObject({ status: 'ok' });
+  const stack = [{ function: 'spin', file: '/a/gate.js', line: 12, column: 3 }];
+  writeHang(stateFolder, aHang({ at: at(0.5), stack }));
+  expect(await deadlock()).toMatchObject({
+    status: 'warning',
+    text: '1 stall in the last hour, the last in spin (gate.js:12), after loop; loop lag p99 1 ms, longest 2 ms',
+  });
+});
+
+test('a database that somebody else holds is a warning that names him', async () => {
+  const { stateFolder, clock } = running({ held: { forMs: 40_000, pids: [7] } });
+  expect((await checkProcesses(stateFolder, clock)).get('progress')).toMatchObject({
+    status: 'warning',
+    text: expect.stringContaining('PID 7 has held the database for 40s'),
+    remedy: 'ps -fp 7',
+  });
 });
 
 test('the beat of a worker that is gone says nothing about the one that runs', async () => {
@@ -147,7 +172,7 @@ const FACTS: QueueFacts = {
 async function checkQueue(different: Partial<QueueFacts>): Promise<readonly CheckResult[]> {
   const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
   const { checks } = await diagnose(
-    queueChecks(settings, async () => ({ ...FACTS, ...different })),
+    queueChecks(settings, async () => ({ ...FACTS, ...different }), systemClock),
     systemClock,
   );
   return checks.filter((one) => one.status !== 'ok');
@@ -191,7 +216,7 @@ test('what is away is named with what it began with, however short it has been',
 test('a file that is being written is told, and is no fault', async () => {
   const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null, waitingFiles: 1 };
   const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
-  const checks = queueChecks(settings, async () => ({ ...FACTS, sources: [source] }));
+  const checks = queueChecks(settings, async () => ({ ...FACTS, sources: [source] }), systemClock);
   expect((await diagnose(checks, systemClock)).checks).toContainEqual(
     expect.objectContaining({ status: 'ok', text: '3 records, 0 rejected, 1 file is being written' }),
   );
@@ -243,7 +268,9 @@ test('the config is judged as it is now, and one that the worker has not read ye
   writeFileSync(stateFiles(stateFolder).settings, '{}');
   const check = async (finding: Parameters<typeof configCheck>[2]) =>
     (await configCheck(configFile, stateFolder, finding).run())[0];
-  const valid = { is: 'valid', sources: 3, tasks: 1 } as const;
+  const place = { kind: 'log', path: '/nowhere', network: false } as const;
+  const sources = ['a', 'b', 'c'].map((name) => ({ name, ...place }));
+  const valid = { is: 'valid', sources, tasks: 1 } as const;
   expect(await check(async () => valid)).toMatchObject({
     status: 'ok',
     text: 'dogged.config.yaml: 3 sources, 1 task',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decideOnEnd, type End, judge, type Limits, SLOW_RETRY_MS } from '../../src/health/decide.js';
 import type { Sight } from '../../src/health/observe.js';
+import { aHang } from '../heartbeat/a-hang.js';
 
 const LIMITS: Limits = {
   freshMs: 60_000,
@@ -13,8 +14,13 @@ const WELL: Sight = {
   hasBeat: true,
   moved: true,
   standing: { what: 'beat', forMs: 0 },
+  held: null,
   idleMs: 0,
 };
+const HANG = aHang({
+  lastStep: { step: 'sqlite.write', detail: '', offset: 0, lengthBytes: 0 },
+  thread: { state: 'D', wchan: '', syscall: '74 fsync' },
+});
 const standing = (what: Sight['standing']['what'], forMs: number): Sight => ({
   ...WELL,
   standing: { what, forMs },
@@ -57,6 +63,23 @@ describe('a worker that runs', () => {
       cause: 'no-first-beat',
       how: 'kill',
     });
+  });
+
+  test('whose guard says where its loop stands is killed at once, though its beat is fresh', () => {
+    expect(judge(WELL, LIMITS, HANG)).toEqual({
+      is: 'stuck',
+      cause: 'hung',
+      how: 'kill',
+      why: 'the event loop stands in the system call 74 fsync, after sqlite.write',
+    });
+    expect(judge({ ...WELL, overslept: true }, LIMITS, HANG).is).toBe('unseen');
+  });
+
+  test('that is kept from its database by somebody else is late, however long it takes', () => {
+    const held = { ...WELL, held: 'the database is held by PID 7' };
+    expect(judge(held, LIMITS)).toEqual({ is: 'late', why: 'the database is held by PID 7' });
+    // What has nothing to do with the database is held against it all the same.
+    expect(judge({ ...held, standing: { what: 'loop', forMs: 121_000 } }, LIMITS).is).toBe('stuck');
   });
 
   test('is not condemned by a threshold that is shorter than its beats', () => {
@@ -114,5 +137,54 @@ describe('a worker that has ended', () => {
   test('because we ended it as stuck is replaced, whatever code it left', () => {
     const end: End = { code: 75, signal: null, stuck: 'hung', fruitful: true };
     expect(decideOnEnd(end, fruitless(0), RESTARTS)).toEqual({ do: 'start', afterMs: 0 });
+  });
+});
+
+describe('cause × history', () => {
+  const ends = {
+    'died without use': DIED,
+    'died after use': { ...DIED, fruitful: true },
+    'killed as hung': { ...DIED, stuck: 'hung', signal: null },
+    'killed as stalled': { ...DIED, stuck: 'stalled', signal: null },
+    'killed as idle': { ...DIED, stuck: 'idle-stuck', signal: null },
+    'killed before its first beat': { ...DIED, stuck: 'no-first-beat', signal: null },
+    'config refused': { ...DIED, code: 78, signal: null },
+    'state folder held': { ...DIED, code: 75, signal: null },
+  } satisfies Record<string, End>;
+  const histories = {
+    first: { fruitlessInARow: 1, fruitlessInWindow: 1, gaveUp: false },
+    third: { fruitlessInARow: 3, fruitlessInWindow: 3, gaveUp: false },
+    'at the limit': { fruitlessInARow: 10, fruitlessInWindow: 10, gaveUp: false },
+    'given up before': { fruitlessInARow: 12, fruitlessInWindow: 1, gaveUp: true },
+  };
+  const [now, soon, never] = ['start after 0', 'start after 2000', `give-up for ${SLOW_RETRY_MS}`];
+  const CONFIG = `await-config for ${SLOW_RETRY_MS}`;
+  const HELD = 'await-holder for 10000';
+  const table = {
+    //                                 first   third   limit   gave up
+    'died without use': [now, soon, never, never],
+    'died after use': [now, now, now, now],
+    'killed as hung': [now, soon, never, never],
+    'killed as stalled': [now, soon, never, never],
+    'killed as idle': [now, soon, never, never],
+    'killed before its first beat': [now, soon, never, never],
+    // No restart mends these, whatever came before.
+    'config refused': [CONFIG, CONFIG, CONFIG, CONFIG],
+    'state folder held': [HELD, HELD, HELD, HELD],
+  } satisfies Record<keyof typeof ends, string[]>;
+
+  test.each(
+    Object.entries(table).flatMap(([end, cells]) =>
+      Object.keys(histories).map((history, n) => [end, history, cells[n]] as const),
+    ),
+  )('a worker that %s, %s: %s', (end, history, action) => {
+    const found = decideOnEnd(
+      ends[end as keyof typeof ends],
+      histories[history as keyof typeof histories],
+      RESTARTS,
+    );
+    expect(
+      'afterMs' in found ? `${found.do} after ${found.afterMs}` : `${found.do} for ${found.retryMs}`,
+    ).toBe(action);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Check, result } from '../../src/health/check.js';
-import { DIAGNOSIS_EXIT, diagnose, diagnosisLines } from '../../src/health/diagnose.js';
+import { DIAGNOSIS_EXIT, diagnose, diagnosisLines, summaryLine } from '../../src/health/diagnose.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { FakeClock } from '../support/fake-clock.js';
 
@@ -78,4 +78,15 @@ test('a check that never answers is unknown, never a pass, and holds up no other
     { name: 'database', status: 'unknown', text: 'could not be checked: no answer within 3 s' },
     { name: 'worker', status: 'ok' },
   ]);
+});
+
+test('the first line is what a monitoring plugin shows: the verdict, and the worst first', async () => {
+  const summary = async (checks: readonly Check[]) => summaryLine(await diagnose(checks, systemClock));
+  expect(await summary([ok, notHere])).toBe('DOGGED OK - 2 checks');
+  expect(await summary([ok, warning, critical])).toBe(
+    'DOGGED CRITICAL - Disk: 2 % free; Queue: 41 pending, oldest 6m',
+  );
+  expect(await summary([failing])).toBe('DOGGED UNKNOWN - clock: could not be checked: no such file');
+  const bar: Check = { name: 'x', run: () => [result('x', 'X', 'warning', 'a | b\nc')] };
+  expect(await summary([bar])).toBe('DOGGED WARNING - X: a / b c');
 });

@@ -118,3 +118,24 @@ test('work, a free slot and no claim add up to idleness; one claim ends it', asy
   const busy = await lookFor(90, observer, clock, (second) => ({ ...stuck(second), freeSlots: 0 }));
   expect(busy.idleMs).toBe(0);
 });
+
+test('a worker that is kept from its database owes no commit, poll or claim; its loop and its file reads still count', async () => {
+  const clock = new FakeClock();
+  const observer = createObserver(clock);
+  const held = { forMs: 40_000, pids: [7] };
+  const still = { commits: 1, polls: 1 };
+  const beatAt = (second: number) => ({ ...moving(second, still), held, runnable: 2, freeSlots: 2 });
+  const sight = await lookFor(300, observer, clock, beatAt);
+  expect(sight.held).toBe('the database is held by PID 7 for 40s: waiting for it');
+  expect(sight.idleMs).toBe(0);
+  expect(sight.standing.forMs).toBeLessThan(30_000);
+  // Once it is free, they are owed from then on.
+  const free = await lookFor(50, observer, clock, (second) => moving(330 + second, still));
+  expect(free.held).toBeNull();
+  expect(free.standing).toEqual({ what: 'commits', forMs: 50_000 });
+  const noReads = await lookFor(100, observer, clock, (second) => ({
+    ...moving(400 + second, { asyncFs: 9 }),
+    held,
+  }));
+  expect(noReads.standing.what).toBe('asyncFs');
+});

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readRecoveries } from '../../src/health/recovery-log.js';
 import { readTally } from '../../src/health/tally.js';
 import { type NamedIdentity, runningProcess } from '../../src/heartbeat/pid-file.js';
+import { readRecoveries } from '../../src/heartbeat/recovery-log.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { isRunning, signalProved } from '../../src/platform/process-identity.js';
 import { builtCli } from '../support/built-program.js';
@@ -235,13 +235,12 @@ test('a worker that cannot start is told with its own words, and its monitor goe
   const place = pair();
   place.run('start');
   place.run('stop');
-  writeFileSync(
-    join(place.folder, 'state', 'dogged.db'),
-    'this is no database, whatever its name says'.repeat(200),
-  );
+  // A damaged one would be replaced; in the place of a folder nothing can be put.
+  rmSync(join(place.folder, 'state', 'dogged.db'));
+  mkdirSync(join(place.folder, 'state', 'dogged.db'));
   const start = place.run('start');
   expect(start.status).toBe(1);
-  expect(start.stderr).toMatch(/no first beat[\s\S]*damaged/);
+  expect(start.stderr).toMatch(/no first beat[\s\S]*could not be written/);
   expect(place.monitor()).not.toBeNull();
   expect(readTally(join(place.folder, 'state'))?.phase).toBe('gave-up');
 }, 60_000);

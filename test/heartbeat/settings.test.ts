@@ -19,6 +19,7 @@ function aConfig(stateFolder: string): Config {
     keepMs: 1,
     reconcileMs: 300_000,
     pressure: { memoryAbove: null, diskBelowBytes: null },
+    backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 7_000,
     logs,
     health: { ...health, stuckMs: 2_500 },

@@ -33,6 +33,7 @@ function partsOf(rig: Rig, source: SourceConfig) {
   return {
     source,
     tasks: [],
+    hung: [],
     store: rig.store,
     clock: systemClock,
     files: systemFiles,

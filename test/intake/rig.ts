@@ -176,11 +176,13 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     keepMs: 1_000_000,
     reconcileMs: 1_000_000,
     pressure: { memoryAbove: null, diskBelowBytes: null },
+    backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {
       freshMs: 1,
       stuckMs: 1,
+      stallAfterMs: 1,
       idleStuckAfterMs: 1,
       pendingWarnMs: 1,
       poisonAfter: 3,

@@ -357,6 +357,32 @@ describe('a log that is rotated', () => {
     },
   );
 
+  it('twice more since it was opened is read in order, and nothing is counted over again', async () => {
+    let act = (): void => undefined;
+    const files: FileAccess = {
+      ...systemFiles,
+      list(folder) {
+        act();
+        return systemFiles.list(folder);
+      },
+    };
+    const { rig, append, rotate } = await rotatingRig({ key: null }, { files });
+    append(line(1));
+    await rig.poll();
+    rotate();
+    append(line(2));
+    act = () => {
+      act = () => undefined;
+      for (const id of [3, 4]) {
+        rotate();
+        append(line(id));
+      }
+    };
+    await rig.polls(3);
+    const admitted = (await rig.payloads()).map((payload) => (payload as { id: number }).id);
+    expect(admitted).toEqual([1, 2, 3, 4]);
+  });
+
   it('to a packed file, with nothing in its place, is reported once', async () => {
     const { rig, path, append } = await rotatingRig();
     append(line(1));

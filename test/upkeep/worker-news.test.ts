@@ -15,7 +15,13 @@ function stand() {
   const onNews = () => {
     told += 1;
   };
-  const news = createWorkerNews({ sources: () => [ideas], pressure: () => machine.pressure, clock, onNews });
+  const news = createWorkerNews({
+    sources: () => [ideas],
+    pressure: () => machine.pressure,
+    storage: () => null,
+    clock,
+    onNews,
+  });
   return { clock, ideas, machine, news, told: () => told };
 }
 

@@ -96,12 +96,13 @@ export class Dispatch {
         ORDER BY run_at
         LIMIT 1`)
       .pluck();
+    // `? + 0`: see `Lines`.
     const waiting = 'id, queue_id AS queueId, place, group_name AS "group", run_at AS runAtMs';
     this.#due = db.prepare(`
       SELECT ${waiting} FROM jobs INDEXED BY jobs_waiting
       WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked} AND run_at <= ?
       ORDER BY run_at
-      LIMIT ?`);
+      LIMIT ? + 0`);
     this.#nextExpiry = db
       .prepare<[], number>(`
         SELECT expires_at FROM jobs INDEXED BY jobs_expiring
@@ -113,7 +114,7 @@ export class Dispatch {
       SELECT ${waiting} FROM jobs INDEXED BY jobs_expiring
       WHERE place <= ${PLACES.parked} AND expires_at <= ?
       ORDER BY expires_at
-      LIMIT ?`);
+      LIMIT ? + 0`);
     this.#place = db.prepare('UPDATE jobs SET place = ? WHERE id = ?');
     this.#expire = db.prepare(`
       UPDATE jobs SET place = ${PLACES.expired}, ended_at = ?, reason = 'its end passed before it could start'
@@ -237,12 +238,15 @@ export class Dispatch {
     const rooms = new Map(eligible.filter(({ room }) => room > 0).map(({ task, room }) => [task, room]));
     if (freeSlots <= 0 || rooms.size === 0 || this.#pausedAll.get() === 1) return [];
     const fronts: Candidate[] = [];
+    let lines = 0;
     for (const { id: queueId, task } of this.#queues.all()) {
       const room = rooms.get(task) ?? 0;
       if (room === 0) continue;
-      for (const job of this.#lines.front(queueId, Math.min(room, freeSlots))) fronts.push({ ...job, task });
+      lines += 1;
+      const front = this.#lines.front(queueId, Math.min(room, freeSlots));
+      for (const { id, rank } of front) fronts.push({ id, rank, task });
     }
-    fronts.sort(byRank);
+    if (lines > 1) fronts.sort(byRank);
     return takeWithinRoom(fronts, freeSlots, rooms, eligible);
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import type { Store, StoreUse, Upgrade } from '../engine.js';
+import type { Store, StoreEvents, StoreUse, Upgrade } from '../engine.js';
 import { type Connection, connect } from './connection.js';
 import { MIGRATIONS, migrate, refuseNewerSchema, schemaVersion } from './migrations/migrate.js';
 import { acquireStateLock } from './state-lock.js';
@@ -11,25 +11,36 @@ export async function openSqliteStore(
   stateFolder: string,
   use: StoreUse,
   clock: Clock,
+  events: StoreEvents = {},
   migrations = MIGRATIONS,
-  onUpgrade?: (upgrade: Upgrade) => void,
 ): Promise<Store> {
   const file = join(stateFolder, 'dogged.db');
-  const connection = await connect(file, use, clock);
+  let isOpen = false;
+  const connection = await connect(file, use, clock, {
+    onDamage: (error) => {
+      // Until then the caller hears of it as an error.
+      if (isOpen) events.onDamage?.(error);
+    },
+    onStorage: (problem) => {
+      if (isOpen) events.onStorage?.(problem);
+    },
+  });
   // One time of day for all tries: while the database is locked, they would leave a backup each.
   const nowMs = clock.wallMs();
   const prepareSchema = () => {
     if (use === 'read') refuseOtherSchema(connection, file, migrations);
     else {
       const upgrade = upgradeSchema(connection, { stateFolder, use, nowMs, migrations });
-      if (upgrade !== null) onUpgrade?.(upgrade);
+      if (upgrade !== null) events.onUpgrade?.(upgrade);
     }
   };
   try {
-    return await connection.retry(() => {
+    const store = await connection.retry(() => {
       prepareSchema();
       return new SqliteStore(connection, use);
     });
+    isOpen = true;
+    return store;
   } catch (error) {
     connection.db.close();
     throw error;

@@ -8,6 +8,7 @@ import type {
   CursorPage,
   CursorRecord,
   End,
+  HeldElsewhere,
   Orphan,
   Owner,
   Ownership,
@@ -30,18 +31,9 @@ import type {
   RecordAccount,
   StoredReject,
 } from '../read-contract.js';
-import { Accounts } from './account.js';
-import { Admission } from './admit.js';
-import { Breakers } from './breakers.js';
-import { Dispatch } from './claim.js';
 import type { Connection } from './connection.js';
 import { type Core, createCore } from './core.js';
-import { Ending } from './end.js';
-import { Listing } from './list.js';
-import { Owners } from './owner.js';
-import { People } from './people.js';
-import { Pruning } from './prune.js';
-import { Reading } from './read.js';
+import { Verbs } from './verbs.js';
 
 /** Most rows for which a command may hold the lock: the worker waits meanwhile. */
 const ROWS_PER_LOCK = 1_000;
@@ -143,6 +135,10 @@ export class SqliteStore implements Store {
   async pulse(epoch: number, nowMs: number): Promise<void> {
     const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs));
     if (found !== epoch) throw new DoggedError('OWNER_CHANGED', { found, ours: epoch });
+  }
+
+  heldElsewhere(): HeldElsewhere | null {
+    return this.#connection.heldElsewhere();
   }
 
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]> {
@@ -252,65 +248,5 @@ export class SqliteStore implements Store {
 
   #readDataVersion(): number {
     return this.#connection.db.pragma('data_version', { simple: true }) as number;
-  }
-}
-
-/** Statements cost time to prepare, and a short command needs few of them. */
-class Verbs {
-  readonly #core: Core;
-  #admission: Admission | undefined;
-  #ending: Ending | undefined;
-  #breakers: Breakers | undefined;
-  #dispatch: Dispatch | undefined;
-  #owners: Owners | undefined;
-  #people: People | undefined;
-  #pruning: Pruning | undefined;
-  #reading: Reading | undefined;
-  #listing: Listing | undefined;
-  #accounts: Accounts | undefined;
-
-  constructor(core: Core) {
-    this.#core = core;
-  }
-
-  get admission(): Admission {
-    this.#admission ??= new Admission(this.#core);
-    return this.#admission;
-  }
-  get ending(): Ending {
-    this.#ending ??= new Ending(this.#core);
-    return this.#ending;
-  }
-  get dispatch(): Dispatch {
-    this.#dispatch ??= new Dispatch(this.#core, this.ending, this.breakers);
-    return this.#dispatch;
-  }
-  get breakers(): Breakers {
-    this.#breakers ??= new Breakers(this.#core);
-    return this.#breakers;
-  }
-  get owners(): Owners {
-    this.#owners ??= new Owners(this.#core);
-    return this.#owners;
-  }
-  get people(): People {
-    this.#people ??= new People(this.#core);
-    return this.#people;
-  }
-  get pruning(): Pruning {
-    this.#pruning ??= new Pruning(this.#core);
-    return this.#pruning;
-  }
-  get reading(): Reading {
-    this.#reading ??= new Reading(this.#core.db);
-    return this.#reading;
-  }
-  get listing(): Listing {
-    this.#listing ??= new Listing(this.#core.db);
-    return this.#listing;
-  }
-  get accounts(): Accounts {
-    this.#accounts ??= new Accounts(this.#core.db);
-    return this.#accounts;
   }
 }

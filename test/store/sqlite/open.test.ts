@@ -84,10 +84,10 @@ describe('the schema', () => {
     await admit(store, [{ key: 'a' }]);
     await store.close();
 
-    await expect(openSqliteStore(folder, 'read', systemClock, NEXT)).rejects.toMatchObject({
+    await expect(openSqliteStore(folder, 'read', systemClock, {}, NEXT)).rejects.toMatchObject({
       code: 'STORE_TOO_OLD',
     });
-    const newer = await openSqliteStore(folder, 'command', systemClock, NEXT);
+    const newer = await openSqliteStore(folder, 'command', systemClock, {}, NEXT);
     expect((await newer.list({ limit: 9 })).map(({ key }) => key)).toEqual(['a']);
     await newer.close();
     const db = rawDatabase(folder);
@@ -103,7 +103,7 @@ describe('the schema', () => {
     expect(kept.prepare('SELECT key FROM jobs').pluck().all()).toEqual(['a']);
     kept.close();
 
-    const again = await openSqliteStore(folder, 'command', systemClock, NEXT);
+    const again = await openSqliteStore(folder, 'command', systemClock, {}, NEXT);
     await again.close();
     expect(readdirSync(join(folder, 'backups'))).toHaveLength(1);
   });
@@ -112,7 +112,7 @@ describe('the schema', () => {
     const { folder, store } = await owned();
     await store.close();
     const broken = [...MIGRATIONS, 'ALTER TABLE jobs ADD COLUMN colour TEXT; SELECT nonsense'];
-    await expect(openSqliteStore(folder, 'worker', systemClock, broken)).rejects.toThrow('nonsense');
+    await expect(openSqliteStore(folder, 'worker', systemClock, {}, broken)).rejects.toThrow('nonsense');
     const db = rawDatabase(folder);
     expect(db.pragma('user_version', { simple: true })).toBe(NOW);
     expect(
@@ -124,12 +124,12 @@ describe('the schema', () => {
   it('is not changed by a command under a worker of an older program', async () => {
     const { folder } = await owned();
     const lock = await acquireStateLock(folder);
-    await expect(openSqliteStore(folder, 'command', systemClock, NEXT)).rejects.toMatchObject({
+    await expect(openSqliteStore(folder, 'command', systemClock, {}, NEXT)).rejects.toMatchObject({
       code: 'STATE_IN_USE',
     });
     expect(rawDatabase(folder).pragma('user_version', { simple: true })).toBe(NOW);
     lock.release();
-    const command = await openSqliteStore(folder, 'command', systemClock, NEXT);
+    const command = await openSqliteStore(folder, 'command', systemClock, {}, NEXT);
     await command.close();
     expect(rawDatabase(folder).pragma('user_version', { simple: true })).toBe(NOW + 1);
   });

@@ -192,6 +192,10 @@ describe.each(DISTRIBUTIONS)('with %s', (_, groupOf) => {
       expect(statements.size).toBeGreaterThan(50);
       expect(scansIn(db, statements)).toEqual([]);
 
+      // Planned anew at each call, for the value of the limit: dearer than the search itself.
+      const hot = /INDEXED BY jobs_(ready|waiting|expiring)/;
+      expect([...statements].filter((sql) => hot.test(sql) && /LIMIT \?\s*$/.test(sql))).toEqual([]);
+
       const visited = (parts: readonly string[], ...values: (string | number)[]) =>
         rowsVisited(db, find(statements, ...parts), values);
       const queueId = 1;

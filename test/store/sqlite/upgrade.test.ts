@@ -41,7 +41,8 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
   it('is brought up to date by a worker, which is told where the old one is kept', async () => {
     const folder = oldState(schema);
     const upgrades: Upgrade[] = [];
-    const store = await openStore(folder, 'worker', systemClock, (upgrade) => upgrades.push(upgrade));
+    const onUpgrade = (upgrade: Upgrade) => void upgrades.push(upgrade);
+    const store = await openStore(folder, 'worker', systemClock, { onUpgrade });
     await store.close();
     const [backup = ''] = readdirSync(join(folder, 'backups'));
     expect(upgrades).toEqual([

@@ -1,19 +1,9 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../../job/errors.js';
-import { syncFolder } from '../../../platform/atomic-file.js';
 import { isBusy } from '../connection.js';
+import { writeCopy } from '../write-copy.js';
 
 /**
  * Copies the database as it is now into `backups/` beside it, whole and durable or not at all, and returns the path. Asked
@@ -23,21 +13,12 @@ export function backUp(db: Database, version: number, nowMs: number): string {
   const folder = join(dirname(db.name), 'backups');
   const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-');
   const file = join(folder, `dogged-schema-${version}-${stamp}.db`);
-  const part = `${file}.part`;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     removeParts(folder);
-    // The backup API starts over at each write of another process; this is one consistent read.
-    db.prepare('VACUUM INTO ?').run(part);
-    chmodSync(part, 0o600);
-    // SQLite does not: after a power cut the only copy could be half there.
-    sync(part);
-    renameSync(part, file);
-    syncFolder(folder);
+    writeCopy(db, file, `${file}.part`, 'replace');
     return file;
   } catch (error) {
-    // Where the disk is full, half a copy must not keep it so.
-    if (existsSync(part)) rmSync(part);
     if (isBusy(error)) throw error;
     throw new DoggedError('BACKUP_FAILED', { folder, detail: (error as Error).message }, { cause: error });
   }
@@ -47,14 +28,5 @@ export function backUp(db: Database, version: number, nowMs: number): string {
 function removeParts(folder: string): void {
   for (const name of readdirSync(folder)) {
     if (/^dogged-schema-.*\.part$/.test(name)) rmSync(join(folder, name));
-  }
-}
-
-function sync(file: string): void {
-  const fd = openSync(file, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

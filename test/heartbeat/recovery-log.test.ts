@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createRecoveryTeller } from '../../src/health/recovery.js';
-import { openRecoveryLog, readRecoveries } from '../../src/health/recovery-log.js';
+import { openRecoveryLog, readRecoveries } from '../../src/heartbeat/recovery-log.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 

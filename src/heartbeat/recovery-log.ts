@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { stateFiles } from '../heartbeat/state-files.js';
 import { type Clock, isoTime } from '../platform/clock.js';
 import { RotatingFile } from '../platform/rotating-file.js';
+import { stateFiles } from './state-files.js';
 
 /** One line of `recovery.ndjson`. Each recovery has a line when it begins and one when its outcome is known. */
 export interface RecoveryLine {
