@@ -231,10 +231,14 @@ export class DirectoryReader implements SourceReader {
         this.#coldSlot = 0;
         if (n > 0) return;
       }
-      const path = this.#known.pathAt(this.#coldSlot);
+      const slot = this.#coldSlot;
+      const path = this.#known.pathAt(slot);
       if (path === undefined) continue;
       n += 1;
-      yield* this.#visitFile(path, at);
+      // One lstat and nothing else for most: this is what a folder at rest costs.
+      if (!this.#known.claimLook(slot, this.#polls)) continue;
+      if (!this.#isQuiet(path, slot)) yield* this.#look(path, slot, at);
+      else if (this.#budget.spend()) yield PAUSE;
     }
   }
 
@@ -250,8 +254,8 @@ export class DirectoryReader implements SourceReader {
   *#visitFile(path: string, at: Moment): Generator<Step, void> {
     const slot = this.#known.slotOf(path);
     if (slot === undefined || !this.#known.claimLook(slot, this.#polls)) return;
-    if (!this.#isQuiet(path, slot)) yield* this.#look(path, slot, at);
-    yield COUNTED;
+    if (this.#isQuiet(path, slot)) yield COUNTED;
+    else yield* this.#look(path, slot, at);
   }
 
   /** It stands there as it is remembered. Whatever else is found out about it is found out by a full look. */
@@ -280,6 +284,7 @@ export class DirectoryReader implements SourceReader {
       this.#hot.delete(path);
       // Nobody can mend what is gone: its rejects are closed with it.
       yield { ...PAUSE, rereadPaths: [path], cursors: [{ path, body: null }] };
+      yield COUNTED;
       return;
     }
     const { memory } = file;
@@ -289,6 +294,7 @@ export class DirectoryReader implements SourceReader {
       this.#known.remember(slot, memory);
     }
     if (file.isHot || (found && this.#hot.size < MOST_HOT_FILES)) this.#heat(path, at);
+    yield COUNTED;
   }
 
   #wake(path: string, slot: number): DirectoryFile {

@@ -24,7 +24,7 @@ export async function benchAdmission({ folder, report }) {
     report.row('longest time that the loop was held, median of the runs', median(holds), 'ms', {
       atMost: 50,
     });
-    report.row('  best run', Math.min(...holds), 'ms');
+    report.row('  by the clock on the wall', median(runs.map(({ holdWallMs }) => holdWallMs)), 'ms');
     rmSync(path);
   }
 }

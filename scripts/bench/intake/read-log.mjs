@@ -38,7 +38,7 @@ async function readInto(state) {
     isSettled,
     cpuMs: cpuMs(before),
     wallMs: performance.now() - start,
-    holdMs: hold.stop(),
+    ...hold.stop(),
     idleMb,
     // Whether it grows: the most in each third of the time.
     mostMb: thirds(samples).map((third) => Math.max(idleMb, ...third)),
