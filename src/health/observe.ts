@@ -16,7 +16,7 @@ export interface Sight {
   readonly moved: boolean;
   /** What has stood still for longest, and for how long on our own clock. */
   readonly standing: { readonly what: Watched; readonly forMs: number };
-  /** Who keeps the worker from its database, in words; null when nobody does. Restarting it would mend nothing. */
+  /** Who or what keeps the worker from its database, in words; null when nothing does. Restarting it would mend nothing. */
   readonly held: string | null;
   /** For how long there was work, a free slot, and no claim. */
   readonly idleMs: number;
@@ -42,7 +42,7 @@ export function createObserver(clock: Clock): Observer {
   const counters = new Map<Watched, Standing>();
   let lastLookAtMs: number | null = null;
   let state: Beat['state'] | null = null;
-  let isHeld = false;
+  let wasKept = false;
   let claims = -1;
   let idleMs = 0;
 
@@ -55,10 +55,10 @@ export function createObserver(clock: Clock): Observer {
       const stepMs = Math.min(sinceMs, 2 * checkEveryMs);
 
       // What must move is another set in each state: a worker that drains polls no more.
-      // So is it while somebody else holds the database: what waits for that is not to blame.
-      if (beat !== null && (beat.state !== state || (beat.held !== undefined) !== isHeld)) counters.clear();
+      // So is it while somebody else holds the database, or its disk is full: what waits for that is not to blame.
+      if (beat !== null && (beat.state !== state || isKept(beat) !== wasKept)) counters.clear();
       state = beat?.state ?? null;
-      isHeld = beat?.held !== undefined;
+      wasKept = beat !== null && isKept(beat);
 
       let moved = false;
       let worst: Sight['standing'] = { what: 'beat', forMs: -1 };
@@ -81,11 +81,7 @@ export function createObserver(clock: Clock): Observer {
       }
 
       const waits =
-        beat !== null &&
-        beat.held === undefined &&
-        beat.state === 'running' &&
-        beat.runnable > 0 &&
-        beat.freeSlots > 0;
+        beat !== null && !isKept(beat) && beat.state === 'running' && beat.runnable > 0 && beat.freeSlots > 0;
       idleMs = waits && beat.counters.claims === claims ? idleMs + stepMs : 0;
       claims = beat?.counters.claims ?? -1;
 
@@ -103,13 +99,19 @@ function expected(beat: Beat | null, { pollMs }: Pick<Settings, 'pollMs'>): [Wat
   ];
   if (beat.state !== 'running') return always;
   always.push(['asyncFs', asyncFs]);
-  if (beat.held !== undefined) return always;
+  if (isKept(beat)) return always;
   always.push(['commits', commits]);
   if (pollMs !== null) always.push(['polls', polls]);
   return always;
 }
 
+/** Something beside the worker keeps it from its database. */
+function isKept({ held, storage }: Beat): boolean {
+  return held !== undefined || storage !== undefined;
+}
+
 function tellHeld(beat: Beat | null): string | null {
+  if (beat?.storage !== undefined) return `${beat.storage}: waiting for room`;
   if (beat?.held === undefined) return null;
   const { forMs, pids } = beat.held;
   const who = pids.length === 0 ? 'another process' : `PID ${pids.join(', ')}`;

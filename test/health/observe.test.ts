@@ -139,3 +139,16 @@ test('a worker that is kept from its database owes no commit, poll or claim; its
   }));
   expect(noReads.standing.what).toBe('asyncFs');
 });
+
+test('a worker whose disk is full is waited for: restarting it would make no room', async () => {
+  const clock = new FakeClock();
+  const observer = createObserver(clock);
+  const still = { commits: 1, polls: 1 };
+  const storage = 'the database could not be written';
+  const full = (second: number) => ({ ...moving(second, still), storage, runnable: 2, freeSlots: 2 });
+  const sight = await lookFor(300, observer, clock, full);
+  expect(sight).toMatchObject({ held: 'the database could not be written: waiting for room', idleMs: 0 });
+  expect(sight.standing.forMs).toBeLessThan(30_000);
+  const room = await lookFor(50, observer, clock, (second) => moving(330 + second, still));
+  expect(room.standing).toEqual({ what: 'commits', forMs: 50_000 });
+});

@@ -103,6 +103,33 @@ test.skipIf(cannot !== null)(
 );
 
 test.skipIf(cannot !== null)(
+  `a full disk is no reason for the monitor to restart its worker${cannot ?? ''}`,
+  async () => {
+    const { disk, add, done, place, beat, state } = onSmallDisk();
+    const times = {
+      DOGGED__HEALTH__FRESH: '600ms',
+      DOGGED__HEALTH__STUCK: '1200ms',
+      DOGGED__HEARTBEAT: '200ms',
+    };
+    const monitored = workplace(place.folder, times);
+    add('a');
+    expect(monitored.run('start').status).toBe(0);
+    await until(() => done() === 1);
+    const pid = Number(readFileSync(join(state, 'worker.pid'), 'utf8').split('\n')[0]);
+    const filler = join(disk.folder, 'fill');
+    fill(filler);
+    for (let n = 0; n < 60; n += 1) add(`b${n}`);
+    const told = await until(() => (beat()?.storage === undefined ? null : beat()));
+    // Beats come every 200 ms: more than twice as long as a worker may stand still.
+    await until(() => (beat()?.seq ?? 0) > told.seq + 14);
+    expect(beat()?.pid).toBe(pid);
+    rmSync(filler);
+    await until(() => done() === 61, { withinMs: 30_000 });
+    expect(beat()?.pid).toBe(pid);
+  },
+);
+
+test.skipIf(cannot !== null)(
   `a state folder that is read-only is refused with what is wrong, and the diagnosis says so${cannot ?? ''}`,
   async () => {
     const { disk, add, place } = onSmallDisk();
