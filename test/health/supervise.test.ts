@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { recoverOnce } from '../../src/health/recover.js';
 import { stopPair } from '../../src/health/stop-pair.js';
@@ -29,6 +29,13 @@ test('a worker that is killed is replaced at once, and both are told', async () 
     evidence: { pid: first.pid, signal: 'SIGKILL' },
   });
   expect(place.said.filter((line) => line.startsWith('✅ SYSTEM HEALTHY'))).toHaveLength(2);
+});
+
+test('a worker is started with a small young heap, since each of its children costs a copy of its page tables', async () => {
+  const place = stand();
+  void place.supervisor().run();
+  const { pid } = await place.worker();
+  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1]).toBe('--max-semi-space-size=2');
 });
 
 test('a worker that is stopped by SIGSTOP is found stuck, killed and replaced', async () => {

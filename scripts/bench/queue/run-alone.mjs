@@ -6,10 +6,14 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('./contender.mjs', import.meta.url));
 
+/** As the health monitor starts a worker. */
+const WORKER_FLAGS = ['--max-semi-space-size=2'];
+
 export async function runAlone(contender, params, options) {
   const folder = mkdtempSync(join(options.folder, 'dogged-bench-'));
   try {
-    const args = ['--expose-gc', PROGRAM, contender, JSON.stringify({ ...params, folder })];
+    const flags = contender.startsWith('dogged-') ? WORKER_FLAGS : [];
+    const args = ['--expose-gc', ...flags, PROGRAM, contender, JSON.stringify({ ...params, folder })];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (chunk) => {
