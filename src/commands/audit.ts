@@ -1,21 +1,17 @@
-import { readHungRecords } from '../heartbeat/hung-records.js';
 import { EXIT } from '../job/errors.js';
 import { countText, plural } from '../platform/duration-text.js';
 import { accountRemarks, auditTable, openLines } from '../view/account-text.js';
 import { painter } from '../view/colour.js';
-import { readingText } from '../view/reading-text.js';
 import { remedyFor } from '../view/remedy.js';
 import { chosenSources } from './chosen-sources.js';
 import type { CommandModule, CommonOptions } from './command.js';
+import { eachSource, readingOn } from './each-source.js';
 import { progressLine } from './progress-line.js';
 import { locateSystem, withReader } from './system.js';
 
 interface AuditOptions extends CommonOptions {
   readonly source?: string;
 }
-
-/** Beyond a worker's poll, so that what is new is taken by then. */
-const GRACE_MS = 500;
 
 export const auditCommand: CommandModule<AuditOptions> = {
   examples: ['dogged audit', 'dogged audit --json | jq ".sources[].unaccounted[]"'],
@@ -28,31 +24,11 @@ export const auditCommand: CommandModule<AuditOptions> = {
     const { configFile, stateFolder } = await locateSystem(options);
     const { loadConfig } = await import('../config/load.js');
     const { auditSource } = await import('../intake/reconcile.js');
-    const { systemFiles } = await import('../intake/file-access.js');
     const config = await loadConfig(configFile);
     const sources = chosenSources(config, options.source);
     const progress = progressLine(output, clock, output.note);
-    const accounts = await withReader(stateFolder, clock, async (store) => {
-      const done = [];
-      for (const source of sources) {
-        const account = await auditSource({
-          source,
-          tasks: config.tasks,
-          hung: readHungRecords(config.stateFolder, config.file),
-          store,
-          clock,
-          files: systemFiles,
-          lookAgainMs: source.pollMs + GRACE_MS,
-          onProgress: (reading) => {
-            if (reading === null) return;
-            progress.show(reading.done, reading.total, `${source.name}: ${readingText(reading)}`);
-          },
-          isStopping: () => false,
-        });
-        done.push({ name: source.name, ...account });
-      }
-      return done;
-    });
+    const work = { config, sources, clock, onProgress: readingOn(progress) };
+    const accounts = await withReader(stateFolder, clock, (store) => eachSource(work, store, auditSource));
     progress.end();
 
     const unaccounted = accounts.reduce((sum, { openCount }) => sum + openCount, 0);

@@ -1,20 +1,16 @@
-import type { Config, SourceConfig } from '../config/config.js';
 import { readHungRecords } from '../heartbeat/hung-records.js';
 import type { SourceAccount } from '../intake/account-book.js';
-import type { ReadingProgress } from '../intake/step.js';
-import type { AccountParts } from '../intake/take-account.js';
 import { EXIT } from '../job/errors.js';
-import type { Clock } from '../platform/clock.js';
 import { countText, plural } from '../platform/duration-text.js';
 import { acquireStateLock } from '../store/open.js';
 import { accountRemarks, openLines } from '../view/account-text.js';
 import { painter } from '../view/colour.js';
-import { readingText } from '../view/reading-text.js';
 import { type ReconcileFigures, reconcileTable } from '../view/reconcile-text.js';
 import { remedyFor } from '../view/remedy.js';
 import { lookAtProcesses } from '../view/worker-look.js';
 import { chosenSources } from './chosen-sources.js';
 import type { CommandModule, CommonOptions } from './command.js';
+import { eachSource, readingOn, type SourceWork } from './each-source.js';
 import { progressLine } from './progress-line.js';
 import { locateSystem, withReader, withStore } from './system.js';
 
@@ -28,11 +24,6 @@ interface Reconciled extends SourceAccount {
   readonly name: string;
   readonly queued: number;
 }
-
-type OnProgress = (name: string, reading: ReadingProgress | null) => void;
-
-/** Beyond a worker's poll, so that what is new is taken by then. */
-const GRACE_MS = 500;
 
 export const reconcileCommand: CommandModule<ReconcileOptions> = {
   examples: ['dogged reconcile', 'dogged reconcile --dry-run   # what it would queue'],
@@ -49,13 +40,16 @@ export const reconcileCommand: CommandModule<ReconcileOptions> = {
     const config = await loadConfig(configFile);
     const sources = chosenSources(config, options.source);
     const progress = progressLine(output, clock, output.note);
-    const onProgress: OnProgress = (name, reading) => {
-      if (reading !== null) progress.show(reading.done, reading.total, `${name}: ${readingText(reading)}`);
-    };
     const { verdict } = lookAtProcesses(stateFolder, clock.wallMs());
     const works = verdict === 'running' || verdict === 'stuck';
     const mode = options.dryRun === true ? 'dry-run' : works ? 'beside-worker' : 'alone';
-    const done = await reconcileBy[mode]({ config, sources, stateFolder, clock, onProgress });
+    const done = await reconcileBy[mode]({
+      config,
+      sources,
+      stateFolder,
+      clock,
+      onProgress: readingOn(progress),
+    });
     progress.end();
 
     const isDry = mode === 'dry-run';
@@ -86,12 +80,8 @@ export const reconcileCommand: CommandModule<ReconcileOptions> = {
   },
 };
 
-interface Work {
-  readonly config: Config;
-  readonly sources: readonly SourceConfig[];
+interface Work extends SourceWork {
   readonly stateFolder: string;
-  readonly clock: Clock;
-  readonly onProgress: OnProgress;
 }
 
 const reconcileBy = {
@@ -99,52 +89,20 @@ const reconcileBy = {
   'beside-worker': async (work: Work): Promise<readonly Reconciled[]> => {
     const { reconcileSource } = await import('../intake/reconcile.js');
     return withStore(work.stateFolder, work.clock, (store) =>
-      eachSource(
-        work,
-        async (parts) => {
-          const { account, queued } = await reconcileSource({
-            ...parts,
-            store,
-            onQueued: () => undefined,
-          });
-          return { ...account, queued };
-        },
-        store,
-      ),
+      eachSource(work, store, async (parts) => {
+        const { account, queued } = await reconcileSource({ ...parts, store, onQueued: () => undefined });
+        return { ...account, queued };
+      }),
     );
   },
   'dry-run': async (work: Work): Promise<readonly Reconciled[]> => {
     const { auditSource } = await import('../intake/reconcile.js');
     return withReader(work.stateFolder, work.clock, (store) =>
-      eachSource(work, async (parts) => ({ ...(await auditSource(parts)), queued: 0 }), store),
+      eachSource(work, store, async (parts) => ({ ...(await auditSource(parts)), queued: 0 })),
     );
   },
   alone: pollAndReconcile,
 };
-
-async function eachSource(
-  { config, sources, clock, onProgress }: Work,
-  visit: (parts: AccountParts) => Promise<Omit<Reconciled, 'name'>>,
-  store: AccountParts['store'],
-): Promise<readonly Reconciled[]> {
-  const { systemFiles } = await import('../intake/file-access.js');
-  const done: Reconciled[] = [];
-  for (const source of sources) {
-    const visited = await visit({
-      source,
-      tasks: config.tasks,
-      hung: readHungRecords(config.stateFolder, config.file),
-      store,
-      clock,
-      files: systemFiles,
-      lookAgainMs: source.pollMs + GRACE_MS,
-      onProgress: (reading) => onProgress(source.name, reading),
-      isStopping: () => false,
-    });
-    done.push({ ...visited, name: source.name });
-  }
-  return done;
-}
 
 /** Nobody polls: so we do, with the state folder to ourselves, and close what is open after that. */
 async function pollAndReconcile({

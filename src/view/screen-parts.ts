@@ -146,10 +146,17 @@ export function readingLines({ sources, verdict }: SystemSnapshot): string[] {
 }
 
 /** One line for each busy slot, the idle ones together. */
-export function slotLines({ slots }: SystemSnapshot, { columns, paint }: Layout): string[] {
+export function slotLines(snapshot: SystemSnapshot, layout: Layout): string[] {
+  const lines = busySlotLines(snapshot, layout);
+  const idle = snapshot.slots.length - lines.length;
+  const text = idle === 1 ? 'one slot idle' : `${idle} slots idle`;
+  return idle === 0 ? lines : [...lines, `⏳  ${layout.paint(text, 'dim')}`];
+}
+
+/** One line for each busy slot. */
+export function busySlotLines({ slots }: SystemSnapshot, { columns, paint }: Layout): string[] {
   const busy = slots.filter((slot) => slot.state === 'working');
-  const idle = slots.length - busy.length;
-  const lines = formatTable(
+  return formatTable(
     [
       { title: '' },
       { title: '', shrinkTo: 8 },
@@ -161,16 +168,14 @@ export function slotLines({ slots }: SystemSnapshot, { columns, paint }: Layout)
     columns,
     paint,
   );
-  if (idle > 0) lines.push(`⏳  ${paint(`${idle === 1 ? 'one slot' : `${idle} slots`} idle`, 'dim')}`);
-  return lines;
 }
 
-export function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
+function elapsedText({ sinceMs, timeoutMs }: BeatSlot): string {
   const limit = timeoutMs === undefined || timeoutMs === 0 ? '' : ` / ${durationText(timeoutMs)}`;
   return `${durationText(sinceMs ?? 0)}${limit}`;
 }
 
-export function progressText({ progress }: BeatSlot): string {
+function progressText({ progress }: BeatSlot): string {
   return progress === undefined ? '' : `${Math.round(progress * 100)} %`;
 }
 

@@ -1,26 +1,13 @@
 import { durationText } from '../../platform/duration-text.js';
-import { elapsedText, type Layout, progressText } from '../screen-parts.js';
+import { busySlotLines, type Layout } from '../screen-parts.js';
 import type { SystemSnapshot } from '../snapshot.js';
-import { formatTable } from '../table.js';
 import { waitingText } from '../waiting-for.js';
 
 /** One line for each slot, those that work first: they are what a low terminal still shows. */
-export function slotRows(snapshot: SystemSnapshot, { columns, paint }: Layout): string[] {
-  const busy = snapshot.slots.filter(({ state }) => state === 'working');
+export function slotRows(snapshot: SystemSnapshot, layout: Layout): string[] {
   const idle = snapshot.slots.filter(({ state }) => state === 'idle');
-  const lines = formatTable(
-    [
-      { title: '' },
-      { title: '', shrinkTo: 8 },
-      { title: '', shrinkTo: 10 },
-      { title: '', align: 'right' },
-      { title: '' },
-    ],
-    busy.map((slot) => ['🔨', slot.task ?? '', slot.key ?? '', elapsedText(slot), progressText(slot)]),
-    columns,
-    paint,
-  );
-  return [...lines, ...idle.map(() => `⏳  ${paint(`idle: ${idleText(snapshot)}`, 'dim')}`)];
+  const line = `⏳  ${layout.paint(`idle: ${idleText(snapshot)}`, 'dim')}`;
+  return [...busySlotLines(snapshot, layout), ...idle.map(() => line)];
 }
 
 /** Why a slot has nothing to do. */
