@@ -116,7 +116,7 @@ class Pass {
 
   async #takeRecords(given: readonly AdmissionRecord[]): Promise<void> {
     const records = given.map((record) => (record.occurrenceIn === null ? record : this.#named(record)));
-    const accounts = await this.#parts.store.account(this.#scope, records);
+    const accounts = await this.#parts.store.account(this.#scope, records, this.#parts.clock.wallMs());
     const confirmed: { readonly record: AdmissionRecord; readonly path: string }[] = [];
     for (const [i, record] of records.entries()) {
       const account = accounts[i];

@@ -60,7 +60,11 @@ export interface AdmissionRecord {
    */
   readonly occurrenceIn: number | null;
   readonly version: RecordVersion;
-  readonly onChange: 'ignore' | 'rerun';
+  /**
+   * What new content of a known record does. `replan`: it stands in a plan, which is held against what really ran
+   * (`plan-verdict.ts`).
+   */
+  readonly onChange: 'ignore' | 'rerun' | 'replan';
   readonly payload: Snapshot;
   readonly task: string;
   readonly priority: number;
@@ -97,7 +101,27 @@ export interface AdmissionBatch {
   /** Paths that are being read anew from their beginning: their former rejects are closed by this batch. */
   readonly rereadPaths: readonly string[];
   readonly cursors: readonly CursorWrite[];
+  /** Comes with the last records of a plan that was read as a whole. */
+  readonly plan?: PlanRest;
   readonly nowMs: number;
+}
+
+/** What a plan says beside its records: what is no longer in it. */
+export interface PlanRest {
+  /** The keys of all its records. A planned job of this scope that waits under any other key is withdrawn. */
+  readonly keys: readonly string[];
+  /** Repeating records of it: the jobs of their occurrences (`series@time`) are not withdrawn either. */
+  readonly series: readonly string[];
+  /** Occurrences that nobody was there to start: those that still wait expire. */
+  readonly missed: readonly { readonly key: string; readonly reason: string }[];
+}
+
+/** What became of a job that its plan no longer has, or whose time was missed. */
+export interface GoneRecord {
+  readonly key: string;
+  readonly id: JobId;
+  /** `left-running`: what runs is left to run; told once an attempt. */
+  readonly result: 'withdrawn' | 'left-running' | 'missed';
 }
 
 /**
@@ -106,7 +130,7 @@ export interface AdmissionBatch {
  */
 export const VERSIONS_AN_HOUR = 20;
 
-/** Why a record did or did not become a job. Only `queued`, `superseded` and `held` change anything. */
+/** Why a record did or did not become a job. The first five change something. */
 export type AdmissionResult =
   | 'queued'
   /** A pending job of this key took over the newer payload: still one row. */
@@ -116,9 +140,18 @@ export type AdmissionResult =
    * (`VERSIONS_AN_HOUR`). Newer ones take its place meanwhile, so that nothing is lost and the last one runs.
    */
   | 'held'
+  /** Of a plan, and its end had passed when it was first seen: a job that ended as expired, and never ran. */
+  | 'expired'
+  /**
+   * Of a plan, and changed while its job runs, which is left to run. A job of the new version waits for its end: unless that
+   * attempt fails, or the new version starts later, it is cancelled then.
+   */
+  | 'changed-running'
+  /** Of a plan, and its job runs: the evidence stands in the answer, and in the history of the job. */
+  | 'already-running'
   /** This version is known and its job has not ended. */
   | 'already-queued'
-  /** This version is known and its job has ended, in whichever way. */
+  /** This version is known and its job has ended, in whichever way; of a plan, also another version of what has run. */
   | 'already-done'
   /** Known key, new content, and the source says `onChange: ignore`. */
   | 'changed-ignored'
@@ -132,10 +165,17 @@ export interface AdmissionAnswer {
   readonly state: JobState;
   /** Present when the job was opened or replaced by this same cycle: the key stands more than once in what was read. */
   readonly repeats?: true;
+  /** Of a plan, for what is passed over: on what evidence, for people. */
+  readonly evidence?: string;
 }
 
 export type AdmissionReport =
-  | { readonly committed: true; readonly answers: readonly AdmissionAnswer[] }
+  | {
+      readonly committed: true;
+      readonly answers: readonly AdmissionAnswer[];
+      /** Only for a batch with a `plan`. */
+      readonly gone?: readonly GoneRecord[];
+    }
   /** Another reader moved one of these cursors first: nothing was written; read again. */
   | { readonly committed: false; readonly conflictPath: string };
 
@@ -167,6 +207,8 @@ export interface Claim {
   readonly priority: number;
   readonly group: string | null;
   readonly runAtMs: number;
+  /** The end of its window, by which it had to start; null without one. */
+  readonly expiresAtMs: number | null;
   readonly lateByMs: number;
 }
 

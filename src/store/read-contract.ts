@@ -137,7 +137,10 @@ export interface StoredReject extends RejectedRecord {
 }
 
 /** A record as it is held against the ledger. An unkeyed one has the key of its occurrence: `hash`, `hash#2` … */
-export type AccountedRecord = Pick<AdmissionRecord, 'key' | 'version' | 'onChange'>;
+export type AccountedRecord = Pick<
+  AdmissionRecord,
+  'key' | 'version' | 'onChange' | 'runAtMs' | 'expiresAtMs'
+>;
 
 /** What the ledger says of a record. */
 export interface RecordAccount {
@@ -156,7 +159,11 @@ export interface ReadStore {
   nextInLine(limit: number): Promise<readonly JobSummary[]>;
   rejects(source: string | null, limit: number): Promise<readonly StoredReject[]>;
   /** In the order of `records`; nothing is changed by asking. Ask for at most a thousand at once. */
-  account(scope: Scope, records: readonly AccountedRecord[]): Promise<readonly RecordAccount[]>;
+  account(
+    scope: Scope,
+    records: readonly AccountedRecord[],
+    nowMs: number,
+  ): Promise<readonly RecordAccount[]>;
   /** Whether each of these refusals stands in the book of rejects. */
   knowsRejects(
     scope: Scope,

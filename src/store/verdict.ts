@@ -1,5 +1,6 @@
 import { type JobState, type Place, stateOfPlace } from '../job/job.js';
 import type { AdmissionRecord, AdmissionResult, RecordVersion } from './contract.js';
+import { planVerdict } from './plan-verdict.js';
 
 /** What a ledger knows of a key: the version that was admitted last. */
 export interface KnownVersion {
@@ -7,18 +8,46 @@ export interface KnownVersion {
   readonly versionOrder: number | null;
 }
 
-/** What a record with a known key comes to, in every engine. `state` is that of its last job. */
+/** The last job of a known record. */
+export interface LastJob {
+  readonly state: JobState;
+  /** When it was to run last; null once it was pruned. */
+  readonly runAtMs: number | null;
+  /** null while it has not ended, and once it was pruned. */
+  readonly endedAtMs: number | null;
+  /** Cancelled because its plan no longer had it. */
+  readonly isWithdrawn: boolean;
+}
+
+/** What an admission must know of a record to say what it comes to. */
+export type JudgedRecord = Pick<AdmissionRecord, 'version' | 'onChange' | 'runAtMs' | 'expiresAtMs'>;
+
+/** What a record with a known key comes to, in every engine. */
 export function verdictOn(
-  record: Pick<AdmissionRecord, 'version' | 'onChange'>,
+  record: JudgedRecord,
   known: KnownVersion,
-  state: JobState,
+  job: LastJob,
+  nowMs: number,
 ): AdmissionResult {
-  if (record.version.hash.equals(known.versionHash)) {
-    return state === 'pending' || state === 'running' ? 'already-queued' : 'already-done';
+  const isSame = record.version.hash.equals(known.versionHash);
+  if (record.onChange === 'replan') {
+    return isSame || isNewer(record.version, known)
+      ? planVerdict(record, job, isSame, nowMs)
+      : 'older-ignored';
   }
+  if (isSame) return job.state === 'pending' || job.state === 'running' ? 'already-queued' : 'already-done';
   if (record.onChange === 'ignore') return 'changed-ignored';
   if (!isNewer(record.version, known)) return 'older-ignored';
-  return state === 'pending' ? 'superseded' : 'queued';
+  return job.state === 'pending' ? 'superseded' : 'queued';
+}
+
+/** What a record comes to whose key was never seen. */
+export function firstVerdict(record: JudgedRecord, nowMs: number): 'queued' | 'expired' {
+  return record.onChange === 'replan' && isOver(record, nowMs) ? 'expired' : 'queued';
+}
+
+export function isOver({ expiresAtMs }: Pick<AdmissionRecord, 'expiresAtMs'>, nowMs: number): boolean {
+  return expiresAtMs !== null && expiresAtMs <= nowMs;
 }
 
 function isNewer(version: RecordVersion, known: KnownVersion): boolean {

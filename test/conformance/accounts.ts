@@ -6,7 +6,14 @@ import { admit, claimOne, ideas, ownedStore, reject, runOne, T0, turn } from './
 
 const asked = (key: string, more: Partial<AccountedRecord> & { content?: string } = {}): AccountedRecord => {
   const { content = JSON.stringify({ title: key }), ...rest } = more;
-  return { key, version: { hash: ledgerHash(content), order: null }, onChange: 'ignore', ...rest };
+  return {
+    key,
+    version: { hash: ledgerHash(content), order: null },
+    onChange: 'ignore',
+    runAtMs: T0,
+    expiresAtMs: null,
+    ...rest,
+  };
 };
 
 export function conformsInAccounts(engine: Engine): void {
@@ -24,6 +31,7 @@ export function conformsInAccounts(engine: Engine): void {
         await store.account(
           ideas,
           ['waits', 'done', 'never', 'runs'].map((key) => asked(key)),
+          T0,
         ),
       ).toEqual([
         { wouldBe: 'already-queued', state: 'pending' },
@@ -35,7 +43,7 @@ export function conformsInAccounts(engine: Engine): void {
 
     it('changes nothing: asking makes no scope, no record and no job', async () => {
       const store = await owned();
-      await store.account(ideas, [asked('a')]);
+      await store.account(ideas, [asked('a')], T0);
       const { sources, total } = await store.counts();
       expect(sources).toEqual([]);
       expect(total.ready).toBe(0);
@@ -50,7 +58,7 @@ export function conformsInAccounts(engine: Engine): void {
         asked('a', { content: '2', onChange: 'rerun' }),
         asked('a', { content: '1', onChange: 'rerun' }),
       ];
-      const results = async () => (await store.account(ideas, changed)).map(({ wouldBe }) => wouldBe);
+      const results = async () => (await store.account(ideas, changed, T0)).map(({ wouldBe }) => wouldBe);
       expect(await results()).toEqual(['changed-ignored', 'superseded', 'already-queued']);
       await runOne(store);
       expect(await results()).toEqual(['changed-ignored', 'queued', 'already-done']);
@@ -63,6 +71,7 @@ export function conformsInAccounts(engine: Engine): void {
       const answers = await store.account(
         ideas,
         [4, 6].map((order) => asked('a', { onChange: 'rerun', version: version(order) })),
+        T0,
       );
       expect(answers.map(({ wouldBe }) => wouldBe)).toEqual(['older-ignored', 'superseded']);
     });
@@ -72,7 +81,7 @@ export function conformsInAccounts(engine: Engine): void {
       await admit(store, [{ key: 'a' }]);
       await runOne(store, { to: 'failed', reason: 'exit 1' });
       expect(await store.prune(T0 + 1_000, 10)).toBe(1);
-      expect(await store.account(ideas, [asked('a')])).toEqual([
+      expect(await store.account(ideas, [asked('a')], T0)).toEqual([
         { wouldBe: 'already-done', state: 'failed' },
       ]);
     });
@@ -85,7 +94,7 @@ export function conformsInAccounts(engine: Engine): void {
         { ...ideas, workspace: 'other' },
         { ...ideas, kind: 'task' as const },
       ]) {
-        expect((await store.account(scope, [asked('a')]))[0]?.state).toBeNull();
+        expect((await store.account(scope, [asked('a')], T0))[0]?.state).toBeNull();
       }
     });
 
@@ -94,9 +103,9 @@ export function conformsInAccounts(engine: Engine): void {
       const store = await ownedStore(fresh);
       await admit(store, [{ key: 'a' }]);
       const reader = await fresh.open('read');
-      expect((await reader.account(ideas, [asked('a')]))[0]?.state).toBe('pending');
+      expect((await reader.account(ideas, [asked('a')], T0))[0]?.state).toBe('pending');
       await turn(store);
-      expect((await reader.account(ideas, [asked('a')]))[0]?.state).toBe('running');
+      expect((await reader.account(ideas, [asked('a')], T0))[0]?.state).toBe('running');
     });
   });
 

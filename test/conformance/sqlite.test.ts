@@ -7,6 +7,7 @@ import { conformsInAdmission } from './admission.js';
 import { conformsInBreakers } from './breakers.js';
 import { conformsInClaims } from './claims.js';
 import type { Engine } from './engine.js';
+import { conformsInPlans } from './plans.js';
 import { conformsInUpkeep } from './upkeep.js';
 
 const sqlite: Engine = {
@@ -27,6 +28,7 @@ const sqlite: Engine = {
 describe('the SQLite engine conforms', () => {
   describe('in admission', () => conformsInAdmission(sqlite));
   describe('in accounts', () => conformsInAccounts(sqlite));
+  describe('in plans', () => conformsInPlans(sqlite));
   describe('in claims and ends', () => conformsInClaims(sqlite));
   describe('in breakers and outages', () => conformsInBreakers(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));

@@ -148,7 +148,7 @@ export async function createRig(
 
 function reads(store: Store): PolledReads {
   return {
-    account: (scope, records) => store.account(scope, records),
+    account: (scope, records, nowMs) => store.account(scope, records, nowMs),
     knowsRejects: (scope, rejects) => store.knowsRejects(scope, rejects),
   };
 }

@@ -3,17 +3,19 @@ import { placeFromCode } from '../../job/job.js';
 import { ledgerHash } from '../../job/snapshot.js';
 import type { RejectedRecord, Scope } from '../contract.js';
 import type { AccountedRecord, RecordAccount } from '../read-contract.js';
-import { lastState, verdictOn } from '../verdict.js';
+import { firstVerdict, lastState, verdictOn } from '../verdict.js';
 import { KIND_CODES } from './names.js';
+import { WITHDRAWN } from './plan.js';
 
 interface KnownRow {
   readonly versionHash: Buffer;
   readonly versionOrder: number | null;
   readonly settled: number | null;
   readonly place: number | null;
+  readonly runAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly planned: number | null;
 }
-
-const NEVER_SEEN: RecordAccount = { wouldBe: 'queued', state: null };
 
 /** Holds what stands in files against the ledger and the book of rejects. Changes nothing. */
 export class Accounts {
@@ -28,7 +30,8 @@ export class Accounts {
       )
       .pluck();
     this.#known = db.prepare(`
-      SELECT r.version_hash AS versionHash, r.version_order AS versionOrder, r.settled, j.place
+      SELECT r.version_hash AS versionHash, r.version_order AS versionOrder, r.settled, j.place,
+        j.run_at AS runAtMs, j.ended_at AS endedAtMs, j.planned
       FROM records r
       LEFT JOIN jobs j ON j.id = r.job_id
       WHERE r.scope_id = ? AND r.key_hash = ?`);
@@ -39,15 +42,16 @@ export class Accounts {
       .pluck();
   }
 
-  records(scope: Scope, records: readonly AccountedRecord[]): readonly RecordAccount[] {
+  records(scope: Scope, records: readonly AccountedRecord[], nowMs: number): readonly RecordAccount[] {
     const scopeId = this.#find(scope);
-    if (scopeId === undefined) return records.map(() => NEVER_SEEN);
     return records.map((record) => {
-      const known = this.#known.get(scopeId, ledgerHash(record.key));
-      if (known === undefined) return NEVER_SEEN;
+      const known = scopeId === undefined ? undefined : this.#known.get(scopeId, ledgerHash(record.key));
+      if (known === undefined) return { wouldBe: firstVerdict(record, nowMs), state: null };
+      const { runAtMs, endedAtMs, planned } = known;
       const code = known.place ?? known.settled;
       const state = lastState(code === null ? null : placeFromCode(code));
-      return { wouldBe: verdictOn(record, known, state), state };
+      const job = { state, runAtMs, endedAtMs, isWithdrawn: planned === WITHDRAWN };
+      return { wouldBe: verdictOn(record, known, job, nowMs), state };
     });
   }
 

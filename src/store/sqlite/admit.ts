@@ -13,10 +13,12 @@ import type {
   RecordVersion,
   Scope,
 } from '../contract.js';
-import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
+import { firstVerdict, type KnownVersion, type LastJob, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
 import { EarlyCheckpoint } from './early-checkpoint.js';
+import { evidenceOf } from './evidence.js';
 import { JobDoor, type KnownJob } from './job-door.js';
+import { Plans, WITHDRAWN } from './plan.js';
 import { RejectBook } from './reject-book.js';
 import { VersionCounter } from './version-counter.js';
 
@@ -35,6 +37,7 @@ export class Admission {
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
   readonly #versions: VersionCounter;
+  readonly #plans: Plans;
   readonly #selectCursors: Statement<[number, string, number], CursorRecord>;
   readonly #cursorEpoch: Statement<[number, string], number>;
   readonly #putCursor: Statement<[number, string, number, string]>;
@@ -53,6 +56,7 @@ export class Admission {
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
     this.#versions = new VersionCounter(core);
+    this.#plans = new Plans(core);
     this.#selectCursors = db.prepare(
       'SELECT path, epoch, body FROM cursors WHERE scope_id = ? AND path > ? ORDER BY path LIMIT ?',
     );
@@ -99,11 +103,12 @@ export class Admission {
     const answers = batch.records.map((record) => this.#admitRecord(scopeId, record, batch, admitted));
     if (admitted.new > 0) this.#countRecords.run(admitted.new, scopeId);
     this.#door.close();
+    const gone = batch.plan && this.#plans.settle(scopeId, batch.plan, batch);
     failpoint('admit.after-insert');
     this.#rejects.write(scopeId, batch);
     this.#moveCursors(scopeId, batch);
     failpoint('admit.before-commit');
-    return { committed: true, answers };
+    return gone === undefined ? { committed: true, answers } : { committed: true, answers, gone };
   }
 
   #findConflict(batch: AdmissionBatch): string | null {
@@ -133,17 +138,26 @@ export class Admission {
     const known = this.#learnOrRecall(scopeId, keyHash, record.version);
     if (known === null) {
       admitted.new += 1;
-      return answer('queued', this.#door.open(scopeId, record, batch, null), false);
+      const first = firstVerdict(record, batch.nowMs);
+      const job =
+        first === 'expired'
+          ? this.#door.openExpired(scopeId, record, batch)
+          : this.#door.open(scopeId, record, batch, null);
+      return answer(first, job, false);
     }
 
     const job = this.#door.find(known.jobId);
-    const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
+    const verdict = verdictOn(record, known, lastJob(known, job), batch.nowMs);
     const repeats = job?.cycle === batch.cycle;
-    if (verdict !== 'queued' && verdict !== 'superseded') {
-      return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
+    if (!TAKES_VERSION.has(verdict)) {
+      if (job === undefined) return settledAnswer(verdict, known);
+      const passed = answer(verdict, job, repeats);
+      return record.onChange === 'replan'
+        ? { ...passed, evidence: this.#giveEvidence(verdict, job, batch) }
+        : passed;
     }
     // What has not been tried since the last version is no run more.
-    const isOneMore = verdict === 'queued' || (job?.attempt ?? 0) > 0;
+    const isOneMore = (verdict === 'queued' && record.onChange !== 'replan') || (job?.attempt ?? 0) > 0;
     const hold = this.#versions.meet(scopeId, record.key, isOneMore, batch.nowMs);
     const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
     const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
@@ -153,15 +167,27 @@ export class Admission {
     return answer('held', changed, repeats);
   }
 
+  #giveEvidence(verdict: AdmissionResult, job: KnownJob, { cycle, nowMs }: AdmissionBatch): string {
+    const evidence = evidenceOf(job);
+    if (verdict === 'already-running') {
+      this.#core.events.addOnce(job.id, nowMs, 'skipped', `${evidence}; offered again by ${cycle}`);
+    }
+    return evidence;
+  }
+
   #takeVersion(
-    verdict: 'queued' | 'superseded',
+    verdict: AdmissionResult,
     scopeId: number,
     record: AdmissionRecord,
     batch: AdmissionBatch,
     job: KnownJob | undefined,
     isHeld: boolean,
   ): Pick<KnownJob, 'id' | 'place'> {
-    if (verdict === 'queued') return this.#door.open(scopeId, record, batch, job);
+    if (verdict === 'changed-running' && job !== undefined) {
+      const detail = `left to run; ${batch.cycle} brought another version`;
+      this.#core.events.addOnce(job.id, batch.nowMs, 'plan changed', detail);
+    }
+    if (verdict !== 'superseded') return this.#door.open(scopeId, record, batch, job);
     if (job === undefined) throw new Error('only a pending job can be superseded');
     return this.#door.replace(job, record, batch, isHeld);
   }
@@ -183,6 +209,17 @@ export class Admission {
     const seen = this.#meet.get(scopeId, ledgerHash(record.key), record.occurrenceIn ?? 0) ?? 1;
     return seen === 1 ? record : { ...record, key: `${record.key}#${seen}` };
   }
+}
+
+/** Verdicts by which the ledger learns a new version. */
+const TAKES_VERSION: ReadonlySet<AdmissionResult> = new Set(['queued', 'superseded', 'changed-running']);
+
+function lastJob(known: KnownRecord, job: KnownJob | undefined): LastJob {
+  if (job === undefined) {
+    return { state: lastState(settledPlace(known)), runAtMs: null, endedAtMs: null, isWithdrawn: false };
+  }
+  const { place, runAtMs, endedAtMs, planned } = job;
+  return { state: stateOfPlace(place), runAtMs, endedAtMs, isWithdrawn: planned === WITHDRAWN };
 }
 
 function answer(

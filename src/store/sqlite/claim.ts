@@ -37,7 +37,7 @@ interface WaitingJob {
  */
 const CLAIM_COLUMNS = `
   queue_id, scope_id, key, cycle, attempt + 1, charged, crashes, max_attempts, timeout_ms, priority, group_name,
-  run_at, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
+  run_at, expires_at, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
 
 type ClaimRow = readonly [
   queueId: number,
@@ -52,6 +52,7 @@ type ClaimRow = readonly [
   priority: number,
   group: string | null,
   runAtMs: number,
+  expiresAtMs: number | null,
   snapshot: Buffer,
 ];
 
@@ -207,7 +208,7 @@ export class Dispatch {
   #takeJob(id: number, row: ClaimRow, { nowMs }: Turn, epoch: number): Claim {
     const { tally, names } = this.#core;
     const [queueId, scopeId, key, cycle, attempt, charged, crashes, maxAttempts, timeoutMs, priority] = row;
-    const [, , , , , , , , , , group, runAtMs, snapshot] = row;
+    const [, , , , , , , , , , group, runAtMs, expiresAtMs, snapshot] = row;
     const lateByMs = Math.max(0, nowMs - runAtMs);
     this.#take.run(attempt, epoch, nowMs, lateByMs, id);
     tally.move(queueId, 'ready', 'running');
@@ -229,6 +230,7 @@ export class Dispatch {
       priority,
       group,
       runAtMs,
+      expiresAtMs,
       lateByMs,
     };
   }

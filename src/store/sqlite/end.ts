@@ -3,6 +3,7 @@ import { PLACES, type Place, rankOf } from '../../job/job.js';
 import { type AttemptReport, type Next, OUTCOME_CODES } from '../../job/outcome.js';
 import type { End } from '../contract.js';
 import { type Core, rowIdOf } from './core.js';
+import { PLANNED } from './plan.js';
 
 interface RunningJob {
   readonly id: number;
@@ -27,6 +28,7 @@ interface Successor {
   readonly queueId: number;
   readonly group: string | null;
   readonly runAtMs: number;
+  readonly planned: number | null;
 }
 
 type TerminalNext = Exclude<Next, { to: 'pending' }>;
@@ -40,6 +42,7 @@ export class Ending {
   readonly #end: Statement<unknown[]>;
   readonly #retry: Statement<unknown[]>;
   readonly #settle: Statement<[number, number]>;
+  readonly #drop: Statement<[number, string, number]>;
   readonly #keepAttempt: Statement<unknown[]>;
   readonly #keepOutput: Statement<[number, number, string | null, string | null]>;
 
@@ -55,7 +58,7 @@ export class Ending {
         WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`)
       .raw();
     this.#successor = db.prepare(
-      'SELECT queue_id AS queueId, group_name AS "group", run_at AS runAtMs FROM jobs WHERE id = ?',
+      'SELECT queue_id AS queueId, group_name AS "group", run_at AS runAtMs, planned FROM jobs WHERE id = ?',
     );
     this.#end = db.prepare(`
       UPDATE jobs SET
@@ -68,6 +71,8 @@ export class Ending {
         started_at = ?, exit_code = ?, reason = ?
       WHERE id = ?`);
     this.#settle = db.prepare('UPDATE jobs SET place = ?, after_job = NULL WHERE id = ?');
+    this.#drop = db.prepare(`
+      UPDATE jobs SET place = ${PLACES.cancelled}, ended_at = ?, reason = ?, after_job = NULL WHERE id = ?`);
     this.#keepAttempt = db.prepare(`
       INSERT INTO attempts (job_id, attempt, epoch, started_at, ended_at, outcome, exit_code, signal, reason)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
@@ -87,7 +92,7 @@ export class Ending {
     } else if (job.cancelRequested) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'cancelled while it ran' });
     } else this.#retryJob(job, report, next, nowMs);
-    if (job.successorId !== null) this.#letGo(job.successorId, nowMs);
+    if (job.successorId !== null) this.#letGo(job.successorId, next.to, nowMs);
     return 'recorded';
   }
 
@@ -136,10 +141,16 @@ export class Ending {
     permits.release(job.queueId, job.group);
   }
 
-  /** The older version of this record runs no longer. */
-  #letGo(id: number, nowMs: number): void {
+  /** The older version of this record runs no longer. Of a plan, what has run is not run again for being changed meanwhile. */
+  #letGo(id: number, became: Next['to'], nowMs: number): void {
     const successor = this.#successor.get(id);
     if (successor === undefined) throw new Error(`the successor ${id} vanished inside the transaction`);
+    const hasRun = became === 'completed' || became === 'cancelled';
+    if (successor.planned === PLANNED && hasRun && successor.runAtMs <= nowMs) {
+      this.#drop.run(nowMs, `an older version of it ran meanwhile, and was ${became}`, id);
+      this.#core.tally.move(successor.queueId, 'parked', 'cancelled');
+      return;
+    }
     const place = this.#core.permits.seat(successor, nowMs);
     this.#settle.run(PLACES[place], id);
     this.#core.tally.move(successor.queueId, 'parked', place);

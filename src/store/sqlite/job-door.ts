@@ -3,6 +3,7 @@ import { PLACES, type Place, placeFromCode, rankOf } from '../../job/job.js';
 import type { AdmissionBatch, AdmissionRecord } from '../contract.js';
 import type { Core } from './core.js';
 import { Payloads } from './payload.js';
+import { PLANNED } from './plan.js';
 
 /** A job that a ledger row points at, as far as admission must know it. */
 export interface KnownJob {
@@ -12,6 +13,10 @@ export interface KnownJob {
   readonly group: string | null;
   /** How often it was tried so far. */
   readonly attempt: number;
+  readonly runAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly planned: number | null;
   /** The job behind which it was parked when it was opened; that one may have ended since. */
   readonly afterJob: number | null;
   readonly versionHash: Buffer;
@@ -30,6 +35,7 @@ export class JobDoor {
   readonly #saveLastId: Statement<[number]>;
   readonly #insert: Statement<unknown[]>;
   readonly #replace: Statement<unknown[]>;
+  readonly #endUnseen: Statement<[number, number]>;
   readonly #payloads: Payloads;
   #nextId: number | null = null;
 
@@ -39,7 +45,7 @@ export class JobDoor {
     this.#payloads = new Payloads(db);
     this.#find = db.prepare(`
       SELECT id, queue_id AS queueId, place, group_name AS "group", attempt, after_job AS afterJob,
-        version_hash AS versionHash, cycle
+        version_hash AS versionHash, cycle, run_at AS runAtMs, started_at AS startedAtMs, ended_at AS endedAtMs, planned
       FROM jobs WHERE id = ?`);
     this.#placeOf = db.prepare<[number], number>('SELECT place FROM jobs WHERE id = ?').pluck();
     this.#lastId = db.prepare<[], number>('SELECT last_job_id FROM meta').pluck();
@@ -48,14 +54,16 @@ export class JobDoor {
       INSERT INTO jobs (
         id, queue_id, scope_id, place, rank, priority, run_at, expires_at, group_name,
         max_attempts, timeout_ms, after_job, created_at, key, version_hash, version_order, cycle,
-        payload_hash, payload
-      ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+        payload_hash, payload, planned
+      ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#replace = db.prepare(`
       UPDATE jobs SET
         queue_id = ?, place = ?, rank = ?, priority = ?, run_at = ?, expires_at = ?, group_name = ?,
         max_attempts = ?, timeout_ms = ?, version_hash = ?, version_order = ?, cycle = ?,
-        payload_hash = ?, payload = ?, charged = 0, crashes = 0, reason = NULL
+        payload_hash = ?, payload = ?, planned = ?, charged = 0, crashes = 0, reason = NULL
       WHERE id = ?`);
+    this.#endUnseen = db.prepare(`
+      UPDATE jobs SET ended_at = ?, reason = 'its end had passed when it was first seen' WHERE id = ?`);
   }
 
   find(id: number): KnownJob | undefined {
@@ -70,17 +78,38 @@ export class JobDoor {
     batch: AdmissionBatch,
     former: KnownJob | undefined | null,
   ): Pick<KnownJob, 'id' | 'place'> {
-    const { names, permits, tally } = this.#core;
-    const queue = names.queue(batch.scope.workspace, record.task);
+    const { names, permits } = this.#core;
+    const queueId = names.queue(batch.scope.workspace, record.task).id;
     const afterJob = former ? this.#stillRunning(former) : null;
     // Not the record spread out: this is done for each of 100,000 records.
-    const seeker = { queueId: queue.id, group: record.group, runAtMs: record.runAtMs };
+    const seeker = { queueId, group: record.group, runAtMs: record.runAtMs };
     const place = afterJob === null ? permits.seat(seeker, batch.nowMs) : 'parked';
+    return this.#add(scopeId, record, batch, { queueId, place, afterJob });
+  }
+
+  /** Opens a job whose end has passed: it never stands in the line. */
+  openExpired(
+    scopeId: number,
+    record: AdmissionRecord,
+    batch: AdmissionBatch,
+  ): Pick<KnownJob, 'id' | 'place'> {
+    const queueId = this.#core.names.queue(batch.scope.workspace, record.task).id;
+    const job = this.#add(scopeId, record, batch, { queueId, place: 'expired', afterJob: null });
+    this.#endUnseen.run(batch.nowMs, job.id);
+    return job;
+  }
+
+  #add(
+    scopeId: number,
+    record: AdmissionRecord,
+    batch: AdmissionBatch,
+    { queueId, place, afterJob }: { queueId: number; place: Place; afterJob: number | null },
+  ): Pick<KnownJob, 'id' | 'place'> {
     const id = this.nextId();
     this.#nextId = id + 1;
     this.#insert.run(
       id,
-      queue.id,
+      queueId,
       scopeId,
       PLACES[place],
       rankOf(record.runAtMs, record.priority),
@@ -98,8 +127,9 @@ export class JobDoor {
       batch.cycle,
       record.payload.hash,
       this.#payloads.put(id, record.payload.bytes),
+      plannedCode(record),
     );
-    tally.move(queue.id, null, place);
+    this.#core.tally.move(queueId, null, place);
     return { id, place };
   }
 
@@ -131,6 +161,7 @@ export class JobDoor {
       batch.cycle,
       record.payload.hash,
       this.#payloads.replace(job.id, record.payload.bytes),
+      plannedCode(record),
       job.id,
     );
     tally.move(job.queueId, job.place, null);
@@ -173,6 +204,10 @@ export class JobDoor {
     if (former.afterJob === null) return null;
     return this.#placeOf.get(former.afterJob) === PLACES.running ? former.afterJob : null;
   }
+}
+
+function plannedCode({ onChange }: AdmissionRecord): number | null {
+  return onChange === 'replan' ? PLANNED : null;
 }
 
 function samePermit(job: KnownJob, queueId: number, record: AdmissionRecord): boolean {

@@ -48,7 +48,7 @@ export class Owners {
     this.#orphans = db.prepare(`
       SELECT id, queue_id AS queueId, scope_id AS scopeId, key, cycle, epoch, attempt, charged, crashes,
         max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
-        run_at AS runAtMs, late_by AS lateByMs, ${payloadOf('jobs')} AS payload, payload_hash AS payloadHash, started_at AS startedAtMs
+        run_at AS runAtMs, expires_at AS expiresAtMs, late_by AS lateByMs, ${payloadOf('jobs')} AS payload, payload_hash AS payloadHash, started_at AS startedAtMs
       FROM jobs INDEXED BY jobs_running
       WHERE place = ${PLACES.running} AND epoch < (SELECT epoch FROM meta)`);
   }

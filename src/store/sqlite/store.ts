@@ -186,8 +186,12 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#verbs.reading.rejects(source, limit));
   }
 
-  account(scope: Scope, records: readonly AccountedRecord[]): Promise<readonly RecordAccount[]> {
-    return this.#read(() => this.#verbs.accounts.records(scope, records));
+  account(
+    scope: Scope,
+    records: readonly AccountedRecord[],
+    nowMs: number,
+  ): Promise<readonly RecordAccount[]> {
+    return this.#read(() => this.#verbs.accounts.records(scope, records, nowMs));
   }
 
   knowsRejects(
