@@ -66,6 +66,9 @@ function unusedConfigs(used: string): readonly string[] {
 }
 
 function describeSource(source: SourceConfig, state: string): string {
+  if (source.kind === 'every') {
+    return `source  ${source.name}: "${source.every}" in ${source.timezone ?? 'UTC'} for task ${source.task}`;
+  }
   const what = source.kind === 'directory' ? `${source.path}/${source.match}` : source.path;
   const every = formatDuration(source.pollMs);
   return `source  ${source.name}: polls ${what} every ${every} for task ${source.task}; ${state}`;

@@ -3,6 +3,7 @@ import type { SourceConfig } from '../config/config.js';
 
 /** What is to be found now where a source will look, in a few words. Nothing there is no mistake: it may come later. */
 export function sourceFileState(source: SourceConfig): string {
+  if (source.kind === 'every') return 'its record stands in the config';
   try {
     const stat = statSync(source.path);
     if (source.kind === 'directory') {

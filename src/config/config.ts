@@ -79,7 +79,30 @@ export interface LogSource extends SourceBase {
   readonly kind: 'log';
 }
 
-export type SourceConfig = DirectorySource | LogSource;
+interface TimedSource extends SourceBase {
+  /** Zone of times that name none, and of cron expressions; null when the user has named none. */
+  readonly timezone: string | null;
+  /** How many of the runs that were missed while no worker was there are made up for: 0 for `skip`, 1 for `one`. */
+  readonly missedRuns: number;
+}
+
+/** A file that is written anew as a whole: each record says when it is to run. */
+export interface ScheduleSource extends TimedSource {
+  readonly kind: 'schedule';
+  /** A job that still runs at the end of its window is stopped. */
+  readonly stopAtEnd: boolean;
+}
+
+/** One job that comes again and again, without a file of its own: `path` is that of the config. */
+export interface EverySource extends TimedSource {
+  readonly kind: 'every';
+  /** Cron expression. */
+  readonly every: string;
+  /** What each job is handed, as JSON text. */
+  readonly payloadText: string;
+}
+
+export type SourceConfig = DirectorySource | LogSource | ScheduleSource | EverySource;
 
 /** First match wins; what a rule leaves out is taken from the source. */
 export interface RouteRule {

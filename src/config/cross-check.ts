@@ -2,6 +2,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { parseDuration } from './duration.js';
 import type { Finding } from './explain.js';
 import { nearestName } from './problem.js';
+import { misplacedSettings, SOURCE_KINDS } from './source-kinds.js';
 
 type Written = Readonly<Record<string, unknown>>;
 
@@ -32,24 +33,15 @@ function checkSource(
   folder: string,
   stateFolder: string,
 ): Finding[] {
-  const findings = exactlyOne(path, source, ['directory', 'log'], ['schedule']);
-  if (source['directory'] === undefined && source['log'] !== undefined) {
-    for (const key of ['match', 'exclude', 'after']) {
-      if (source[key] === undefined) continue;
-      findings.push({
-        path: [...path, key],
-        message: 'belongs to a directory source, and this is a log',
-        fix: 'remove it',
-      });
-    }
-  }
+  const findings = [...exactlyOne(path, source, SOURCE_KINDS), ...misplacedSettings(path, source)];
   findings.push(...checkTaskName([...path, 'task'], source['task'], tasks));
   if (Array.isArray(source['route'])) {
     source['route'].forEach((rule: unknown, index) => {
       findings.push(...checkTaskName([...path, 'route', index, 'task'], map(rule)['task'], tasks));
     });
   }
-  for (const kind of ['directory', 'log']) {
+  for (const kind of SOURCE_KINDS) {
+    if (kind === 'every') continue;
     const written = text(source[kind]);
     if (written === null || !isInside(resolve(folder, written), stateFolder)) continue;
     findings.push({
@@ -75,7 +67,7 @@ function checkTaskName(
 }
 
 function checkTask(path: Path, task: Written): Finding[] {
-  const findings = exactlyOne(path, task, ['run', 'service', 'module'], []);
+  const findings = exactlyOne(path, task, ['run', 'service', 'module']);
   const { run } = task;
   if (task['shell'] === true) {
     const line = typeof run === 'string' ? run : Array.isArray(run) && run.length === 1 ? run[0] : null;
@@ -188,15 +180,10 @@ function checkHealth(config: Written): Finding[] {
   return findings;
 }
 
-/** `later` holds kinds that are refused elsewhere as not supported: with one of them nothing is missing here. */
-function exactlyOne(
-  path: Path,
-  entry: Written,
-  kinds: readonly string[],
-  later: readonly string[],
-): Finding[] {
+function exactlyOne(path: Path, entry: Written, kinds: readonly string[]): Finding[] {
   const there = kinds.filter((kind) => entry[kind] !== undefined);
-  const choice = kinds.map((kind) => `\`${kind}\``).join(' or ');
+  const [last, ...rest] = kinds.map((kind) => `\`${kind}\``).reverse();
+  const choice = `${rest.reverse().join(', ')} or ${last}`;
   if (there.length > 1) {
     return [
       {
@@ -206,7 +193,7 @@ function exactlyOne(
       },
     ];
   }
-  if (there.length === 1 || later.some((kind) => entry[kind] !== undefined)) return [];
+  if (there.length === 1) return [];
   return [{ path, message: `must have ${choice}`, fix: null }];
 }
 

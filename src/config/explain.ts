@@ -19,11 +19,6 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'clock',
   'metrics',
   'alerts',
-  'sources.NAME.schedule',
-  'sources.NAME.every',
-  'sources.NAME.stopAtEnd',
-  'sources.NAME.timezone',
-  'sources.NAME.missed',
   'sources.NAME.shared',
 ]);
 

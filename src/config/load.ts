@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { DoggedError } from '../job/errors.js';
+import { checkEvery } from './check-every.js';
 import { checkRequire } from './check-require.js';
 import type { Config } from './config.js';
 import { crossCheck } from './cross-check.js';
@@ -65,6 +66,7 @@ export async function readConfig(
     ...(parsed.success ? [] : explainIssues(parsed.error.issues, value, configSchema)),
     ...crossCheck(value, dirname(file)),
     ...(await checkRequire(value)),
+    ...(await checkEvery(value)),
   ];
   const problems = [...document.problems, ...findings.map(place), ...misnamed].sort(byPosition);
   if (parsed.success && problems.length === 0) {

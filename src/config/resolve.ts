@@ -45,7 +45,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
       },
     },
     sources: Object.entries(parsed.sources).map(([name, source]) =>
-      resolveSource(name, source, parsed, folder),
+      resolveSource(name, source, parsed, file),
     ),
     tasks: Object.entries(parsed.tasks).map(([name, task]) => resolveTask(name, task, parsed, folder)),
   });
@@ -59,16 +59,12 @@ function pressureLimits({ memory, disk }: ParsedConfig): Config['pressure'] {
   };
 }
 
-function resolveSource(
-  name: string,
-  source: ParsedSource,
-  config: ParsedConfig,
-  folder: string,
-): SourceConfig {
+function resolveSource(name: string, source: ParsedSource, config: ParsedConfig, file: string): SourceConfig {
+  const folder = dirname(file);
   const base = {
     name,
     workspace: source.workspace ?? config.workspace,
-    path: resolve(folder, source.directory ?? source.log ?? ''),
+    path: resolve(folder, source.directory ?? source.log ?? source.schedule ?? ''),
     pollMs: source.poll ?? config.poll,
     task: source.task,
     priority: source.priority,
@@ -82,8 +78,17 @@ function resolveSource(
     maxDepth: source.maxDepth,
     followSymlinks: source.followSymlinks,
     network: source.network,
-  };
-  if (source.directory === undefined) return { kind: 'log', ...base };
+  } as const;
+  const timed = { timezone: source.timezone ?? null, missedRuns: missedRuns(source.missed) };
+  if (source.log !== undefined) return { kind: 'log', ...base };
+  if (source.schedule !== undefined) {
+    const { stopAtEnd = false, key = 'id' } = source;
+    return { kind: 'schedule', ...base, ...timed, key, stopAtEnd };
+  }
+  if (source.every !== undefined) {
+    const { every, payload = {} } = source;
+    return { kind: 'every', ...base, ...timed, path: file, every, payloadText: JSON.stringify(payload) };
+  }
   return {
     kind: 'directory',
     ...base,
@@ -91,6 +96,23 @@ function resolveSource(
     exclude: source.exclude ?? [],
     after: source.after ?? 'keep',
   };
+}
+
+/** For `missed: all`: a machine that was off for a year must not be flooded. */
+const MOST_MADE_UP = 100;
+
+function missedRuns(missed: ParsedSource['missed']): number {
+  switch (missed) {
+    case undefined:
+    case 'skip':
+      return 0;
+    case 'one':
+      return 1;
+    case 'all':
+      return MOST_MADE_UP;
+    default:
+      return missed.all;
+  }
 }
 
 function resolveRule(rule: ParsedSource['route'][number]): RouteRule {

@@ -1,121 +1,12 @@
 import { z } from 'zod';
-import {
-  backoff,
-  duration,
-  field,
-  flag,
-  integer,
-  name,
-  percent,
-  priority,
-  scalar,
-  size,
-  text,
-  words,
-  workspace,
-} from './schema-values.js';
+import { backoff, duration, integer, name, percent, size, text, workspace } from './schema-values.js';
+import { sourceSchema } from './source-schema.js';
 import { taskSchema } from './task-schema.js';
 
 /*
  * What a user may write, with the defaults, their units and their reasons. The descriptions are shipped to editors.
  * `.prefault(x)` is a default as the user would write it. Every message completes "<path> …": it begins with "must".
  */
-
-const routeRule = z.strictObject(
-  {
-    when: z
-      .record(
-        field,
-        z.union([scalar, z.array(scalar)], 'must be a value or a list of values'),
-        'must map fields to their allowed values',
-      )
-      .describe('Field → allowed value, or list of them; all fields must match.'),
-    task: name.optional().describe('Task for these records; else that of the source.'),
-    timeout: duration('100ms', '30d')
-      .optional()
-      .describe('Time-out for these records; else that of the task.'),
-    priority: priority.optional(),
-    group: text
-      .optional()
-      .describe("Group for these records, in place of the value of the task's group field."),
-  },
-  'must be a rule such as { when: { language: rust }, task: slow }',
-);
-
-const sourceSchema = z.strictObject(
-  {
-    directory: text
-      .optional()
-      .describe('Folder to poll: each file in it holds one record or an array of records.'),
-    match: text
-      .refine(
-        (glob) => !glob.includes('/'),
-        'must be a pattern for file names, without "/": subfolders are not read',
-      )
-      .optional()
-      .describe('Which file names of the folder are read: * ? [abc] {a,b}. Default "*.json".'),
-    exclude: words.optional().describe('File names or patterns that are passed over.'),
-    after: z
-      .enum(['keep', 'archive', 'delete'], 'must be keep, archive or delete')
-      .optional()
-      .describe(
-        'What becomes of a file once all its records are admitted. Default keep: nothing of yours is touched unless you ask.',
-      ),
-    log: text
-      .optional()
-      .describe(
-        'File to poll: a JSON array or NDJSON, told apart by its first byte; appended to, rewritten or replaced.',
-      ),
-    key: field
-      .optional()
-      .describe(
-        'Field or JSON pointer that makes a record the same record tomorrow. Without it, a record is known by its content.',
-      ),
-    version: field
-      .optional()
-      .describe(
-        'Field with a number or date that grows: an older version never runs again. Without it, a version is its content.',
-      ),
-    onChange: z
-      .enum(['ignore', 'rerun'], 'must be ignore or rerun')
-      .prefault('ignore')
-      .describe(
-        'Whether a known record with new content runs again. Default ignore: an edit by accident starts nothing.',
-      ),
-    require: z
-      .record(z.string(), z.unknown(), 'must be a JSON Schema')
-      .optional()
-      .describe('JSON Schema that a record must meet; a refusal is counted and says what to add.'),
-    task: name.describe('Task that handles the records.'),
-    route: z
-      .array(routeRule, 'must be a list of rules')
-      .prefault([])
-      .describe('Rules in order; the first that matches sets task, time-out, priority or group.'),
-    priority: priority.prefault(0),
-    workspace: workspace.optional(),
-    poll: duration('10ms', '1h')
-      .optional()
-      .describe('How often this source is looked at; else the common `poll`.'),
-    quarantineAfter: duration('100ms', '30d')
-      .prefault('60s')
-      .describe(
-        'A file that stays unreadable and unchanged so long is reported as a reject. Until then it is being written.',
-      ),
-    maxRecord: size('1KB', '64MB')
-      .prefault('1MB')
-      .describe('A larger record is refused, its neighbours are not.'),
-    maxDepth: integer(1, 512).prefault(64).describe('A deeper nested record is refused.'),
-    followSymlinks: flag
-      .prefault(false)
-      .describe('Links are refused by default: a link can lead out of the folder you meant.'),
-    network: flag
-      .prefault(false)
-      .describe(
-        'Set it for NFS, SMB and other mounts: they are read in a thread of their own, and their time stamps are trusted less.',
-      ),
-  },
-  'must be a source such as { log: ./ideas.json, task: implement }',
-);
 
 const healthSchema = z
   .strictObject(

@@ -51,7 +51,7 @@ interface PathAccount {
 
 /** Whether an admission would bring a job that is not there. */
 export function isOpen({ wouldBe, state }: RecordAccount): boolean {
-  return state === null || wouldBe === 'queued' || wouldBe === 'superseded';
+  return state === null || wouldBe === 'queued' || wouldBe === 'superseded' || wouldBe === 'changed-running';
 }
 
 /** Adds up what one pass over a source finds, path by path. */
@@ -61,7 +61,11 @@ export class AccountBook {
   readonly #matched: Map<string, string> | null;
 
   constructor(source: SourceConfig) {
-    const mayDiffer = source.onChange === 'rerun' && source.key !== null && source.version === null;
+    const mayDiffer =
+      source.kind !== 'schedule' &&
+      source.onChange === 'rerun' &&
+      source.key !== null &&
+      source.version === null;
     this.#matched = mayDiffer ? new Map() : null;
   }
 

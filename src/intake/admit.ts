@@ -56,6 +56,7 @@ export class AdmissionDoor {
         body,
         expectedEpoch: this.#epochs.get(path) ?? 0,
       })),
+      ...(step.plan !== undefined && { plan: step.plan }),
       nowMs,
     });
     if (!report.committed) return report;

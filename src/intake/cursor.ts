@@ -90,7 +90,8 @@ export function decodeFileCursor(body: string): FileCursor | null {
   return { stamp, observedAtMs, digest, whole };
 }
 
-function parseBody(body: string): Record<string, unknown> {
+/** Empty for what this version of the program did not write. */
+export function parseBody(body: string): Record<string, unknown> {
   try {
     const fields: unknown = JSON.parse(body);
     if (typeof fields === 'object' && fields !== null && 'v' in fields && fields.v === VERSION) {

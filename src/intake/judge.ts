@@ -7,6 +7,8 @@ import { createGate } from './gate.js';
 import { createHungCheck, type HungRecord } from './hung.js';
 import { fieldPath, fieldValue } from './json-field.js';
 import { createNormaliser, type RawRecord } from './normalise.js';
+import type { Recurrence } from './plan/recurrence.js';
+import type { PlanTimes } from './plan/times.js';
 import { isRefusal, type Refusal } from './refusal.js';
 
 /** Where a stretch of a file stands, for people. */
@@ -30,12 +32,17 @@ export interface RecordPlace {
   readonly line: number | null;
 }
 
-/** What the bytes of one record come to: normalise → gate → route. */
+/** A record that may be admitted. One that repeats is not admitted itself, but each of its occurrences. */
+export interface AdmissibleRecord extends AdmissionRecord {
+  readonly recurrence?: Recurrence;
+}
+
+/** What the bytes of one record come to: normalise → gate → times → route. */
 export type Judge = (
   raw: RawRecord & RecordPlace,
   generation: number,
   nowMs: number,
-) => AdmissionRecord | Refusal;
+) => AdmissibleRecord | Refusal;
 
 /** Throws what the gate says of a `require` that is no JSON Schema. */
 export async function createJudge(
@@ -46,6 +53,7 @@ export async function createJudge(
   const normalise = createNormaliser(source);
   const refuseHung = createHungCheck(hung);
   const gate = await createGate(source.require);
+  const timesOf = await timesReader(source);
   const tasksByName = new Map(tasks.map((task) => [task.name, task]));
 
   const judge: Judge = (raw, generation, nowMs) => {
@@ -53,21 +61,24 @@ export async function createJudge(
     if (isRefusal(record)) return record;
     const refusal = gate(record.value, record.key);
     if (refusal !== null) return refusal;
+    const times = timesOf(record.value, record.key, nowMs);
+    if (isRefusal(times)) return times;
     const route = routeRecord(record.value, source.route, source);
     const task = tasksByName.get(route.task);
     return {
       key: record.key,
       occurrenceIn: record.keyedByContent ? generation : null,
       version: record.version,
-      onChange: source.onChange,
+      onChange: source.kind === 'schedule' || source.kind === 'every' ? 'replan' : source.onChange,
       payload: record.payload,
       task: route.task,
       priority: route.priority,
-      runAtMs: nowMs,
-      expiresAtMs: null,
+      runAtMs: times.startMs,
+      expiresAtMs: times.endMs,
       timeoutMs: route.timeoutMs,
       group: route.group ?? groupOf(record.value, task?.group ?? null),
       maxAttempts: task?.retry.attempts ?? 1,
+      ...(times.recurrence !== null && { recurrence: times.recurrence }),
     };
   };
 
@@ -80,6 +91,24 @@ export async function createJudge(
     breadcrumb('intake.read', raw.path);
     return judged;
   };
+}
+
+type TimesReader = (value: unknown, key: string, nowMs: number) => PlanTimes | Refusal;
+
+/** Records of files are due when they are read. */
+async function timesReader(source: SourceConfig): Promise<TimesReader> {
+  switch (source.kind) {
+    case 'schedule': {
+      const { timesOf } = await import('./plan/times.js');
+      return (value, key) => timesOf(value, key, source);
+    }
+    case 'every': {
+      const { timesOf } = await import('./plan/times.js');
+      return (_value, key) => timesOf({ every: source.every }, key, source);
+    }
+    default:
+      return (_value, _key, nowMs) => ({ startMs: nowMs, endMs: null, recurrence: null });
+  }
 }
 
 /** The value of a task's group field as text; null where there is none, or it is no text, number or boolean. */

@@ -14,6 +14,8 @@ export interface RawRecord {
   readonly scanned?: { readonly maxDepth: number; readonly hasSpace: boolean } | undefined;
   /** The key of a record whose source names no key field; null: its content is its key. */
   readonly fallbackKey: string | null;
+  /** Where the record does not say its key itself, but what it stands in does: that one, whatever field the source names. */
+  readonly givenKey?: string | undefined;
 }
 
 export interface NormaliseRule {
@@ -42,6 +44,9 @@ export function createNormaliser(rule: NormaliseRule): (raw: RawRecord) => Norma
   const versionPath = rule.version === null ? null : fieldPath(rule.version);
   const scanner = new ValueScanner();
 
+  const findKey = (raw: RawRecord, value: unknown, payload: Snapshot) =>
+    keyPath === null ? contentKey(raw, payload) : keyOf(value, payload.bytes, keyPath, rule.key);
+
   return function normalise(raw) {
     const { bytes } = raw;
     if (bytes.length > rule.maxRecordBytes) return tooLarge(bytes.length, rule.maxRecordBytes);
@@ -66,13 +71,13 @@ export function createNormaliser(rule: NormaliseRule): (raw: RawRecord) => Norma
 
     const compact = scanned.hasSpace ? compactJson(bytes) : bytes;
     const payload = takeSnapshot(compact);
-    const key = keyPath === null ? contentKey(raw, payload) : keyOf(value, payload.bytes, keyPath, rule.key);
+    const key = raw.givenKey ?? findKey(raw, value, payload);
     if (typeof key !== 'string') return key;
     const version = versionOf(value, payload, versionPath, rule.version, key);
     if ('refused' in version) return version;
     return {
       key,
-      keyedByContent: keyPath === null && raw.fallbackKey === null,
+      keyedByContent: keyPath === null && raw.fallbackKey === null && raw.givenKey === undefined,
       version,
       payload,
       value,

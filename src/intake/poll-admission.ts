@@ -19,7 +19,7 @@ export interface PollAdmissionParts {
 }
 
 /** What the dispatcher must know of: jobs that are due now, or at another time than before. */
-const CHANGED: ReadonlySet<AdmissionResult> = new Set(['queued', 'superseded', 'held']);
+const CHANGED: ReadonlySet<AdmissionResult> = new Set(['queued', 'superseded', 'held', 'expired']);
 
 /** The steps of one poll on their way through the door: a few in one transaction, changes after everything else. */
 export class PollAdmission {
@@ -85,6 +85,7 @@ export class PollAdmission {
       return null;
     }
     copies.keep(source.name, step.rejects);
+    if (report.gone !== undefined) this.tally.addGone(report.gone);
     if (report.answers.some(({ result }) => CHANGED.has(result))) onQueued();
     return report.answers;
   }

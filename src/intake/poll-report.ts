@@ -16,7 +16,8 @@ export function reportPoll(
   if (!tally.isNews) return;
   const fields = { source: source.name, cycle, ...tally.counts() };
   const place = placeName(source, paths);
-  if (tally.seen > tally.rejected) log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
+  if (tally.seen > tally.rejected || tally.gone > 0)
+    log.info(fields, `✅ Loaded tasks from ${place}: ${tally.describe()}`);
   if (tally.of('held') > 0) {
     log.warn(fields, `${place}: ${HELD}; \`dogged jobs --source ${source.name}\` names the keys`);
   }
@@ -30,7 +31,8 @@ export function reportPoll(
 
 function placeName(source: SourceConfig, paths: ReadonlySet<string>): string {
   const [only] = paths;
-  if (source.kind === 'log' || only === undefined) return source.path;
+  if (source.kind === 'every') return `the config (${source.name})`;
+  if (source.kind !== 'directory' || only === undefined) return source.path;
   if (paths.size === 1) return only;
   return `${source.path} (${paths.size} files, among them ${relative(source.path, only)})`;
 }

@@ -37,7 +37,7 @@ const { source, tasks } = workerData as ThreadData;
 const port = parentPort;
 if (port === null) throw new Error('this module is the entry of a thread');
 const judge = await createJudge(source, tasks);
-const reader = createReader(source, judge, systemFiles, systemClock);
+const reader = await createReader(source, judge, systemFiles, systemClock);
 let steps: Generator<Step, void> | null = null;
 
 port.on('message', (request: ThreadRequest) => {

@@ -16,6 +16,12 @@ export const REFUSAL_REASONS = [
   'unfinished',
   'not-records',
   'gap',
+  'no-start',
+  'bad-time',
+  'no-length',
+  'end-before-start',
+  'bad-every',
+  'repeated-id',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 

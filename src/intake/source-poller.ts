@@ -176,8 +176,10 @@ export class SourcePoller {
 
   async #tick(): Promise<void> {
     await this.#run(false);
-    if (this.#timed)
-      this.#cancelTimer = this.#parts.clock.after(this.#source.pollMs, () => void this.#tick());
+    if (!this.#timed) return;
+    const { pollMs } = this.#source;
+    const waitMs = this.#poll?.reader.status().looksAgain ? Math.min(pollMs, LOOK_AGAIN_MS) : pollMs;
+    this.#cancelTimer = this.#parts.clock.after(waitMs, () => void this.#tick());
   }
 
   /** One poll; whoever calls while it runs waits for the same one. Never rejects. */
@@ -214,7 +216,7 @@ export class SourcePoller {
     const source = this.#source;
     const reader = source.network
       ? new ThreadedReader(source, tasks, clock)
-      : createReader(source, await createJudge(source, tasks, this.#parts.hung), files, clock);
+      : await createReader(source, await createJudge(source, tasks, this.#parts.hung), files, clock);
     return {
       source,
       reader,

@@ -57,11 +57,13 @@ export class StepBatch {
     const [only] = steps;
     if (only !== undefined && steps.length === 1) return only;
     const cursors = new Map(steps.flatMap((step) => step.cursors.map((cursor) => [cursor.path, cursor])));
+    const plan = steps.findLast((step) => step.plan !== undefined)?.plan;
     return {
       records: steps.flatMap((step) => step.records),
       rejects: steps.flatMap((step) => step.rejects),
       rereadPaths: steps.flatMap((step) => step.rereadPaths),
       cursors: [...cursors.values()],
+      ...(plan !== undefined && { plan }),
     };
   }
 }

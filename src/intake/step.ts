@@ -1,5 +1,5 @@
 import type { Clock } from '../platform/clock.js';
-import type { AdmissionRecord, CursorRecord } from '../store/contract.js';
+import type { AdmissionRecord, CursorRecord, PlanRest } from '../store/contract.js';
 import type { Reject } from './judge.js';
 import type { Moment } from './stamp.js';
 
@@ -14,12 +14,15 @@ export interface Step {
   readonly rereadPaths: readonly string[];
   /** null forgets the path. */
   readonly cursors: readonly { readonly path: string; readonly body: string | null }[];
+  /** Comes with the last records of a plan. */
+  readonly plan?: PlanRest;
 }
 
 /** A pause without a find: the slice was used up by looking. */
 export const PAUSE: Step = { records: [], rejects: [], rereadPaths: [], cursors: [] };
 
 export function isPause(step: Step): boolean {
+  if (step.plan !== undefined) return false;
   return step.records.length + step.rejects.length + step.rereadPaths.length + step.cursors.length === 0;
 }
 
@@ -61,6 +64,8 @@ export interface ReaderStatus {
   readonly reading: ReadingProgress | null;
   /** Nothing is waited for that a later poll would read. */
   readonly settled: boolean;
+  /** A second look is wanted sooner than with the next poll. */
+  readonly looksAgain?: boolean;
 }
 
 /**

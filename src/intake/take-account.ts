@@ -1,4 +1,5 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
+import type { Snapshot } from '../job/snapshot.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { AdmissionAnswer, AdmissionRecord, IntakeStore, Scope } from '../store/contract.js';
 import type { ReadStore } from '../store/read-contract.js';
@@ -53,9 +54,9 @@ export async function takeAccount(
   closing: Closing | null = null,
 ): Promise<SourceAccount> {
   const { source, tasks, clock, files, onProgress, isStopping } = parts;
-  const places = new WeakMap<AdmissionRecord, RecordPlace>();
+  const places = new WeakMap<Snapshot, RecordPlace>();
   const judge = rememberingPlaces(await createJudge(source, tasks, parts.hung), places);
-  const reader = createReader(asReadOnly(source, files, clock), judge, files, clock);
+  const reader = await createReader(asReadOnly(source, files, clock), judge, files, clock);
   reader.restore([]);
   const pass = new Pass(parts, closing, places);
   for (let look = 1; look <= MOST_LOOKS; look += 1) {
@@ -89,13 +90,14 @@ class Pass {
   readonly book: AccountBook;
   readonly #parts: AccountParts;
   readonly #closing: Closing | null;
-  readonly #places: WeakMap<AdmissionRecord, RecordPlace>;
+  /** By the payload: of a record that repeats, each occurrence is another record with the same one. */
+  readonly #places: WeakMap<Snapshot, RecordPlace>;
   readonly #scope: Scope;
   readonly #cycle: string;
   /** How often each content without a key of its own was met: the n-th has a name of its own. */
   readonly #met = new Map<string, number>();
 
-  constructor(parts: AccountParts, closing: Closing | null, places: WeakMap<AdmissionRecord, RecordPlace>) {
+  constructor(parts: AccountParts, closing: Closing | null, places: WeakMap<Snapshot, RecordPlace>) {
     const { source, clock } = parts;
     this.book = new AccountBook(source);
     this.#parts = parts;
@@ -120,7 +122,7 @@ class Pass {
     const confirmed: { readonly record: AdmissionRecord; readonly path: string }[] = [];
     for (const [i, record] of records.entries()) {
       const account = accounts[i];
-      const place = this.#places.get(given[i] as AdmissionRecord);
+      const place = this.#places.get(record.payload);
       if (account === undefined || place === undefined) throw new Error('an account has lost a record');
       const name = openName({
         key: record.key,
@@ -209,12 +211,12 @@ function isYounger(files: FileAccess, path: string, ageMs: number, nowMs: number
   }
 }
 
-function rememberingPlaces(judge: Judge, places: WeakMap<AdmissionRecord, RecordPlace>): Judge {
+function rememberingPlaces(judge: Judge, places: WeakMap<Snapshot, RecordPlace>): Judge {
   return (raw, generation, nowMs) => {
     const judged = judge(raw, generation, nowMs);
     if (!('refused' in judged)) {
       const { path, offset, line } = raw;
-      places.set(judged, { path, offset, line });
+      places.set(judged.payload, { path, offset, line });
     }
     return judged;
   };

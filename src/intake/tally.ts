@@ -1,4 +1,4 @@
-import type { AdmissionResult } from '../store/contract.js';
+import type { AdmissionResult, GoneRecord } from '../store/contract.js';
 import type { Settled } from './change-hold.js';
 import type { Reject } from './judge.js';
 
@@ -9,6 +9,7 @@ import type { Reject } from './judge.js';
 export class PollTally {
   readonly #results = new Map<AdmissionResult, number>();
   readonly #reasons = new Map<string, number>();
+  readonly #gone = new Map<GoneRecord['result'], number>();
   #seen = 0;
   #repeated = 0;
 
@@ -19,13 +20,22 @@ export class PollTally {
     this.#seen += answers.length + rejects.length;
   }
 
+  addGone(gone: readonly GoneRecord[]): void {
+    for (const { result } of gone) raise(this.#gone, result);
+  }
+
+  /** Jobs that a plan no longer has, or whose time was missed. */
+  get gone(): number {
+    return [...this.#gone.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   get seen(): number {
     return this.#seen;
   }
 
   /** Records that brought a job or changed one. */
   get queued(): number {
-    return this.of('queued') + this.of('superseded') + this.of('held');
+    return this.of('queued') + this.of('superseded') + this.of('held') + this.of('changed-running');
   }
 
   of(result: AdmissionResult): number {
@@ -43,13 +53,18 @@ export class PollTally {
 
   /** True when a person would want to read about this poll: known records seen once more are no news. */
   get isNews(): boolean {
-    return this.queued + this.of('changed-ignored') + this.of('older-ignored') + this.rejected > 0;
+    const ignored = this.of('changed-ignored') + this.of('older-ignored');
+    return this.queued + this.of('expired') + this.gone + ignored + this.rejected > 0;
   }
 
   /** `3 queued, 1 already queued, 2 rejected (schema 2)`. */
   describe(): string {
     const parts = [`${this.of('queued')} queued`];
     for (const [result, words] of WORDS) if (this.of(result) > 0) parts.push(`${this.of(result)} ${words}`);
+    for (const [result, words] of GONE_WORDS) {
+      const count = this.#gone.get(result) ?? 0;
+      if (count > 0) parts.push(`${count} ${words}`);
+    }
     if (this.rejected > 0) parts.push(this.describeRejects());
     return parts.join(', ');
   }
@@ -72,6 +87,7 @@ export class PollTally {
     return {
       seen: this.#seen,
       ...Object.fromEntries(this.#results),
+      ...Object.fromEntries(this.#gone),
       rejected: Object.fromEntries(this.#reasons),
       ...(this.#repeated > 0 && { repeated: this.#repeated }),
     };
@@ -81,10 +97,19 @@ export class PollTally {
 const WORDS: readonly (readonly [AdmissionResult, string])[] = [
   ['superseded', 'replaced by a newer version'],
   ['held', 'held back as a loop'],
+  ['expired', 'expired: their end had passed'],
+  ['changed-running', 'changed while they run: left to run'],
+  ['already-running', 'running already'],
   ['already-queued', 'already queued'],
   ['already-done', 'already done'],
   ['changed-ignored', 'changed but ignored (onChange: ignore)'],
   ['older-ignored', 'older than the known version'],
+];
+
+const GONE_WORDS: readonly (readonly [GoneRecord['result'], string])[] = [
+  ['withdrawn', 'withdrawn'],
+  ['missed', 'missed: no worker was there'],
+  ['left-running', 'no longer planned, and left to run'],
 ];
 
 function raise<K>(counts: Map<K, number>, key: K): void {

@@ -3,7 +3,9 @@ import { onTestFinished } from 'vitest';
 import type {
   Config,
   DirectorySource,
+  EverySource,
   LogSource,
+  ScheduleSource,
   SourceConfig,
   TaskConfig,
 } from '../../src/config/config.js';
@@ -43,6 +45,16 @@ export function logSource(path: string, changes: Partial<LogSource> = {}): LogSo
 export function directorySource(path: string, changes: Partial<DirectorySource> = {}): DirectorySource {
   const own = { kind: 'directory', name: 'files', match: '*.json', exclude: [], after: 'keep' } as const;
   return { ...BASE, ...own, path, ...changes };
+}
+
+export function scheduleSource(path: string, changes: Partial<ScheduleSource> = {}): ScheduleSource {
+  const own = { kind: 'schedule', name: 'playout', timezone: null, missedRuns: 0, stopAtEnd: false } as const;
+  return { ...BASE, ...own, path, ...changes };
+}
+
+export function everySource(every: string, changes: Partial<EverySource> = {}): EverySource {
+  const own = { kind: 'every', name: 'nightly', timezone: null, missedRuns: 0, payloadText: '{}' } as const;
+  return { ...BASE, ...own, key: null, path: '/etc/dogged.config.yaml', every, ...changes };
 }
 
 function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
