@@ -185,6 +185,7 @@ async function runLocked(
   lag.start();
   beat.start();
   await dispatcher.rescue();
+  await Promise.race([intake.pollTimed(), pause(clock, FIRST_POLLS_MS)]);
   dispatcher.start();
   if (untilIdle) {
     report.setState('running');

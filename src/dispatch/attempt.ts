@@ -6,7 +6,7 @@ import type { Claim } from '../store/contract.js';
 import type { Children } from './children.js';
 
 /** Why we end an attempt that has not ended by itself. */
-export type Interruption = 'timed-out' | 'cancelled' | 'released';
+export type Interruption = 'timed-out' | 'cancelled' | 'released' | 'ended';
 
 /** One attempt while it runs, whichever way its task runs. */
 export interface RunningAttempt {
@@ -70,6 +70,8 @@ export function interruptedOutcome(reason: Interruption, timeoutMs: number): Run
       return { kind: reason, reason: 'cancelled while it ran' };
     case 'released':
       return { kind: reason, reason: 'given back: the worker stopped' };
+    case 'ended':
+      return { kind: reason, reason: 'stopped at the end of its window' };
     default:
       return reason satisfies never;
   }

@@ -212,10 +212,11 @@ class DispatchLoop implements Dispatcher {
     return coolMs === null || dueMs === null ? (coolMs ?? dueMs) : Math.min(coolMs, dueMs);
   }
 
-  /** Also sees that a wall clock which was set has made something due: no timer does. */
+  /** Also sees that a wall clock which was set has made something due, or ended its window: no timer does. */
   #hasNews(): boolean {
     const { clock, store, log } = this.#options;
     this.#rescue.lookAgain();
+    this.#running.stopEnded(clock.wallMs());
     try {
       const isDue = this.#nextDueAtMs !== null && this.#nextDueAtMs <= clock.wallMs();
       const hasTurned = this.#pressure.look();

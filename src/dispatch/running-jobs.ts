@@ -12,6 +12,7 @@ import { type ProbeResult, Probes } from './probes.js';
 import { createRunner } from './runners.js';
 import { type Occupant, Slots } from './slots.js';
 import { startVerification } from './verification.js';
+import { Windows } from './windows.js';
 
 export interface RunningJobsOptions {
   readonly config: Config;
@@ -42,6 +43,7 @@ export class RunningJobs {
   readonly #children: Children;
   readonly #probes: Probes;
   readonly #context: RunContext;
+  readonly #windows: Windows;
   readonly #runners: ReadonlyMap<string, { readonly task: TaskConfig; readonly runner: Runner }>;
   #stuckIds: readonly JobId[] = [];
 
@@ -49,6 +51,7 @@ export class RunningJobs {
     const { config, mark, clock, log, moduleHost } = options;
     this.#options = options;
     this.slots = new Slots(config.slots);
+    this.#windows = new Windows(config);
     this.#queue = new PQueue({ concurrency: config.slots });
     this.#children = new Children({ mark, folder: config.folder, clock, log });
     this.#context = { children: this.#children, clock, log, stateFolder: config.stateFolder };
@@ -66,10 +69,12 @@ export class RunningJobs {
     if (found === undefined)
       throw new Error(`job ${claim.id} was claimed for the unknown task ${claim.task}`);
     const { task, runner } = found;
+    this.#windows.announceStart(this.#options.log, claim);
+    const stopAtMs = this.#windows.stopAtMs(claim);
     void this.#queue.add(async () => {
       const attempt = runner.start(claim);
       const sinceMonotonicMs = this.#options.clock.monotonicMs();
-      this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), attempt });
+      this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), stopAtMs, attempt });
       const report = await attempt.report;
       this.slots.leave(claim.id);
       this.#options.onEnd(claim, report);
@@ -86,6 +91,13 @@ export class RunningJobs {
 
   interrupt(id: JobId, reason: Interruption): void {
     this.slots.find(id)?.attempt?.interrupt(reason, false);
+  }
+
+  /** Stops what runs beyond the end of its window. By the wall clock, which may have been set since: to be called often. */
+  stopEnded(nowMs: number): void {
+    for (const { stopAtMs, attempt } of this.slots.occupants()) {
+      if (stopAtMs != null && stopAtMs <= nowMs) attempt?.interrupt('ended', false);
+    }
   }
 
   interruptAll(reason: Interruption, urgent: boolean): void {

@@ -8,6 +8,8 @@ export interface Occupant {
   readonly claim: Pick<Claim, 'id' | 'task' | 'key'>;
   readonly sinceMonotonicMs: number;
   readonly timeoutMs: number;
+  /** Wall time at which it is to be stopped, whatever it does. */
+  readonly stopAtMs?: number | null;
   /** null for what a dead worker left that cannot be killed. */
   readonly attempt: RunningAttempt | null;
   /** The processes that keep it there then. */

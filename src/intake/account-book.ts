@@ -1,6 +1,6 @@
 import type { SourceConfig } from '../config/config.js';
 import type { JobState } from '../job/job.js';
-import type { AdmissionAnswer, AdmissionRecord, AdmissionResult } from '../store/contract.js';
+import type { AdmissionAnswer, AdmissionRecord, AdmissionResult } from '../store/intake-contract.js';
 import type { RecordAccount } from '../store/read-contract.js';
 import type { RecordPlace } from './judge.js';
 

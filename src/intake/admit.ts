@@ -3,7 +3,13 @@ import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import { isWorkspaceId, type JobId, type JobState } from '../job/job.js';
 import { failpoint } from '../platform/failpoint.js';
-import type { AdmissionReport, CursorPage, CursorRecord, IntakeStore, Scope } from '../store/contract.js';
+import type {
+  AdmissionReport,
+  CursorPage,
+  CursorRecord,
+  IntakeStore,
+  Scope,
+} from '../store/intake-contract.js';
 import { groupOf } from './judge.js';
 import { createNormaliser } from './normalise.js';
 import { isRefusal } from './refusal.js';

@@ -1,4 +1,4 @@
-import type { AdmissionAnswer, AdmissionRecord } from '../store/contract.js';
+import type { AdmissionAnswer, AdmissionRecord } from '../store/intake-contract.js';
 import { PAUSE, SLICE_RECORDS, type Step } from './step.js';
 
 /** More than this is not kept in memory: what was held so far is then made first. */

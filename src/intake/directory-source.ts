@@ -1,6 +1,6 @@
 import type { DirectorySource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
-import type { CursorRecord } from '../store/contract.js';
+import type { CursorRecord } from '../store/intake-contract.js';
 import { returnAside } from './after-admission.js';
 import { decodeFileCursor } from './cursor.js';
 import { DirectoryFile } from './directory-file.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sha256 } from '../job/snapshot.js';
 import type { Clock } from '../platform/clock.js';
-import type { AdmissionRecord } from '../store/contract.js';
+import type { AdmissionRecord } from '../store/intake-contract.js';
 import type { FileAccess } from './file-access.js';
 import { skipSpace, ValueScanner } from './json-scanner.js';
 import { type Judge, type Reject, rejectOf } from './judge.js';

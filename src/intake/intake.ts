@@ -1,7 +1,7 @@
 import type { Config, SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
-import type { IntakeStore } from '../store/contract.js';
+import type { IntakeStore } from '../store/intake-contract.js';
 import { systemFiles } from './file-access.js';
 import type { HungRecord } from './hung.js';
 import { RejectCopies } from './reject-copies.js';
@@ -31,6 +31,8 @@ export interface Intake {
   stop(): Promise<void>;
   /** Polls every source now. True when nothing is waited for: no half-written file, no second look. */
   pollOnce(): Promise<boolean>;
+  /** Polls what must be known before the first job is claimed: runs that were missed, and are not to be started late. */
+  pollTimed(): Promise<void>;
   /** Holds sources against the ledger, one after the other: see `SourcePoller.reconcile`. Empty for what was passed over. */
   reconcile(
     which: 'all' | 'moved',
@@ -66,6 +68,9 @@ export function createIntake({ config, store, clock, log, onQueued, hung = [] }:
     async pollOnce() {
       const settled = await Promise.all(pollers.map((poller) => poller.pollOnce()));
       return settled.every(Boolean);
+    },
+    async pollTimed() {
+      await Promise.all(pollers.filter(({ isTimed }) => isTimed).map((poller) => poller.pollOnce()));
     },
     async reconcile(which, onProgress = () => undefined) {
       const done: SourceReconciliation[] = [];

@@ -2,7 +2,7 @@ import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { ledgerHash } from '../job/snapshot.js';
 import { breadcrumb } from '../platform/breadcrumb.js';
 import { routeRecord } from '../policy/route.js';
-import type { AdmissionRecord, RejectedRecord } from '../store/contract.js';
+import type { AdmissionRecord, RejectedRecord } from '../store/intake-contract.js';
 import { createGate } from './gate.js';
 import { createHungCheck, type HungRecord } from './hung.js';
 import { fieldPath, fieldValue } from './json-field.js';
@@ -33,7 +33,7 @@ export interface RecordPlace {
 }
 
 /** A record that may be admitted. One that repeats is not admitted itself, but each of its occurrences. */
-export interface AdmissibleRecord extends AdmissionRecord {
+interface AdmissibleRecord extends AdmissionRecord {
   readonly recurrence?: Recurrence;
 }
 

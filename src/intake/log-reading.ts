@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../platform/clock.js';
-import type { AdmissionRecord } from '../store/contract.js';
+import type { AdmissionRecord } from '../store/intake-contract.js';
 import { Audit } from './audit.js';
 import { encodeLogCursor, type LogCursor, type LogFormat } from './cursor.js';
 import type { FileAccess } from './file-access.js';

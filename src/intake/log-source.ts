@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { LogSource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
-import type { CursorRecord } from '../store/contract.js';
+import type { CursorRecord } from '../store/intake-contract.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
 import { LogGenerations } from './log-generations.js';

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { compactJson, LEDGER_HASH_BYTES, ledgerHash, type Snapshot, takeSnapshot } from '../job/snapshot.js';
-import type { RecordVersion } from '../store/contract.js';
+import type { RecordVersion } from '../store/intake-contract.js';
 import { fieldPath, fieldText, fieldValue } from './json-field.js';
 import { ValueScanner } from './json-scanner.js';
 import { type Refusal, refuse } from './refusal.js';

@@ -1,6 +1,6 @@
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
-import type { AdmissionAnswer, AdmissionResult } from '../store/contract.js';
+import type { AdmissionAnswer, AdmissionResult } from '../store/intake-contract.js';
 import type { AdmissionDoor } from './admit.js';
 import { ChangeHold, countRepeated } from './change-hold.js';
 import type { RejectCopies } from './reject-copies.js';

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { SourceConfig } from '../config/config.js';
 import type { Log } from '../platform/log.js';
-import { VERSIONS_AN_HOUR } from '../store/contract.js';
+import { VERSIONS_AN_HOUR } from '../store/intake-contract.js';
 import type { PollTally } from './tally.js';
 
 const HELD = `records that changed more than ${VERSIONS_AN_HOUR} times within an hour are held back: who writes them, a handler of their own?`;

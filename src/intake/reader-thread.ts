@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { systemClock } from '../platform/clock.js';
 import { failpoint } from '../platform/failpoint.js';
-import type { CursorRecord } from '../store/contract.js';
+import type { CursorRecord } from '../store/intake-contract.js';
 import { systemFiles } from './file-access.js';
 import { createJudge } from './judge.js';
 import { createReader } from './source-reader.js';

@@ -1,5 +1,5 @@
 import { pause } from '../platform/clock.js';
-import type { IntakeStore } from '../store/contract.js';
+import type { IntakeStore } from '../store/intake-contract.js';
 import type { SourceAccount } from './account-book.js';
 import { type AccountParts, openName, takeAccount } from './take-account.js';
 

@@ -2,7 +2,7 @@ import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
-import type { IntakeStore } from '../store/contract.js';
+import type { IntakeStore } from '../store/intake-contract.js';
 import type { ReadStore } from '../store/read-contract.js';
 import { AdmissionDoor } from './admit.js';
 import type { FileAccess } from './file-access.js';
@@ -81,6 +81,12 @@ export class SourcePoller {
     this.#parts = parts;
     const scope = { workspace: source.workspace, kind: 'source' as const, name: source.name };
     this.#door = new AdmissionDoor(parts.store, scope);
+  }
+
+  /** It opens jobs for times to come, and one look at it takes a moment. */
+  get isTimed(): boolean {
+    const { kind, network } = this.#source;
+    return (kind === 'schedule' || kind === 'every') && !network;
   }
 
   /** Polls that were finished, and steps of long ones. */

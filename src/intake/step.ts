@@ -1,5 +1,5 @@
 import type { Clock } from '../platform/clock.js';
-import type { AdmissionRecord, CursorRecord, PlanRest } from '../store/contract.js';
+import type { AdmissionRecord, CursorRecord, PlanRest } from '../store/intake-contract.js';
 import type { Reject } from './judge.js';
 import type { Moment } from './stamp.js';
 

@@ -1,7 +1,7 @@
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import type { Snapshot } from '../job/snapshot.js';
 import { type Clock, pause } from '../platform/clock.js';
-import type { AdmissionAnswer, AdmissionRecord, IntakeStore, Scope } from '../store/contract.js';
+import type { AdmissionAnswer, AdmissionRecord, IntakeStore, Scope } from '../store/intake-contract.js';
 import type { ReadStore } from '../store/read-contract.js';
 import { AccountBook, isOpen, type OpenRecord, type SourceAccount } from './account-book.js';
 import { newCycle } from './admit.js';

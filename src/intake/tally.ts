@@ -1,4 +1,4 @@
-import type { AdmissionResult, GoneRecord } from '../store/contract.js';
+import type { AdmissionResult, GoneRecord } from '../store/intake-contract.js';
 import type { Settled } from './change-hold.js';
 import type { Reject } from './judge.js';
 

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { SourceConfig, TaskConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import { durationText } from '../platform/duration-text.js';
-import type { CursorRecord } from '../store/contract.js';
+import type { CursorRecord } from '../store/intake-contract.js';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './reader-thread.js';
 import type { Moment } from './stamp.js';
 import type { PolledReader, ReaderStatus, Step } from './step.js';

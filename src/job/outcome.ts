@@ -19,6 +19,8 @@ export type RunOutcome =
   | { readonly kind: 'cancelled'; readonly reason: string }
   /** Cut off because the worker stops: back to pending, not charged. */
   | { readonly kind: 'released'; readonly reason: string }
+  /** Stopped by us when the window of its schedule was over, as its source wants it: done. */
+  | { readonly kind: 'ended'; readonly reason: string }
   /** Its worker died under it: not charged. Whether it raises `crashes` depends on who ended the worker, and on what ran beside it. */
   | {
       readonly kind: 'crashed';
@@ -48,6 +50,7 @@ export const OUTCOME_CODES: Readonly<Record<OutcomeKind, number>> = {
   crashed: 8,
   damaged: 9,
   verified: 10,
+  ended: 11,
 };
 
 /** What the attempt left behind, whatever its outcome. */

@@ -31,6 +31,7 @@ const SIGNS: Readonly<Record<OutcomeKind, Sign>> = {
   cancelled: 'silent',
   released: 'silent',
   verified: 'silent',
+  ended: 'silent',
   crashed: 'silent',
   damaged: 'silent',
 };

@@ -47,6 +47,7 @@ export function decideNext(
     case 'done':
       return { to: 'completed' };
     case 'verified':
+    case 'ended':
       return { to: 'completed', reason: outcome.reason };
     case 'failed':
     case 'timed-out':

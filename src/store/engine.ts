@@ -1,5 +1,6 @@
 import type { DoggedError } from '../job/errors.js';
-import type { ClaimStore, IntakeStore, UpkeepStore } from './contract.js';
+import type { ClaimStore, UpkeepStore } from './contract.js';
+import type { IntakeStore } from './intake-contract.js';
 import type { ReadStore } from './read-contract.js';
 
 /**

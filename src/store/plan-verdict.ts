@@ -1,4 +1,4 @@
-import type { AdmissionResult } from './contract.js';
+import type { AdmissionResult } from './intake-contract.js';
 import type { JudgedRecord, LastJob } from './verdict.js';
 
 /**
@@ -11,8 +11,7 @@ export function planVerdict(
   isSame: boolean,
   nowMs: number,
 ): AdmissionResult {
-  const isOver = record.expiresAtMs !== null && record.expiresAtMs <= nowMs;
-  const orDone = (runs: boolean) => (runs && !isOver ? 'queued' : 'already-done');
+  const orDone = (runs: boolean) => (runs && !isOver(record, nowMs) ? 'queued' : 'already-done');
   switch (job.state) {
     case 'pending':
       return isSame ? 'already-queued' : 'superseded';
@@ -32,6 +31,15 @@ export function planVerdict(
     default:
       return job.state satisfies never;
   }
+}
+
+/** What a record comes to whose key was never seen. */
+export function firstVerdict(record: JudgedRecord, nowMs: number): 'queued' | 'expired' {
+  return record.onChange === 'replan' && isOver(record, nowMs) ? 'expired' : 'queued';
+}
+
+function isOver({ expiresAtMs }: JudgedRecord, nowMs: number): boolean {
+  return expiresAtMs !== null && expiresAtMs <= nowMs;
 }
 
 /** It is to start after what ran has ended: another showing of the same name. */

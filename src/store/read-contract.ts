@@ -1,7 +1,7 @@
 import type { JobId, JobState, Place, PlaceTotals } from '../job/job.js';
 import type { OutcomeKind } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
-import type { AdmissionRecord, AdmissionResult, RejectedRecord, Scope } from './contract.js';
+import type { AdmissionRecord, AdmissionResult, RejectedRecord, Scope } from './intake-contract.js';
 
 /*
  * The fourth part of the store's contract: what screens and scripts may ask. Reads never block the writer.

@@ -1,5 +1,5 @@
 import { type JobState, type Place, stateOfPlace } from '../job/job.js';
-import type { AdmissionRecord, AdmissionResult, RecordVersion } from './contract.js';
+import type { AdmissionRecord, AdmissionResult, RecordVersion } from './intake-contract.js';
 import { planVerdict } from './plan-verdict.js';
 
 /** What a ledger knows of a key: the version that was admitted last. */
@@ -39,15 +39,6 @@ export function verdictOn(
   if (record.onChange === 'ignore') return 'changed-ignored';
   if (!isNewer(record.version, known)) return 'older-ignored';
   return job.state === 'pending' ? 'superseded' : 'queued';
-}
-
-/** What a record comes to whose key was never seen. */
-export function firstVerdict(record: JudgedRecord, nowMs: number): 'queued' | 'expired' {
-  return record.onChange === 'replan' && isOver(record, nowMs) ? 'expired' : 'queued';
-}
-
-export function isOver({ expiresAtMs }: Pick<AdmissionRecord, 'expiresAtMs'>, nowMs: number): boolean {
-  return expiresAtMs !== null && expiresAtMs <= nowMs;
 }
 
 function isNewer(version: RecordVersion, known: KnownVersion): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ledgerHash } from '../../src/job/snapshot.js';
-import { VERSIONS_AN_HOUR } from '../../src/store/contract.js';
+import { VERSIONS_AN_HOUR } from '../../src/store/intake-contract.js';
 import type { Engine } from './engine.js';
 import {
   admit,

@@ -1,18 +1,14 @@
 import type { Next } from '../../src/job/outcome.js';
 import { ledgerHash, takeSnapshot } from '../../src/job/snapshot.js';
+import type { Claim, End, Owner, Turn, TurnResult } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import type {
   AdmissionAnswer,
   AdmissionBatch,
   AdmissionRecord,
-  Claim,
-  End,
-  Owner,
   RejectedRecord,
   Scope,
-  Turn,
-  TurnResult,
-} from '../../src/store/contract.js';
-import type { Store } from '../../src/store/engine.js';
+} from '../../src/store/intake-contract.js';
 import type { FreshStore } from './engine.js';
 
 /** The instant at which every story of the suite begins. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AdmissionAnswer, AdmissionBatch } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
+import type { AdmissionAnswer, AdmissionBatch } from '../../src/store/intake-contract.js';
 import type { Engine } from './engine.js';
 import {
   batch,

@@ -13,8 +13,9 @@ import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
 import type { MachineRoom } from '../../src/policy/pressure.js';
-import type { AdmissionRecord, Ownership } from '../../src/store/contract.js';
+import type { Ownership } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
+import type { AdmissionRecord } from '../../src/store/intake-contract.js';
 import { openStore } from '../../src/store/open.js';
 import type { HistoryEntry, JobDetails } from '../../src/store/read-contract.js';
 import { builtCli } from '../support/built-program.js';
@@ -26,6 +27,7 @@ export const FIXTURES = fileURLToPath(new URL('../fixtures/handlers', import.met
 export interface RigOptions {
   readonly tasks: readonly TaskConfig[];
   readonly slots?: number;
+  readonly sources?: Config['sources'];
   readonly folder?: string;
   readonly random?: () => number;
   readonly pressure?: Config['pressure'];
@@ -45,7 +47,12 @@ export interface Rig {
   readonly dispatcher: Dispatcher;
   readonly ownership: Ownership;
   readonly nonce: string;
-  add(task: string, payload?: unknown, more?: Partial<AdmissionRecord>): Promise<string>;
+  /** As `dogged add` does; with `source`, as a record of that source. */
+  add(
+    task: string,
+    payload?: unknown,
+    more?: Partial<AdmissionRecord> & { source?: string },
+  ): Promise<string>;
   job(id: string): Promise<JobDetails>;
   until(id: string, state: JobState, withinMs?: number): Promise<JobDetails>;
   attempts(id: string): Promise<Extract<HistoryEntry, { kind: 'attempt' }>[]>;
@@ -178,12 +185,15 @@ export async function admitJob(
   store: Store,
   task: string,
   payload: unknown,
-  more: Partial<AdmissionRecord> = {},
+  { source, ...more }: Partial<AdmissionRecord> & { source?: string } = {},
 ): Promise<string> {
   const snapshot = takeSnapshot(compactJson(Buffer.from(JSON.stringify(payload))));
   const nowMs = systemClock.wallMs();
   const report = await store.admit({
-    scope: { workspace: 'default', kind: 'task', name: task },
+    scope: {
+      workspace: 'default',
+      ...(source === undefined ? { kind: 'task', name: task } : { kind: 'source', name: source }),
+    },
     cycle: 'test',
     records: [
       {
@@ -228,7 +238,8 @@ function builtModuleHost(): string {
   return join(dirname(builtCli()), 'dispatch', 'module-host.js');
 }
 
-function configOf(folder: string, stateFolder: string, options: RigOptions): Config {
+/** A whole config around these tasks. */
+export function configOf(folder: string, stateFolder: string, options: RigOptions): Config {
   const { tasks, slots = 2, pressure = { memoryAbove: null, diskBelowBytes: null } } = options;
   return {
     file: join(folder, 'dogged.config.yaml'),
@@ -253,7 +264,7 @@ function configOf(folder: string, stateFolder: string, options: RigOptions): Con
       poisonAfter: 3,
       restarts: { limit: 1, withinMs: 1, backoff: { minMs: 1, maxMs: 1 } },
     },
-    sources: [],
+    sources: options.sources ?? [],
     tasks,
   };
 }

@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { VERSIONS_AN_HOUR } from '../../src/store/contract.js';
+import { VERSIONS_AN_HOUR } from '../../src/store/intake-contract.js';
 import { admit, end, someOwner, turn } from '../conformance/given.js';
 import { createRig, logSource, type Rig } from '../intake/rig.js';
 

@@ -2,8 +2,8 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
-import type { IntakeStore } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
+import type { IntakeStore } from '../../src/store/intake-contract.js';
 import { createRig, directorySource, logSource } from './rig.js';
 
 /*

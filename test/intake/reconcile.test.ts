@@ -6,7 +6,7 @@ import type { SourceConfig } from '../../src/config/config.js';
 import { systemFiles } from '../../src/intake/file-access.js';
 import { auditSource, reconcileSource } from '../../src/intake/reconcile.js';
 import { systemClock } from '../../src/platform/clock.js';
-import type { AdmissionBatch } from '../../src/store/contract.js';
+import type { AdmissionBatch } from '../../src/store/intake-contract.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { createRig, directorySource, logSource, type Rig } from './rig.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Reject } from '../../src/intake/judge.js';
 import { PAUSE, type Step } from '../../src/intake/step.js';
 import { StepBatch } from '../../src/intake/step-batch.js';
-import type { AdmissionRecord } from '../../src/store/contract.js';
+import type { AdmissionRecord } from '../../src/store/intake-contract.js';
 
 const cursor = (path: string, body: string): Step => ({ ...PAUSE, cursors: [{ path, body }] });
 const reread = (path: string): Step => ({ ...PAUSE, rereadPaths: [path] });

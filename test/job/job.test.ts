@@ -39,6 +39,7 @@ describe('numbers that stand in databases', () => {
       crashed: 8,
       damaged: 9,
       verified: 10,
+      ended: 11,
     });
   });
 

@@ -64,6 +64,7 @@ describe('each cell of the table', () => {
       cancelled: 'silent',
       released: 'silent',
       verified: 'silent',
+      ended: 'silent',
       crashed: 'silent',
       damaged: 'silent',
     });

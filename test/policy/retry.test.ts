@@ -38,6 +38,7 @@ describe('what becomes of a job', () => {
   test.each<[OutcomeKind, object]>([
     ['done', { to: 'completed' }],
     ['verified', { to: 'completed', reason: 'why' }],
+    ['ended', { to: 'completed', reason: 'why' }],
     ['failed', { ...retry, charged: true, crashed: false }],
     ['timed-out', { ...retry, charged: true, crashed: false }],
     ['deferred', { ...retry, charged: false, crashed: false }],
@@ -52,7 +53,7 @@ describe('what becomes of a job', () => {
   });
 
   test('the table above names every outcome', () => {
-    expect(Object.keys(OUTCOME_CODES)).toHaveLength(11);
+    expect(Object.keys(OUTCOME_CODES)).toHaveLength(12);
   });
 
   test.each<OutcomeKind>(['failed', 'timed-out'])('its last attempt, %s, makes it a dead letter', (kind) => {

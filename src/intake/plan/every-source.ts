@@ -1,5 +1,5 @@
 import type { EverySource } from '../../config/config.js';
-import type { CursorRecord } from '../../store/contract.js';
+import type { CursorRecord } from '../../store/intake-contract.js';
 import type { Judge } from '../judge.js';
 import { isRefusal } from '../refusal.js';
 import type { Moment } from '../stamp.js';

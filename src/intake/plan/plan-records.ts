@@ -1,6 +1,6 @@
 import type { ScheduleSource } from '../../config/config.js';
 import { sha256 } from '../../job/snapshot.js';
-import type { AdmissionRecord } from '../../store/contract.js';
+import type { AdmissionRecord } from '../../store/intake-contract.js';
 import { type Judge, type Reject, rejectOf } from '../judge.js';
 import { isRefusal, type Refusal, refuse } from '../refusal.js';
 import type { PlanEntry, PlanShape } from './entries.js';

@@ -1,4 +1,4 @@
-import type { AdmissionRecord, PlanRest } from '../../store/contract.js';
+import type { AdmissionRecord, PlanRest } from '../../store/intake-contract.js';
 import { parseBody } from '../cursor.js';
 import type { Recurrence } from './recurrence.js';
 

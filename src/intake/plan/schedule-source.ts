@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { ScheduleSource } from '../../config/config.js';
 import { sha256 } from '../../job/snapshot.js';
 import type { Clock } from '../../platform/clock.js';
-import type { AdmissionRecord, CursorRecord, PlanRest } from '../../store/contract.js';
+import type { AdmissionRecord, CursorRecord, PlanRest } from '../../store/intake-contract.js';
 import { type FileAccess, racyRuleOf } from '../file-access.js';
 import type { Judge, Reject } from '../judge.js';
 import { checkFolder, NotReadable, type OpenFile, openFile, resolveFile } from '../open-file.js';

@@ -1,9 +1,10 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { placeFromCode } from '../../job/job.js';
 import { ledgerHash } from '../../job/snapshot.js';
-import type { RejectedRecord, Scope } from '../contract.js';
+import type { RejectedRecord, Scope } from '../intake-contract.js';
+import { firstVerdict } from '../plan-verdict.js';
 import type { AccountedRecord, RecordAccount } from '../read-contract.js';
-import { firstVerdict, lastState, verdictOn } from '../verdict.js';
+import { lastState, verdictOn } from '../verdict.js';
 import { KIND_CODES } from './names.js';
 import { WITHDRAWN } from './plan.js';
 

@@ -12,8 +12,9 @@ import type {
   CursorRecord,
   RecordVersion,
   Scope,
-} from '../contract.js';
-import { firstVerdict, type KnownVersion, type LastJob, lastState, verdictOn } from '../verdict.js';
+} from '../intake-contract.js';
+import { firstVerdict } from '../plan-verdict.js';
+import { type KnownVersion, type LastJob, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
 import { EarlyCheckpoint } from './early-checkpoint.js';
 import { evidenceOf } from './evidence.js';

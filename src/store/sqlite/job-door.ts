@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import { PLACES, type Place, placeFromCode, rankOf } from '../../job/job.js';
-import type { AdmissionBatch, AdmissionRecord } from '../contract.js';
+import type { AdmissionBatch, AdmissionRecord } from '../intake-contract.js';
 import type { Core } from './core.js';
 import { Payloads } from './payload.js';
 import { PLANNED } from './plan.js';

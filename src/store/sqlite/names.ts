@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import { isWorkspaceId } from '../../job/job.js';
-import type { Scope } from '../contract.js';
+import type { Scope } from '../intake-contract.js';
 
 export interface Queue {
   readonly id: number;

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import { PLACES, type Place, placeFromCode } from '../../job/job.js';
-import type { AdmissionBatch, GoneRecord, PlanRest } from '../contract.js';
+import type { AdmissionBatch, GoneRecord, PlanRest } from '../intake-contract.js';
 import type { Core } from './core.js';
 
 /** Values of `jobs.planned`. */

@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { AdmissionBatch } from '../contract.js';
+import type { AdmissionBatch } from '../intake-contract.js';
 
 /** The records that could not become jobs, one row for each refusal however often it is read. */
 export class RejectBook {

@@ -2,25 +2,27 @@ import { DoggedError } from '../../job/errors.js';
 import type { JobId } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type {
-  AdmissionBatch,
-  AdmissionReport,
   CancelAnswer,
-  CursorPage,
-  CursorRecord,
   End,
   HeldElsewhere,
   Orphan,
   Owner,
   Ownership,
   RedriveAnswer,
-  RejectedRecord,
-  Scope,
   StoredBreaker,
   TaskSettings,
   Turn,
   TurnResult,
 } from '../contract.js';
 import type { Capabilities, Store, StoreUse } from '../engine.js';
+import type {
+  AdmissionBatch,
+  AdmissionReport,
+  CursorPage,
+  CursorRecord,
+  RejectedRecord,
+  Scope,
+} from '../intake-contract.js';
 import type {
   AccountedRecord,
   JobDetails,

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import { ledgerHash } from '../../job/snapshot.js';
-import { VERSIONS_AN_HOUR } from '../contract.js';
+import { VERSIONS_AN_HOUR } from '../intake-contract.js';
 import type { Core } from './core.js';
 
 const HOUR_MS = 3_600_000;
