@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alertsSchema } from './alert-schema.js';
 import {
   backoff,
   duration,
@@ -242,6 +243,7 @@ export const configSchema = z.strictObject(
       )
       .prefault({}),
     health: healthSchema,
+    alerts: alertsSchema,
     sources: z
       .record(name, sourceSchema, 'must map names to sources')
       .prefault({})

@@ -379,6 +379,45 @@ describe('a config with mistakes', () => {
     expect(await problemsOf(text)).toEqual(expected);
   });
 
+  it('alerts are named with their place and what was meant, and nothing that may be secret is shown', async () => {
+    const text = `${TASK}alerts:
+  - { on: [stuck, outtage], exec: [x] }
+  - { on: [disk] }
+  - { exec: [x], webhook: "https://a.example/hush" }
+  - { webhook: "htps://a.example/hush" }
+  - { webhook: "a.example/hush" }
+  - { on: [], exec: "curl hush" }
+  - { exec: [], on: stuck, exce: [y] }
+  - "https://a.example/hush"
+`;
+    expect(await problemsOf(text)).toEqual([
+      '3:19 alerts[0].on[1] must be one of stuck, recovered, gave-up, outage, dead-letter, disk, not "outtage" — did you mean "outage"?',
+      '4:5 alerts[1] must have `exec` or `webhook`',
+      '5:18 alerts[2].webhook cannot stand beside `exec` — keep only one of them',
+      '6:7 alerts[3].webhook must be an address that begins with https:// or http:// — for example "https://chat.example.com/hooks/…"',
+      '7:7 alerts[4].webhook must be an address that begins with https:// or http:// — for example "https://chat.example.com/hooks/…"',
+      '8:7 alerts[5].on must not be empty; leave it out for all events',
+      '8:15 alerts[5].exec must be a list of texts',
+      '9:7 alerts[6].exec must not be empty',
+      '9:17 alerts[6].on must be a list of events, not "stuck"',
+      '9:28 alerts[6].exce is not a known setting — did you mean "exec"?',
+      '10:5 alerts[7] must be an alert such as { on: [stuck], exec: [./notify.sh] }',
+    ]);
+  });
+
+  it('an alert that names no events is told of all', async () => {
+    const { alerts } = await configOf(
+      `${TASK}alerts: [{ exec: [x] }, { on: [disk], webhook: "http://a/b" }]`,
+    );
+    expect(alerts).toEqual([
+      {
+        on: ['stuck', 'recovered', 'gave-up', 'outage', 'dead-letter', 'disk'],
+        via: { kind: 'exec', argv: ['x'] },
+      },
+      { on: ['disk'], via: { kind: 'webhook', url: 'http://a/b' } },
+    ]);
+  });
+
   it('YAML whose aliases grow without end is refused in no time', async () => {
     const lines = Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`);
     const [problem] = await problemsOf(`a0: &a0 [x]\n${lines.join('\n')}`);

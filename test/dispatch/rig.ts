@@ -244,6 +244,7 @@ function configOf(folder: string, stateFolder: string, options: RigOptions): Con
     backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
+    alerts: [],
     health: {
       freshMs: 1,
       stuckMs: 1,
