@@ -1,7 +1,7 @@
 import type { AlertConfig, AlertWay, Config, HealthConfig, TaskConfig } from '../config/config.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
-import { amount, count, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
+import { amount, type Check, count, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
 import { stateFiles } from './state-files.js';
 
 /**
@@ -91,6 +91,9 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
   };
 }
 
+const address: Check = (value, at) =>
+  typeof value === 'string' && URL.canParse(value) ? null : `${at} is not an address`;
+
 const checkSettings = shapeOf<Settings>({
   schema: oneOf(1),
   configFile: text,
@@ -119,7 +122,7 @@ const checkSettings = shapeOf<Settings>({
         via: shapeOf<AlertWay & { argv?: unknown; url?: unknown }>({
           kind: oneOf('exec', 'webhook'),
           argv: optional(listOf(text)),
-          url: optional(text),
+          url: optional(address),
         }),
       }),
     ),

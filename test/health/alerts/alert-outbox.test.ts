@@ -15,6 +15,7 @@ function stand(script = '', more: { on?: AlertConfig['on']; before?: AlertRecord
   const folder = tempFolder();
   const clock = more.clock ?? new FakeClock();
   const logged: string[] = [];
+  let begun = 0;
   const say = (message: string, details?: object) =>
     void logged.push(`${message} ${JSON.stringify(details)}`);
   const outbox = new AlertOutbox({
@@ -26,7 +27,10 @@ function stand(script = '', more: { on?: AlertConfig['on']; before?: AlertRecord
     folder,
     clock,
     log: { info: say, warn: say, error: say },
-    deliver,
+    deliver: (...args) => {
+      begun += 1;
+      return deliver(...args);
+    },
     onChange: () => undefined,
     before: more.before ?? null,
   });
@@ -39,7 +43,14 @@ function stand(script = '', more: { on?: AlertConfig['on']; before?: AlertRecord
       return [];
     }
   };
-  return { outbox, clock, got, logged, isIdle: () => outbox.record().waiting.length === 0 };
+  return {
+    outbox,
+    clock,
+    got,
+    logged,
+    begun: () => begun,
+    isIdle: () => outbox.record().waiting.length === 0,
+  };
 }
 
 function event(kind: AlertEvent['kind'], what: string, atMs = 0, count = 1): AlertEvent {
@@ -124,6 +135,16 @@ test('a failure is tried again twice, with pauses, and then said; the next one t
   expect(got()).toHaveLength(4);
   expect(got()[3]).toMatchObject({ unsent: 1 });
   expect(outbox.record().lastSentAtMs).toBe(clock.wallMs());
+});
+
+test('a close waits for what is under way, and begins nothing more', async () => {
+  const { outbox, got, begun } = stand('sleep 0.3');
+  outbox.put(event('stuck', 'one'));
+  outbox.put(event('recovered', 'two'));
+  await until(() => got().length === 1);
+  await outbox.close(2_000);
+  expect(begun()).toBe(1);
+  expect(outbox.record().waiting).toMatchObject([{ event: { kind: 'recovered' } }]);
 });
 
 test('a close waits for what is under way no longer than it may, and the next outbox goes on with all of it', async () => {
