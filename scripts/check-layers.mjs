@@ -25,7 +25,8 @@ const MAY_IMPORT = {
     'platform',
   ],
   heartbeat: ['job', 'config/config', 'platform'],
-  health: ['heartbeat', 'job', 'config/config', 'platform'],
+  // What an alert says is shown, and when the disk is low is decided, as everywhere else.
+  health: ['heartbeat', 'job', 'config/config', 'view/escape', 'policy/pressure', 'platform'],
   upkeep: [
     'store/contract',
     'store/read-contract',

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Alerts } from './health/alerts/alerts.js';
 import { takeMonitorLock } from './health/monitor-lock.js';
 import { openMonitorLog } from './health/monitor-log.js';
 import { createRecoveryTeller } from './health/recovery.js';
@@ -32,8 +33,8 @@ const WORKER_PROGRAM = fileURLToPath(new URL('./cli.js', import.meta.url));
 export async function runMonitor({ stateFolder, configFile, echo }: MonitorOptions): Promise<number> {
   const clock = systemClock;
   const known = readSettings(stateFolder);
-  const { logs } = known.status === 'read' ? known.content : defaultSettings(stateFolder, configFile);
-  const log = openMonitorLog(stateFolder, logs, clock, echo);
+  const settings = known.status === 'read' ? known.content : defaultSettings(stateFolder, configFile);
+  const log = openMonitorLog(stateFolder, settings.logs, clock, echo);
   const lock = await takeMonitorLock(stateFolder, nameThisProcess(), clock);
   if (!lock.held) {
     log.info(`a health monitor runs already (PID ${lock.holderPid}): this one ends`);
@@ -43,12 +44,16 @@ export async function runMonitor({ stateFolder, configFile, echo }: MonitorOptio
   if (readDesired(stateFolder).status === 'missing') writeDesired(stateFolder, 'running');
   log.info(`the health monitor runs (PID ${process.pid})`);
 
+  const alerts = new Alerts({ stateFolder, clock, log });
+  // The next worker may never come as far as to write its own.
+  alerts.see(null, settings);
   const supervisor = new Supervisor({
     program: { argv: [WORKER_PROGRAM, 'worker', '-c', configFile], stateFolder, configFile },
     clock,
     log,
-    recovery: createRecoveryTeller(log, openRecoveryLog(stateFolder, clock), clock),
+    recovery: createRecoveryTeller(log, openRecoveryLog(stateFolder, clock), clock, alerts),
     tally: openTally(stateFolder, (error) => log.error(`the tally of restarts: ${String(error)}`)),
+    alerts,
   });
   let shuttingDown: Promise<void> | null = null;
   const shutDown = () => {
@@ -64,6 +69,7 @@ export async function runMonitor({ stateFolder, configFile, echo }: MonitorOptio
   await supervisor.run();
   manager.stop();
   await shuttingDown;
+  await alerts.close();
   log.info('the health monitor ends');
   lock.release();
   return EXIT.ok;

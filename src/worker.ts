@@ -125,6 +125,7 @@ async function runLocked(
     sources: intake.status,
     pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
+    away: () => dispatcher.status().away,
     clock,
     onNews: () => void beat.beatNow(),
   });

@@ -6,13 +6,17 @@ import type { Finding } from '../config/explain.js';
 /** Programs whose first argument that is no option is a file that they run. */
 const INTERPRETERS = /^(?:node|python3?|ruby|perl|php|lua|sh|bash|dash|zsh)$/;
 
-/** Whether the programs, modules and scripts of the tasks are there: as of now, so only `check` asks, never the worker. */
+/** Whether the programs, modules and scripts of tasks and alerts are there: as of now, so only `check` asks, never the worker. */
 export function checkPrograms(config: Config): readonly Finding[] {
-  return config.tasks.flatMap((task) => [
+  const inAlerts = config.alerts.flatMap(({ via }, index) =>
+    via.kind === 'exec' ? checkCommand(['alerts', index, 'exec'], via.argv, { env: {} }, config.folder) : [],
+  );
+  const inTasks = config.tasks.flatMap((task) => [
     ...checkTask(task, config.folder),
     ...checkCommand(['tasks', task.name, 'verify'], task.verify ?? [], task, config.folder),
     ...checkProbe(task, config.folder),
   ]);
+  return [...inTasks, ...inAlerts];
 }
 
 /** A probe that cannot be started would never end an outage. Named where it is written, not in each task that shares it. */
@@ -33,9 +37,9 @@ function checkTask(task: TaskConfig, folder: string): readonly Finding[] {
 }
 
 function checkCommand(
-  path: readonly string[],
+  path: readonly (string | number)[],
   argv: readonly string[],
-  { env }: TaskConfig,
+  { env }: Pick<TaskConfig, 'env'>,
   folder: string,
 ): readonly Finding[] {
   const [program, ...rest] = argv;

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { SourceConfig, TaskConfig } from '../config/config.js';
+import type { AlertConfig, SourceConfig, TaskConfig } from '../config/config.js';
 import { formatDuration } from '../config/duration.js';
 import { CONFIG_NAMES, locate } from '../config/locate.js';
 import { formatProblem, type Problem } from '../config/problem.js';
+import { labelOf } from '../health/alerts/alert.js';
 import { EXIT } from '../job/errors.js';
 import { concurrencyOf } from '../policy/limits.js';
 import { escapeText } from '../view/escape.js';
@@ -53,6 +54,7 @@ export const checkCommand: CommandModule = {
       for (const warning of reading.warnings) output.print(escapeText(formatProblem(warning, file)));
       for (const { source, state } of sources) output.print(escapeText(describeSource(source, state)));
       for (const task of tasks) output.print(escapeText(describeTask(task)));
+      for (const alert of config.alerts) output.print(escapeText(describeAlert(alert)));
       output.print(`state   ${config.stateFolder}`);
     } else {
       output.print(`\n${file} has ${problems.length} problem${problems.length === 1 ? '' : 's'}.`);
@@ -72,6 +74,10 @@ function describeSource(source: SourceConfig, state: string): string {
   const what = source.kind === 'directory' ? `${source.path}/${source.match}` : source.path;
   const every = formatDuration(source.pollMs);
   return `source  ${source.name}: polls ${what} every ${every} for task ${source.task}; ${state}`;
+}
+
+function describeAlert(alert: AlertConfig): string {
+  return `alert   ${labelOf(alert)}: told of ${alert.on.join(', ')}`;
 }
 
 function describeTask(task: TaskConfig): string {

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { alertsCheck } from '../health/check-alerts.js';
 import { type BackupFacts, backupCheck } from '../health/check-backups.js';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { hardwareChecks } from '../health/check-hardware.js';
@@ -27,12 +28,14 @@ import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { startFrom } from './start.js';
 import { locateSystem, lookAtSystem } from './system.js';
+import { testAlerts } from './test-alerts.js';
 
 interface HealthOptions extends CommonOptions {
   readonly diagnose?: boolean;
   readonly monitor?: boolean;
   readonly recover?: boolean;
   readonly acknowledge?: boolean;
+  readonly testAlerts?: boolean;
 }
 
 interface Place {
@@ -48,24 +51,27 @@ export const healthCommand: CommandModule<HealthOptions> = {
   ],
   notes: `--diagnose is what it does when nothing is said; it changes nothing.
 Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a warning, 2 critical, 3 unknown.
---monitor stays in the foreground and keeps a worker at work; --recover starts or restarts what is dead or stuck, once.`,
+--monitor stays in the foreground and keeps a worker at work; --recover starts or restarts what is dead or stuck, once.
+--test-alerts reads the config as it is now, and exits with 1 when one of them could not be delivered.`,
   configure(command) {
     command
       .option('--diagnose', 'check everything and say what to do')
       .option('--monitor', 'run the health monitor in the foreground')
       .option('--recover', 'mend what is dead or stuck, once')
-      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more');
+      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more')
+      .option('--test-alerts', 'send one to each alert of the config, and say what came of it');
   },
   async run({ options, output, clock }) {
-    const chosen = [options.diagnose, options.monitor, options.recover, options.acknowledge].filter(Boolean);
-    if (chosen.length > 1) {
-      const problem = 'Say one of --diagnose, --monitor, --recover and --acknowledge.';
+    const { diagnose, monitor: stay, recover: act, acknowledge: noted, testAlerts: test } = options;
+    if ([diagnose, stay, act, noted, test].filter(Boolean).length > 1) {
+      const problem = 'Say one of --diagnose, --monitor, --recover, --acknowledge and --test-alerts.';
       throw new DoggedError('USAGE', { problem, command: 'health' });
     }
     const place = await locateSystem(options);
-    if (options.monitor === true) return monitor(place, output);
-    if (options.acknowledge === true) return acknowledge(place, output);
-    if (options.recover === true) return recover(place, remedyFor(options.config), output, clock);
+    if (stay === true) return monitor(place, output);
+    if (noted === true) return acknowledge(place, output);
+    if (test === true) return testAlerts(place.configFile, output, clock);
+    if (act === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
 };
@@ -103,6 +109,7 @@ async function diagnoseAll(
     ...(existsSync(join(stateFolder, 'dogged.db'))
       ? [pagesCheck((signal) => findDamageIn(stateFolder, signal))]
       : []),
+    alertsCheck(settings, stateFolder, clock.wallMs()),
     restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
     backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),

@@ -22,6 +22,8 @@ export interface Config {
   readonly backups: { readonly everyMs: number; readonly keep: number };
   readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
   readonly health: HealthConfig;
+  /** Who is told of what; the health monitor does it. */
+  readonly alerts: readonly AlertConfig[];
   readonly sources: readonly SourceConfig[];
   readonly tasks: readonly TaskConfig[];
 }
@@ -37,6 +39,19 @@ export interface HealthConfig {
   readonly poisonAfter: number;
   readonly restarts: { readonly limit: number; readonly withinMs: number; readonly backoff: Backoff };
 }
+
+export type AlertKind = 'stuck' | 'recovered' | 'gave-up' | 'outage' | 'dead-letter' | 'disk';
+
+export interface AlertConfig {
+  readonly on: readonly AlertKind[];
+  readonly via: AlertWay;
+}
+
+export type AlertWay =
+  /** A program, run in the config's folder, with the alert on its stdin. */
+  | { readonly kind: 'exec'; readonly argv: readonly string[] }
+  /** An address to which it is posted. Secrets may stand in any part of it: only its origin is ever shown. */
+  | { readonly kind: 'webhook'; readonly url: string };
 
 /** Doubles from `minMs` up to `maxMs`. */
 export interface Backoff {

@@ -21,10 +21,11 @@ export function crossCheck(written: unknown, folder: string): readonly Finding[]
     ...maps(tasks).flatMap(([name, task]) => checkTask(['tasks', name], task)),
     ...checkDependencies(maps(tasks)),
     ...checkHealth(config),
+    ...checkAlerts(config['alerts']),
   ];
 }
 
-type Path = readonly string[];
+type Path = readonly (string | number)[];
 
 function checkSource(
   path: Path,
@@ -178,6 +179,27 @@ function checkHealth(config: Written): Finding[] {
     findings.push({ path: ['health', 'stuck'], message: 'must be longer than `health.fresh`', fix: null });
   }
   return findings;
+}
+
+function checkAlerts(alerts: unknown): Finding[] {
+  if (!Array.isArray(alerts)) return [];
+  return alerts.flatMap((alert: unknown, index) => {
+    if (alert !== map(alert)) return [];
+    const path = ['alerts', index];
+    const { webhook } = map(alert);
+    return [
+      ...exactlyOne(path, map(alert), ['exec', 'webhook']),
+      ...(typeof webhook === 'string' && webhook !== '' ? checkWebhook([...path, 'webhook'], webhook) : []),
+    ];
+  });
+}
+
+/** Never shows the address: a secret may stand in any part of it. */
+function checkWebhook(path: Path, written: string): Finding[] {
+  const url = URL.canParse(written) ? new URL(written) : null;
+  if (url !== null && /^https?:$/.test(url.protocol)) return [];
+  const message = 'must be an address that begins with https:// or http://';
+  return [{ path, message, fix: 'for example "https://chat.example.com/hooks/…"' }];
 }
 
 function exactlyOne(path: Path, entry: Written, kinds: readonly string[]): Finding[] {

@@ -18,7 +18,6 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'site',
   'clock',
   'metrics',
-  'alerts',
   'sources.NAME.shared',
 ]);
 
@@ -48,7 +47,12 @@ export function explainIssues(
     }
     const value = valueAt(written, path);
     if (value === undefined) return { path, message: `is missing: it ${issue.message}`, fix: null };
-    return { path, message: `${issue.message}${notThis(value)}`, fix: fixFor(value, issue.message) };
+    const fix = issue.code === 'invalid_value' ? nearestValue(value, issue.values) : null;
+    return {
+      path,
+      message: `${issue.message}${mayBeSecret(path) ? '' : notThis(value)}`,
+      fix: fix ?? fixFor(value, issue.message),
+    };
   });
 }
 
@@ -91,6 +95,20 @@ function notThis(value: unknown): string {
   if (typeof value === 'object' || typeof value === 'function') return '';
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return `, not ${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown}`;
+}
+
+/** A token may stand in any part of an address or a command. */
+function mayBeSecret([section, , key]: ConfigPath): boolean {
+  return section === 'alerts' && key !== 'on';
+}
+
+function nearestValue(value: unknown, allowed: readonly unknown[]): string | null {
+  if (typeof value !== 'string') return null;
+  const near = nearestName(
+    value,
+    allowed.filter((one) => typeof one === 'string'),
+  );
+  return near === null ? null : `did you mean "${near}"?`;
 }
 
 function fixFor(value: unknown, message: string): string | null {

@@ -1,5 +1,14 @@
 import { dirname, resolve } from 'node:path';
-import type { BreakerConfig, Config, RouteRule, SourceConfig, TaskConfig, TaskRunner } from './config.js';
+import { ALERT_KINDS } from './alert-schema.js';
+import type {
+  AlertConfig,
+  BreakerConfig,
+  Config,
+  RouteRule,
+  SourceConfig,
+  TaskConfig,
+  TaskRunner,
+} from './config.js';
 import type { ParsedConfig } from './schema.js';
 import { breakerSchema } from './task-schema.js';
 
@@ -44,6 +53,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
         backoff: health.restarts.backoff,
       },
     },
+    alerts: parsed.alerts.map(resolveAlert),
     sources: Object.entries(parsed.sources).map(([name, source]) =>
       resolveSource(name, source, parsed, file),
     ),
@@ -56,6 +66,13 @@ function pressureLimits({ memory, disk }: ParsedConfig): Config['pressure'] {
   return {
     memoryAbove: memory.pauseAbove >= 1 ? null : memory.pauseAbove,
     diskBelowBytes: disk.pauseBelow === 0 ? null : disk.pauseBelow,
+  };
+}
+
+function resolveAlert({ on, exec, webhook }: ParsedConfig['alerts'][number]): AlertConfig {
+  return {
+    on: on ?? ALERT_KINDS,
+    via: webhook === undefined ? { kind: 'exec', argv: exec ?? [] } : { kind: 'webhook', url: webhook },
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alertsSchema } from './alert-schema.js';
 import { backoff, duration, integer, name, percent, size, text, workspace } from './schema-values.js';
 import { sourceSchema } from './source-schema.js';
 import { taskSchema } from './task-schema.js';
@@ -133,6 +134,7 @@ export const configSchema = z.strictObject(
       )
       .prefault({}),
     health: healthSchema,
+    alerts: alertsSchema,
     sources: z
       .record(name, sourceSchema, 'must map names to sources')
       .prefault({})

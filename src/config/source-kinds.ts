@@ -32,7 +32,7 @@ const BELONGS: Readonly<Record<string, readonly SourceKind[]>> = {
 };
 
 /** What is written of a source and belongs to another kind. */
-export function misplacedSettings(path: readonly string[], source: Written): Finding[] {
+export function misplacedSettings(path: readonly (string | number)[], source: Written): Finding[] {
   const kinds = SOURCE_KINDS.filter((kind) => source[kind] !== undefined);
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) return [];

@@ -63,6 +63,13 @@ export class Breakers {
     this.#leftovers = leftovers;
   }
 
+  /** What is away now, as it is stored. */
+  away(): readonly string[] {
+    return [...this.#standing].flatMap(([dependency, { breaker }]) =>
+      breaker.state === 'closed' ? [] : [dependency],
+    );
+  }
+
   judge(ends: readonly EndedAttempt[], probed: readonly ProbeResult[], moment: Moment): Judgement {
     const standing = new Map(this.#standing);
     for (const [dependency, watched] of standing) {

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js';
-import type { BeatSlot } from '../heartbeat/beat.js';
+import type { BeatFailure, BeatSlot } from '../heartbeat/beat.js';
 import type { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
@@ -45,6 +45,10 @@ export interface DispatchStatus {
   readonly alone: JobId | null;
   /** Why no further job is begun: the machine has no room for it. */
   readonly pressure: Pressure | null;
+  /** Dependencies whose breaker is not closed. */
+  readonly away: readonly string[];
+  /** The last job that was recorded as failed for good. */
+  readonly lastFailed: BeatFailure | null;
 }
 
 export interface DispatchCounters {

@@ -1,4 +1,5 @@
 import type { TaskConfig } from '../config/config.js';
+import type { BeatFailure } from '../heartbeat/beat.js';
 import { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { AttemptReport } from '../job/outcome.js';
@@ -51,6 +52,7 @@ class DispatchLoop implements Dispatcher {
   /** Found by probes, and not yet committed. */
   readonly #probed: ProbeResult[] = [];
   readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
+  #lastFailed: BeatFailure | null = null;
   readonly #cutOff: CutOffJob[] = [];
   readonly #hurried = new AbortController();
   #started = false;
@@ -89,6 +91,7 @@ class DispatchLoop implements Dispatcher {
       epoch,
       lastKilledByUs: options.lastKilledByUs ?? false,
       decide: (claim, report) => this.#decide(claim, report),
+      onEnd: (end, recorded) => this.#countAndAnnounce(end, recorded),
       onFree: () => this.nudge(),
     });
     this.#turns = new TurnTimer({
@@ -128,6 +131,8 @@ class DispatchLoop implements Dispatcher {
       runningByTask: slots.runningByTask,
       alone: this.#alone?.id ?? null,
       pressure: this.#pressure.now,
+      away: this.#breakers.away(),
+      lastFailed: this.#lastFailed,
     };
   }
 
@@ -173,7 +178,9 @@ class DispatchLoop implements Dispatcher {
     }
     this.#counters.turns += 1;
     this.#breakers.commit(judgement, result.claims);
-    this.#countAndAnnounce(judgement.ends, result);
+    judgement.ends.forEach((end, index) => {
+      this.#countAndAnnounce(end, result.ends[index] === 'recorded');
+    });
     announceMoves(log, judgement.moves);
     this.#lastTurnClaimed = result.claims.length;
     this.#counters.claims += result.claims.length;
@@ -194,13 +201,14 @@ class DispatchLoop implements Dispatcher {
     this.#alone = alone === null ? null : { id: alone, runs: claims.some(({ id }) => id === alone) };
   }
 
-  #countAndAnnounce(ends: readonly EndedAttempt[], result: TurnResult): void {
-    for (const [index, end] of ends.entries()) {
-      const recorded = result.ends[index] === 'recorded';
-      if (recorded && end.next.to === 'completed') this.#counters.completed += 1;
-      if (recorded && end.next.to === 'failed') this.#counters.failed += 1;
-      announceEnd(this.#options.log, end, recorded);
+  #countAndAnnounce(end: EndedAttempt, recorded: boolean): void {
+    const { claim, next } = end;
+    if (recorded && next.to === 'completed') this.#counters.completed += 1;
+    if (recorded && next.to === 'failed') {
+      this.#counters.failed += 1;
+      this.#lastFailed = { job: claim.id, task: claim.task, key: claim.key, reason: next.reason };
     }
+    announceEnd(this.#options.log, end, recorded);
   }
 
   /** A cool-down that ended while the turn was taken has been judged too early: it must not be forgotten. */

@@ -7,7 +7,7 @@ import type { Log } from '../platform/log.js';
 import type { Claim, Orphan, UpkeepStore } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
-import { announceEnd, type EndedAttempt } from './record.js';
+import type { EndedAttempt } from './record.js';
 import type { RunningJobs } from './running-jobs.js';
 import { type Survivor, sweep } from './sweep.js';
 import { verifiedReport } from './verification.js';
@@ -24,6 +24,8 @@ export interface RescueOptions {
   /** The worker before us did not die by itself: the health monitor or a stop ended it. */
   readonly lastKilledByUs: boolean;
   readonly decide: (claim: Claim, report: AttemptReport) => EndedAttempt;
+  /** An end was answered by the store. */
+  readonly onEnd: (end: EndedAttempt, recorded: boolean) => void;
   /** A slot is free again. */
   readonly onFree: () => void;
 }
@@ -160,12 +162,12 @@ export class Rescue {
 
   /** Patiently: a command may hold the lock for a moment, and there is nothing else to do until it lets go. */
   async #record(ends: readonly EndedAttempt[]): Promise<number> {
-    const { store, clock, log } = this.#options;
+    const { store, clock, log, onEnd } = this.#options;
     if (ends.length === 0) return 0;
     for (let tries = 0; ; tries += 1) {
       try {
         const answers = await store.rescue(ends, clock.wallMs());
-        for (const [index, end] of ends.entries()) announceEnd(log, end, answers[index] === 'recorded');
+        for (const [index, end] of ends.entries()) onEnd(end, answers[index] === 'recorded');
         return answers.filter((answer) => answer === 'recorded').length;
       } catch (error) {
         if (!(error instanceof DoggedError) || error.code !== 'STORE_BUSY') throw error;

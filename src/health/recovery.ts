@@ -19,10 +19,21 @@ export interface RecoveryTeller {
   settle(workerPid: number): void;
 }
 
+/** Hears the same in fewer words. */
+export interface RecoveryListener {
+  /** The worker is not at work, and `what` is done about it. */
+  trouble(outcome: 'stuck' | 'gave-up', what: string): void;
+  /** It is: said at every look. */
+  well(workerPid: number): void;
+}
+
+const NOBODY: RecoveryListener = { trouble: () => undefined, well: () => undefined };
+
 export function createRecoveryTeller(
   log: MonitorLog,
   record: (event: RecoveryEvent) => void,
   clock: Clock,
+  listener: RecoveryListener = NOBODY,
 ): RecoveryTeller {
   let open: (Trouble & { recovery: string; noticedAtMs: number; action: string }) | null = null;
 
@@ -44,8 +55,10 @@ export function createRecoveryTeller(
       open.action = action;
       write(outcome, null);
       log[outcome === 'begun' ? 'warn' : 'error'](`🔄 RECOVERY: ${action}`, { cause: open.cause });
+      listener.trouble(outcome === 'gave-up' ? 'gave-up' : 'stuck', action);
     },
     settle(workerPid) {
+      listener.well(workerPid);
       if (open === null) return;
       const tookMs = Math.round(clock.monotonicMs() - open.noticedAtMs);
       write('recovered', tookMs);

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import type { Beat } from '../heartbeat/beat.js';
 import { readDesired } from '../heartbeat/desired.js';
 import { writeLastKill } from '../heartbeat/last-kill.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
@@ -23,6 +24,7 @@ export interface SupervisorOptions {
   readonly log: MonitorLog;
   readonly recovery: RecoveryTeller;
   readonly tally: TallyBook;
+  readonly alerts?: { see(beat: Beat | null, settings: Settings): void };
 }
 
 type Stage =
@@ -173,6 +175,7 @@ export class Supervisor {
     }
     const verdict = watch.look(this.#settings, this.#nextStepMs());
     const beat = watch.lastBeat();
+    this.#options.alerts?.see(beat, this.#settings);
     const { pid } = watch.worker.identity;
     if (verdict.is === 'unseen') return;
     if (verdict.is === 'stuck') {

@@ -27,6 +27,10 @@ export interface Beat {
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
+  /** What is away now: each breaker that is not closed. Left out while none is. */
+  readonly outages?: readonly BeatOutage[];
+  /** The job that this worker saw fail for good last. Left out while there was none. */
+  readonly lastFailed?: BeatFailure;
   /** Why no further job is begun: the machine has no room. Left out when it has. */
   readonly pressure?: 'memory' | 'disk';
   /** Another process keeps the worker from its database. Left out while none does. */
@@ -95,6 +99,23 @@ export interface BeatReading {
   readonly unit: 'bytes' | 'files';
   readonly done: number;
   readonly total: number;
+}
+
+export interface BeatOutage {
+  readonly id: string;
+  readonly dependency: string;
+  /** Wall time, ISO 8601: for people. */
+  readonly since: string;
+  /** What the attempt said that opened the breaker, cut short. */
+  readonly cause: string;
+}
+
+/** Whose texts come from records and programs: cut short, and to be escaped by whoever shows them. */
+export interface BeatFailure {
+  readonly job: string;
+  readonly task: string;
+  readonly key: string;
+  readonly reason: string;
 }
 
 export type WaitingReason =

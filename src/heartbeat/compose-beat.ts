@@ -3,6 +3,8 @@ import type { ProcessIdentity } from '../platform/process-identity.js';
 import type {
   Beat,
   BeatCounters,
+  BeatFailure,
+  BeatOutage,
   BeatQueue,
   BeatSlot,
   BeatSource,
@@ -30,6 +32,8 @@ export interface WorkerFacts {
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly BeatSource[];
   readonly waiting: readonly BeatWaiting[];
+  readonly outages: readonly BeatOutage[];
+  readonly lastFailed: BeatFailure | null;
   readonly pressure: NonNullable<Beat['pressure']> | null;
   readonly held: NonNullable<Beat['held']> | null;
   readonly storage: string | null;
@@ -58,6 +62,8 @@ export function composeBeat(facts: WorkerFacts): Beat {
     slots: facts.slots,
     sources: facts.sources,
     waiting: facts.waiting,
+    ...(facts.outages.length === 0 ? {} : { outages: facts.outages }),
+    ...(facts.lastFailed === null ? {} : { lastFailed: facts.lastFailed }),
     ...(facts.pressure === null ? {} : { pressure: facts.pressure }),
     ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
     ...(facts.storage === null ? {} : { storage: facts.storage }),

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type {
   Beat,
   BeatCounters,
+  BeatFailure,
+  BeatOutage,
   BeatQueue,
   BeatReading,
   BeatSlot,
@@ -82,6 +84,8 @@ const checkBeat = shapeOf<Beat>({
   ),
   // A reason that only a newer worker knows must not make its whole beat unreadable.
   waiting: listOf(shapeOf<BeatWaiting>({ task: text, reason: text, jobs: count })),
+  outages: optional(listOf(shapeOf<BeatOutage>({ id: text, dependency: text, since: text, cause: text }))),
+  lastFailed: optional(shapeOf<BeatFailure>({ job: text, task: text, key: text, reason: text })),
   pressure: optional(oneOf('memory', 'disk')),
   held: optional(shapeOf<NonNullable<Beat['held']>>({ forMs: amount, pids: listOf(count) })),
   storage: optional(text),

@@ -1,7 +1,7 @@
-import type { Config, HealthConfig, TaskConfig } from '../config/config.js';
+import type { AlertConfig, AlertWay, Config, HealthConfig, TaskConfig } from '../config/config.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
-import { amount, count, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
+import { amount, type Check, count, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
 import { stateFiles } from './state-files.js';
 
 /**
@@ -19,6 +19,9 @@ export interface Settings {
   readonly logs: Config['logs'];
   /** Missing where an older worker wrote them. */
   readonly backups?: Config['backups'];
+  readonly alerts?: Config['alerts'];
+  /** Where no further job is begun; null: never. */
+  readonly diskBelowBytes?: number | null;
   readonly shutdownGraceMs: number;
   readonly slots: number;
   readonly tasks: readonly TaskLimits[];
@@ -40,6 +43,8 @@ export function writeSettings(config: Config): void {
     health: config.health,
     logs: config.logs,
     backups: config.backups,
+    alerts: config.alerts,
+    diskBelowBytes: config.pressure.diskBelowBytes,
     shutdownGraceMs: config.shutdownGraceMs,
     slots: config.slots,
     tasks: config.tasks.map(limitsOf),
@@ -86,6 +91,9 @@ export function defaultSettings(stateFolder: string, configFile: string): Settin
   };
 }
 
+const address: Check = (value, at) =>
+  typeof value === 'string' && URL.canParse(value) ? null : `${at} is not an address`;
+
 const checkSettings = shapeOf<Settings>({
   schema: oneOf(1),
   configFile: text,
@@ -107,6 +115,19 @@ const checkSettings = shapeOf<Settings>({
   }),
   logs: shapeOf<Config['logs']>({ level: text, sizeBytes: count, keep: count }),
   backups: optional(shapeOf<Config['backups']>({ everyMs: amount, keep: count })),
+  alerts: optional(
+    listOf(
+      shapeOf<AlertConfig>({
+        on: listOf(text),
+        via: shapeOf<AlertWay & { argv?: unknown; url?: unknown }>({
+          kind: oneOf('exec', 'webhook'),
+          argv: optional(listOf(text)),
+          url: optional(address),
+        }),
+      }),
+    ),
+  ),
+  diskBelowBytes: optional(orNull(amount)),
   shutdownGraceMs: amount,
   slots: count,
   tasks: listOf(

@@ -10,6 +10,8 @@ export interface StateFiles {
   readonly desired: string;
   readonly restarts: string;
   readonly recovery: string;
+  /** What was alerted, and what is to be. */
+  readonly alerts: string;
   readonly lastStop: string;
   readonly lastKill: string;
   /** What no worker is to look at again. */
@@ -27,6 +29,7 @@ export function stateFiles(stateFolder: string): StateFiles {
     desired: join(stateFolder, 'desired.json'),
     restarts: join(stateFolder, 'restarts.json'),
     recovery: join(stateFolder, 'recovery.ndjson'),
+    alerts: join(stateFolder, 'alerts.json'),
     lastStop: join(stateFolder, 'last-stop.json'),
     lastKill: join(stateFolder, 'last-kill.json'),
     hungRecords: join(stateFolder, 'hung-records.json'),

@@ -1,18 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
-import type { Beat, BeatReading, BeatSlot, WorkerState } from '../heartbeat/beat.js';
+import type { Beat, BeatFailure, BeatOutage, BeatReading, BeatSlot, WorkerState } from '../heartbeat/beat.js';
 import { composeBeat } from '../heartbeat/compose-beat.js';
 import type { LagMeter } from '../heartbeat/lag-meter.js';
 import type { NamedIdentity } from '../heartbeat/pid-file.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { DoggedError } from '../job/errors.js';
-import type { Clock } from '../platform/clock.js';
+import { type Clock, isoTime } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
 import type { Pressure } from '../policy/pressure.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { UpkeepStore } from '../store/contract.js';
-import type { QueueCounts, ReadStore } from '../store/read-contract.js';
+import type { Outage, QueueCounts, ReadStore } from '../store/read-contract.js';
 
 /** What is asked of the parts of a worker. */
 export interface ReportedParts {
@@ -32,6 +32,7 @@ export interface ReportedParts {
       readonly oldestRunningMs: number;
       readonly alone: string | null;
       readonly pressure: Pressure | null;
+      readonly lastFailed: BeatFailure | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
   };
@@ -53,6 +54,8 @@ export interface ReportedParts {
 
 /** A command of ours holds the database for less than this. */
 const WORTH_SAYING_MS = 250;
+/** A beat is read every second: it holds no program's whole last words. */
+const LONGEST_TEXT = 300;
 
 /** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
 export interface WorkerReport {
@@ -142,6 +145,8 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           ...(source.reading === null ? {} : { reading: source.reading }),
         })),
         waiting,
+        outages: counts.outages.map(outageOf),
+        lastFailed: cutShort(dispatch.lastFailed),
         pressure,
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         storage,
@@ -155,6 +160,16 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
 function sourceTotals(counts: QueueCounts, name: string): { records: number; rejected: number } {
   const source = counts.sources.find((candidate) => candidate.name === name);
   return { records: source?.records ?? 0, rejected: source?.rejected ?? 0 };
+}
+
+function outageOf({ id, dependency, sinceMs, cause }: Outage): BeatOutage {
+  return { id, dependency, since: isoTime(sinceMs) ?? '', cause: cause.slice(0, LONGEST_TEXT) };
+}
+
+function cutShort(failure: BeatFailure | null): BeatFailure | null {
+  if (failure === null) return null;
+  const { key, reason } = failure;
+  return { ...failure, key: key.slice(0, LONGEST_TEXT), reason: reason.slice(0, LONGEST_TEXT) };
 }
 
 /**

@@ -74,7 +74,7 @@ describe('dogged check', () => {
     );
   });
 
-  it('looks for the programs, scripts and modules that the tasks name', () => {
+  it('looks for the programs, scripts and modules that tasks and alerts name', () => {
     const folder = folderWith(`
 tasks:
   module: { module: ./gone.mjs }
@@ -88,6 +88,7 @@ tasks:
   filled: { run: [cat, "{{file}}"] }
   probed: { run: [cat], dependency: d, breaker: { probe: [no-such-probe] } }
   shares: { run: [cat], dependency: d }
+alerts: [{ exec: [./tell.sh] }]
 `);
     writeFileSync(join(folder, 'locked.sh'), '');
     chmodSync(join(folder, 'locked.sh'), 0o644);
@@ -101,6 +102,7 @@ tasks:
       'dogged.config.yaml:7:19  tasks.locked.run[0] names a file that cannot be executed: locked.sh — allow it with: chmod +x locked.sh',
       'dogged.config.yaml:9:50  tasks.unsure.verify[1] names no file: gone.mjs is not there',
       'dogged.config.yaml:12:59  tasks.probed.breaker.probe[0] names a program that is not in PATH: no-such-probe — install it, or write its whole path',
+      'dogged.config.yaml:14:19  alerts[0].exec[0] names no file: tell.sh is not there',
     ]);
   });
 

@@ -250,9 +250,12 @@ describe('a config with mistakes', () => {
         "15:59 sources.bad name.match belongs to a directory source, and this is a log — remove it",
         "15:84 sources.bad name.require.type is no JSON Schema: must be equal to one of the allowed values — one of array, boolean, integer, null, number, object, string",
         "15:97 sources.bad name.require.required is no JSON Schema: must be array",
-        "16:11 sources.play.schedule is not supported by this version — remove it",
+        "16:11 sources.play.every is no cron expression: Invalid value for minute: 61 — five fields: minute, hour, day, month, weekday, as in "0 6 * * *" for 06:00 each day",
+        "16:32 sources.play.key belongs to a directory source or a log or a schedule, and this is a source with \`every\` — remove it",
+        "16:41 sources.play.timezone must be the name of a time zone, such as UTC or Europe/Berlin, not "Mars"",
+        "16:57 sources.play.missed must be skip, one, all, or { all: N } with N from 2 to 1000, not "some"",
         "17:3 sources.none.task is missing: it must be a name",
-        "17:3 sources.none must have \`directory\` or \`log\`",
+        "17:3 sources.none must have \`directory\`, \`log\`, \`schedule\` or \`every\`",
         "19:16 tasks.implement.run must be a list: the program and its arguments — for example [node, x.mjs], or add \`shell: true\`",
         "19:46 tasks.implement.breaker.after must be a whole number from 1 to 1000, not 0",
         "19:65 tasks.implement.env.A must be text: put it in quotes, not 1",
@@ -377,6 +380,45 @@ describe('a config with mistakes', () => {
     ],
   ])('%s', async (_, text, expected) => {
     expect(await problemsOf(text)).toEqual(expected);
+  });
+
+  it('alerts are named with their place and what was meant, and nothing that may be secret is shown', async () => {
+    const text = `${TASK}alerts:
+  - { on: [stuck, outtage], exec: [x] }
+  - { on: [disk] }
+  - { exec: [x], webhook: "https://a.example/hush" }
+  - { webhook: "htps://a.example/hush" }
+  - { webhook: "a.example/hush" }
+  - { on: [], exec: "curl hush" }
+  - { exec: [], on: stuck, exce: [y] }
+  - "https://a.example/hush"
+`;
+    expect(await problemsOf(text)).toEqual([
+      '3:19 alerts[0].on[1] must be one of stuck, recovered, gave-up, outage, dead-letter, disk, not "outtage" — did you mean "outage"?',
+      '4:5 alerts[1] must have `exec` or `webhook`',
+      '5:18 alerts[2].webhook cannot stand beside `exec` — keep only one of them',
+      '6:7 alerts[3].webhook must be an address that begins with https:// or http:// — for example "https://chat.example.com/hooks/…"',
+      '7:7 alerts[4].webhook must be an address that begins with https:// or http:// — for example "https://chat.example.com/hooks/…"',
+      '8:7 alerts[5].on must not be empty; leave it out for all events',
+      '8:15 alerts[5].exec must be a list of texts',
+      '9:7 alerts[6].exec must not be empty',
+      '9:17 alerts[6].on must be a list of events, not "stuck"',
+      '9:28 alerts[6].exce is not a known setting — did you mean "exec"?',
+      '10:5 alerts[7] must be an alert such as { on: [stuck], exec: [./notify.sh] }',
+    ]);
+  });
+
+  it('an alert that names no events is told of all', async () => {
+    const { alerts } = await configOf(
+      `${TASK}alerts: [{ exec: [x] }, { on: [disk], webhook: "http://a/b" }]`,
+    );
+    expect(alerts).toEqual([
+      {
+        on: ['stuck', 'recovered', 'gave-up', 'outage', 'dead-letter', 'disk'],
+        via: { kind: 'exec', argv: ['x'] },
+      },
+      { on: ['disk'], via: { kind: 'webhook', url: 'http://a/b' } },
+    ]);
   });
 
   it('YAML whose aliases grow without end is refused in no time', async () => {

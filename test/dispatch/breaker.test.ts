@@ -82,6 +82,7 @@ describe('a program that is missing', () => {
     expect(tried.length).toBeGreaterThanOrEqual(5);
     expect(tried.length).toBeLessThanOrEqual(8);
     expect(outage).toMatchObject({ dependency: 'lost', evidence: null, casualties: 0 });
+    expect(rig.dispatcher.status().away).toEqual(['lost']);
     expect(outage.cause).toContain('ENOENT');
     expect(outage.trial?.tasks).toEqual(['lost']);
     expect(await outages(rig)).toMatchObject([{ id: outage.id, held: 50 }]);
@@ -101,6 +102,7 @@ describe('a program that is missing', () => {
     expect(others).toEqual([]);
     expect(outage).toMatchObject({ id, held: 50, evidence: expect.stringMatching(/^job \d+ completed$/) });
     expect(await rig.store.breakers()).toEqual([]);
+    expect(rig.dispatcher.status().away).toEqual([]);
     expect(rig.logged()).toContain('late is away, its jobs wait');
     expect(rig.logged()).toContain('The outage of late is over: job');
   });

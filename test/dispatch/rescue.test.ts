@@ -177,6 +177,8 @@ test('a job that was running at three deaths of its worker is a dead letter: poi
     charged: 0,
     crashes: 3,
   });
+  expect(rig.dispatcher.counters.failed).toBe(1);
+  expect(rig.dispatcher.status().lastFailed).toMatchObject({ job: id, task: 'killer', reason: 'poison' });
 });
 
 test.each([

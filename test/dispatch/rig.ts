@@ -255,6 +255,7 @@ export function configOf(folder: string, stateFolder: string, options: RigOption
     backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
+    alerts: [],
     health: {
       freshMs: 1,
       stuckMs: 1,

@@ -23,6 +23,7 @@ function aConfig(stateFolder: string): Config {
     shutdownGraceMs: 7_000,
     logs,
     health: { ...health, stuckMs: 2_500 },
+    alerts: [{ on: ['stuck'], via: { kind: 'webhook', url: 'https://a.example/x' } }],
     sources: [],
     tasks: [],
   };
@@ -41,6 +42,8 @@ test('what the worker understood of the config is what the monitor reads', () =>
       pollMs: null,
       health: { stuckMs: 2_500 },
       shutdownGraceMs: 7_000,
+      alerts: [{ on: ['stuck'], via: { kind: 'webhook', url: 'https://a.example/x' } }],
+      diskBelowBytes: null,
     },
   });
   expect(statSync(stateFiles(stateFolder).settings).mode & 0o777).toBe(0o600);

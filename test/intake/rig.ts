@@ -188,6 +188,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     keepMs: 1_000_000,
     reconcileMs: 1_000_000,
     pressure: { memoryAbove: null, diskBelowBytes: null },
+    alerts: [],
     backups: { everyMs: 1, keep: 1 },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },

@@ -43,6 +43,7 @@ function onSmallDisk() {
   const config = `
 state: ${state}
 disk: { pauseBelow: 0B }
+alerts: [{ on: [disk], exec: [sh, -c, 'cat >> told.ndjson'] }]
 sources: { ideas: { log: ./ideas.ndjson, key: title, task: build } }
 tasks: { build: { run: [sh, -c, 'cat >> done.ndjson'] } }
 `;
@@ -103,7 +104,7 @@ test.skipIf(cannot !== null)(
 );
 
 test.skipIf(cannot !== null)(
-  `a full disk is no reason for the monitor to restart its worker${cannot ?? ''}`,
+  `a full disk is no reason for the monitor to restart its worker, but one to alert${cannot ?? ''}`,
   async () => {
     const { disk, add, done, place, beat, state } = onSmallDisk();
     const times = {
@@ -123,8 +124,13 @@ test.skipIf(cannot !== null)(
     // Beats come every 200 ms: more than twice as long as a worker may stand still.
     await until(() => (beat()?.seq ?? 0) > told.seq + 14);
     expect(beat()?.pid).toBe(pid);
+    const alert = JSON.parse(readFileSync(join(place.folder, 'told.ndjson'), 'utf8'));
+    expect(alert).toMatchObject({ alert: 'disk', phase: 'begun' });
+    expect(alert.text).toContain('could not be written');
     rmSync(filler);
     await until(() => done() === 61, { withinMs: 30_000 });
+    // Within the same minute it is held back, and kept.
+    await until(() => readFileSync(join(state, 'alerts.json'), 'utf8').includes('has room again'));
     expect(beat()?.pid).toBe(pid);
   },
 );

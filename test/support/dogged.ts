@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { builtCli } from './built-program.js';
 import { until } from './until.js';
@@ -15,6 +16,8 @@ interface Ran {
 export interface Workplace {
   readonly folder: string;
   run(...args: string[]): Ran;
+  /** The same without blocking this process, for a program that talks with it. */
+  runAside(...args: string[]): Promise<Ran>;
   /** Runs with `--json` and parses each line of stdout. */
   // biome-ignore lint/suspicious/noExplicitAny: the shapes are what these tests look into
   json(...args: string[]): any[];
@@ -42,6 +45,12 @@ export function workplace(folder: string, environment: NodeJS.ProcessEnv = {}): 
   return {
     folder,
     run,
+    async runAside(...args) {
+      const child = spawn(process.execPath, [builtCli(), ...args], { cwd: folder, env, timeout: 60_000 });
+      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+      const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+      return { status: await ended, stdout, stderr };
+    },
     json: (...args) => {
       const { stdout } = run(...args, '--json');
       return stdout
