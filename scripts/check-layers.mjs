@@ -14,7 +14,15 @@ const MAY_IMPORT = {
   policy: ['job', 'heartbeat/beat'],
   config: ['job', 'platform'],
   store: ['job', 'platform'],
-  intake: ['store/intake-contract', 'store/contract', 'store/read-contract', 'policy', 'job', 'config/config', 'platform'],
+  intake: [
+    'store/intake-contract',
+    'store/contract',
+    'store/read-contract',
+    'policy',
+    'job',
+    'config/config',
+    'platform',
+  ],
   dispatch: [
     'store/contract',
     'store/read-contract',

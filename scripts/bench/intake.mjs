@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /*
- * What intake costs: finding and parsing records, one append to a log, a first admission, large logs, quiet folders.
+ * What intake costs: finding and parsing records, one append to a log, a first admission, a plan that is written anew, large logs, quiet folders.
  *
- *   node scripts/bench/intake.mjs [scan] [append] [admission] [large] [folder] [--large] [--json]
+ *   node scripts/bench/intake.mjs [scan] [append] [admission] [plan] [large] [folder] [--large] [--json]
  *
  * Without names it runs all of them; --large adds what takes minutes: logs of 10 GB, and the folder beside chokidar, which
  * is installed into a temporary folder. Everything is written under the system's temporary folder and removed at the end.
@@ -18,6 +18,7 @@ import { benchAdmission } from './intake/admission.mjs';
 import { benchAppend } from './intake/append.mjs';
 import { benchFolder } from './intake/folder.mjs';
 import { benchLarge } from './intake/large.mjs';
+import { benchPlan } from './intake/plan.mjs';
 import { createReport } from './intake/report.mjs';
 import { benchScan } from './intake/scan.mjs';
 
@@ -25,6 +26,7 @@ const BENCHES = {
   scan: benchScan,
   append: benchAppend,
   admission: benchAdmission,
+  plan: benchPlan,
   large: benchLarge,
   folder: benchFolder,
 };

@@ -3,6 +3,7 @@ import { sha256 } from '../../job/snapshot.js';
 import type { AdmissionRecord } from '../../store/intake-contract.js';
 import { type Judge, type Reject, rejectOf } from '../judge.js';
 import { isRefusal, type Refusal, refuse } from '../refusal.js';
+import { commonEnds } from './common-ends.js';
 import type { PlanEntry, PlanShape } from './entries.js';
 import type { RepeatingRecord } from './repeats.js';
 
@@ -12,27 +13,29 @@ export interface ReadPlan {
   readonly records: readonly AdmissionRecord[];
   /** All that repeat. */
   readonly repeating: ReadonlyMap<string, RepeatingRecord>;
-  /** Keys of all that do not repeat. What is refused now and was taken before keeps its place. */
-  readonly keys: readonly string[];
   /** Something of the plan before is not in it. */
   readonly lacksSome: boolean;
   /** null: the same as those of the plan before. */
   readonly rejects: readonly Reject[] | null;
 }
 
-/** An entry that was judged: its bytes need not be looked at again. */
-interface JudgedEntry {
+/** What an entry has come to. */
+interface Judged {
   readonly key: string;
   readonly repeating: RepeatingRecord | null;
-  /** null for one that repeats. */
+  /** null for one that repeats, and for one that the plan before had. */
   readonly record: AdmissionRecord | null;
 }
 
-interface FoundEntry extends JudgedEntry {
-  readonly entry: PlanEntry;
-  readonly digest: string;
-  /** The plan before had it, with these very bytes. */
-  readonly isKnown: boolean;
+interface Plan {
+  readonly bytes: Buffer;
+  readonly entries: readonly PlanEntry[];
+  /** By entry. null: refused. */
+  readonly judged: readonly (Judged | null)[];
+  /** What counts under each key, also what stood there before where it is refused now. */
+  readonly byKey: Map<string, Judged>;
+  /** Digests of what was refused; '' for nothing. */
+  readonly refused: string;
 }
 
 interface Refused {
@@ -46,49 +49,108 @@ const ENTRIES_A_SLICE = 200;
 export class PlanRecords {
   readonly #source: ScheduleSource;
   readonly #judge: Judge;
-  /** What the plan before holds, by the digest of the entry's bytes. */
-  #known = new Map<string, Omit<JudgedEntry, 'record'>>();
-  #keys: readonly string[] = [];
-  #repeating: ReadonlyMap<string, RepeatingRecord> = new Map();
-  /** Digests of what the plan before had refused; null before the first. */
-  #refused: string | null = null;
+  #before: Plan | null = null;
 
   constructor(source: ScheduleSource, judge: Judge) {
     this.#source = source;
     this.#judge = judge;
   }
 
-  get keys(): readonly string[] {
-    return this.#keys;
+  /** Of all records that do not repeat; what is refused now and was taken before keeps its place. */
+  keys(): readonly string[] {
+    const all = [...(this.#before?.byKey ?? [])];
+    return all.flatMap(([key, { repeating }]) => (repeating === null ? key : []));
   }
 
   /** The next plan is the first. */
   forget(): void {
-    this.#known = new Map();
-    this.#keys = [];
-    this.#repeating = new Map();
-    this.#refused = null;
+    this.#before = null;
   }
 
   /** Yields between slices. */
   *read(entries: readonly PlanEntry[], bytes: Buffer, nowMs: number): Generator<void, ReadPlan> {
-    const found = new Map<string, FoundEntry>();
+    const before = this.#before;
+    const quick = before?.refused === '' ? yield* this.#readStretch(before, entries, bytes, nowMs) : null;
+    return quick ?? (yield* this.#readAll(entries, bytes, nowMs));
+  }
+
+  /** Looks only at what lies between the ends that both plans have in common. null: it takes a look at all. */
+  *#readStretch(
+    before: Plan,
+    entries: readonly PlanEntry[],
+    bytes: Buffer,
+    nowMs: number,
+  ): Generator<void, ReadPlan | null> {
+    const { head, tail } = commonEntries(before, entries, bytes);
+    const goneTo = before.entries.length - tail;
+    const known = knownEntries(before, head, goneTo);
+    const gone = new Set(before.judged.slice(head, goneTo).map((one) => one?.key));
+    const found = new Map<string, Judged>();
+    for (const [n, entry] of entries.slice(head, entries.length - tail).entries()) {
+      if (n % ENTRIES_A_SLICE === ENTRIES_A_SLICE - 1) yield;
+      const one = known.get(digestOf(bytes, entry)) ?? this.#judgeEntry(entry, bytes, nowMs);
+      if (isRefusal(one) || found.has(one.key)) return null;
+      if (before.byKey.has(one.key) && !gone.has(one.key)) return null;
+      found.set(one.key, one);
+    }
+    const { byKey } = before;
+    for (const key of gone) if (key !== undefined) byKey.delete(key);
+    for (const [key, one] of found) byKey.set(key, withoutRecord(one));
+    const stretch = [...found.values()].map(withoutRecord);
+    const judged = [...before.judged.slice(0, head), ...stretch, ...before.judged.slice(goneTo)];
+    const records = [...found.values()].flatMap(({ record }) => record ?? []);
+    const lacksSome = [...gone].some((key) => key !== undefined && !found.has(key));
+    return this.#hold({ bytes, entries, judged, byKey, refused: '' }, { records, lacksSome, rejects: null });
+  }
+
+  *#readAll(entries: readonly PlanEntry[], bytes: Buffer, nowMs: number): Generator<void, ReadPlan> {
+    const before = this.#before;
+    const known =
+      before === null ? new Map<string, Judged>() : knownEntries(before, 0, before.entries.length);
+    const judged: (Judged | null)[] = [];
+    const lastOf = new Map<string, number>();
     const refused: Refused[] = [];
     for (const [n, entry] of entries.entries()) {
       if (n % ENTRIES_A_SLICE === ENTRIES_A_SLICE - 1) yield;
-      const digest = digestOf(bytes, entry);
-      const known = this.#known.get(digest);
-      const judged = known === undefined ? this.#judgeEntry(entry, bytes, nowMs) : { ...known, record: null };
-      if (isRefusal(judged)) {
-        refused.push({ refusal: judged, entry });
+      const one = known.get(digestOf(bytes, entry)) ?? this.#judgeEntry(entry, bytes, nowMs);
+      if (isRefusal(one)) {
+        refused.push({ refusal: one, entry });
+        judged.push(null);
         continue;
       }
-      const { key } = judged;
-      const former = found.get(key);
-      if (former !== undefined) refused.push({ refusal: repeated(key), entry: former.entry });
-      found.set(key, { ...judged, entry, digest, isKnown: known !== undefined });
+      const former = lastOf.get(one.key);
+      if (former !== undefined) {
+        refused.push({ refusal: repeated(one.key), entry: entries[former] as PlanEntry });
+        judged[former] = null;
+      }
+      lastOf.set(one.key, n);
+      judged.push(one);
     }
-    return this.#compare(found, refused, bytes);
+    const byKey = new Map<string, Judged>();
+    for (const one of judged) if (one !== null) byKey.set(one.key, withoutRecord(one));
+    for (const { refusal } of refused) {
+      const held = before?.byKey.get(refusal.key ?? '');
+      if (held !== undefined && !byKey.has(held.key)) byKey.set(held.key, held);
+    }
+    const rejects = refused.map(({ refusal, entry }) => this.#reject(refusal, entry, bytes));
+    const digests = rejects.map(({ digest }) => digest.toString('hex')).join(' ');
+    const records = judged.flatMap((one) => one?.record ?? []);
+    const lacksSome = before === null || [...before.byKey.keys()].some((key) => !byKey.has(key));
+    const plan = {
+      bytes,
+      entries,
+      judged: judged.map((one) => one && withoutRecord(one)),
+      byKey,
+      refused: digests,
+    };
+    return this.#hold(plan, { records, lacksSome, rejects: digests === before?.refused ? null : rejects });
+  }
+
+  #hold(plan: Plan, read: Omit<ReadPlan, 'repeating'>): ReadPlan {
+    const repeating = new Map<string, RepeatingRecord>();
+    for (const [key, one] of plan.byKey) if (one.repeating !== null) repeating.set(key, one.repeating);
+    this.#before = plan;
+    return { ...read, repeating };
   }
 
   /** Refuses all of a file that holds no plan. */
@@ -98,11 +160,11 @@ export class PlanRecords {
         ? [shape.at, shape.refusal]
         : [0, refuse('unfinished', 'it ends before its plan does', 'write the file again as a whole')];
     // So that the next plan closes this one, whatever it holds.
-    this.#refused = null;
+    if (this.#before !== null) this.#before = { ...this.#before, refused: 'all of it' };
     return this.#reject(refusal, { begin: at, end: bytes.length }, bytes);
   }
 
-  #judgeEntry(entry: PlanEntry, bytes: Buffer, nowMs: number): JudgedEntry | Refusal {
+  #judgeEntry(entry: PlanEntry, bytes: Buffer, nowMs: number): Judged | Refusal {
     const { name, start, end, maxDepth, hasSpace } = entry;
     const raw = {
       bytes: bytes.subarray(start, end),
@@ -120,33 +182,6 @@ export class PlanRecords {
       : { key, repeating: { record: timed, recurrence }, record: null };
   }
 
-  #compare(found: ReadonlyMap<string, FoundEntry>, refused: readonly Refused[], bytes: Buffer): ReadPlan {
-    const all = [...found.values()];
-    const keys = all.flatMap(({ key, repeating }) => (repeating === null ? key : []));
-    const repeating = new Map(all.flatMap(({ key, repeating: one }) => (one === null ? [] : [[key, one]])));
-    for (const { refusal } of refused) {
-      const { key } = refusal;
-      if (key === null || found.has(key)) continue;
-      const former = this.#repeating.get(key);
-      if (former === undefined) keys.push(key);
-      else repeating.set(key, former);
-    }
-    const now = new Set(keys);
-    const lacksSome =
-      this.#refused === null ||
-      this.#keys.some((key) => !now.has(key)) ||
-      [...this.#repeating.keys()].some((key) => !repeating.has(key));
-    const rejects = refused.map(({ refusal, entry }) => this.#reject(refusal, entry, bytes));
-    const digests = rejects.map(({ digest }) => digest.toString('hex')).join(' ');
-    const isSameRefused = digests === this.#refused;
-    this.#known = new Map(all.map(({ digest, key, repeating: one }) => [digest, { key, repeating: one }]));
-    this.#keys = keys;
-    this.#repeating = repeating;
-    this.#refused = digests;
-    const records = all.flatMap(({ record, isKnown }) => (isKnown ? [] : (record ?? [])));
-    return { records, repeating, keys, lacksSome, rejects: isSameRefused ? null : rejects };
-  }
-
   #reject(refusal: Refusal, { begin, end }: Pick<PlanEntry, 'begin' | 'end'>, bytes: Buffer): Reject {
     let line = 1;
     for (let at = bytes.indexOf(NEWLINE); at !== -1 && at < begin; at = bytes.indexOf(NEWLINE, at + 1))
@@ -158,8 +193,38 @@ export class PlanRecords {
 
 const NEWLINE = 0x0a;
 
+/** How many entries are the same at the beginning of two plans, and at their end. */
+function commonEntries(
+  before: Plan,
+  entries: readonly PlanEntry[],
+  bytes: Buffer,
+): { readonly head: number; readonly tail: number } {
+  const same = commonEnds(before.bytes, bytes);
+  const most = Math.min(before.entries.length, entries.length);
+  let head = 0;
+  while (head < most && (entries[head] as PlanEntry).end < same.head) head += 1;
+  let tail = 0;
+  const tailFrom = bytes.length - same.tail;
+  while (tail < most - head && (entries[entries.length - 1 - tail] as PlanEntry).begin >= tailFrom) tail += 1;
+  return { head, tail };
+}
+
+/** Entries of a plan that were taken, by their digests: wherever they stand in the next one, they are known. */
+function knownEntries({ bytes, entries, judged }: Plan, from: number, to: number): Map<string, Judged> {
+  const known = new Map<string, Judged>();
+  for (let n = from; n < to; n += 1) {
+    const one = judged[n];
+    if (one) known.set(digestOf(bytes, entries[n] as PlanEntry), one);
+  }
+  return known;
+}
+
 function digestOf(bytes: Buffer, { begin, end }: PlanEntry): string {
   return sha256(bytes.subarray(begin, end)).toString('base64', 0, 12);
+}
+
+function withoutRecord({ key, repeating }: Judged): Judged {
+  return { key, repeating, record: null };
 }
 
 /** A version that a field names says nothing of the times, and they count as well. */

@@ -204,10 +204,11 @@ export class ScheduleReader implements SourceReader {
     const series = known.filter((id) => this.#repeats.names.includes(id));
     const occurrences = this.#repeats.look(at.wallMs);
     const records = [...plan.records, ...changed, ...occurrences.records];
-    const isSame = records.length === 0 && !plan.lacksSome && plan.rejects === null;
-    if (isSame && !occurrences.hasNews) return;
-    const keys = [...plan.keys, ...occurrences.records.map(({ key }) => key)];
-    const rest = { keys, series, missed: occurrences.missed };
+    // What stands in the store is looked through only where something may have to go.
+    const withdraws = plan.lacksSome || series.length < known.length || occurrences.missed.length > 0;
+    if (records.length === 0 && !withdraws && plan.rejects === null && !occurrences.hasNews) return;
+    const { missed } = occurrences;
+    const rest = withdraws ? { keys: this.#keysWith(occurrences.records), series, missed } : null;
     yield* this.#steps(records, plan.rejects, rest, occurrences.hasNews);
   }
 
@@ -215,15 +216,19 @@ export class ScheduleReader implements SourceReader {
     if (this.#repeats.isEmpty) return;
     const { records, missed, hasNews } = this.#repeats.look(at.wallMs);
     if (!hasNews) return;
-    const keys = [...this.#records.keys, ...records.map(({ key }) => key)];
-    yield* this.#steps(records, null, { keys, series, missed }, true);
+    const plan = missed.length > 0 ? { keys: this.#keysWith(records), series, missed } : null;
+    yield* this.#steps(records, null, plan, true);
+  }
+
+  #keysWith(occurrences: readonly AdmissionRecord[]): readonly string[] {
+    return [...this.#records.keys(), ...occurrences.map(({ key }) => key)];
   }
 
   /** The last of them holds what is only true once all records were offered. */
   *#steps(
     records: readonly AdmissionRecord[],
     rejects: readonly Reject[] | null,
-    plan: PlanRest,
+    plan: PlanRest | null,
     storesRepeats: boolean,
   ): Generator<Step, void> {
     let from = 0;
@@ -236,7 +241,7 @@ export class ScheduleReader implements SourceReader {
       rejects: rejects ?? [],
       rereadPaths: rejects === null ? [] : [path],
       cursors: storesRepeats ? [{ path, body: this.#repeats.encode() }] : [],
-      plan,
+      ...(plan !== null && { plan }),
     };
   }
 

@@ -178,15 +178,38 @@ describe('a record of a plan', () => {
     rig.plan([show('a', NOON + HOUR), show('b', NOON + HOUR), show('a', NOON + 3 * HOUR)]);
     await rig.read();
     expect((await rig.jobs()).map(({ key, runAtMs }) => [key, runAtMs])).toEqual([
-      ['a', NOON + 3 * HOUR],
       ['b', NOON + HOUR],
+      ['a', NOON + 3 * HOUR],
     ]);
     expect(await rig.store.rejects(null, 10)).toMatchObject([{ reason: 'repeated-id', key: 'a', offset: 1 }]);
     // The later one goes: what stands there first is no repetition any more.
     rig.plan([show('a', NOON + HOUR), show('b', NOON + HOUR)]);
     await rig.read();
-    expect((await rig.jobs())[0]?.runAtMs).toBe(NOON + HOUR);
+    expect((await rig.jobs())[1]?.runAtMs).toBe(NOON + HOUR);
     expect(await rig.store.rejects(null, 10)).toEqual([]);
+  });
+
+  it('is found again wherever the next plan has it: moved, between others, or beside one that is new', async () => {
+    const rig = await planRig();
+    const all = Array.from({ length: 40 }, (_, n) => show(`s${n}`, NOON + HOUR + n));
+    const plans = [
+      all,
+      [...all].reverse(),
+      [...all.slice(20), ...all.slice(0, 20)],
+      [all[5], ...all.slice(0, 5), ...all.slice(6)],
+      [...all.slice(0, 20), show('new', NOON + HOUR), ...all.slice(20)],
+      all.map((one, n) => (n % 7 === 0 ? { ...one, title: 'x' } : one)),
+      all.slice(1),
+      [],
+      all,
+    ];
+    for (const plan of plans) {
+      rig.plan(plan);
+      await rig.read();
+      const open = (await rig.jobs()).filter(({ place }) => place === 'scheduled');
+      const stands = open.map(({ key, payload }) => [key, JSON.parse(payload.bytes.toString())]).sort();
+      expect(stands).toEqual(plan.map((one) => [one?.['id'], one]).sort());
+    }
   });
 
   it('that is refused harms no other, keeps what was planned, and is told once, until it is mended', async () => {
