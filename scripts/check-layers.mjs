@@ -16,6 +16,7 @@ const MAY_IMPORT = {
   store: ['job', 'platform'],
   intake: ['store/contract', 'store/read-contract', 'policy', 'job', 'config/config', 'platform'],
   dispatch: [
+    'store/breaker-contract',
     'store/contract',
     'store/read-contract',
     'policy',

@@ -16,7 +16,6 @@ export interface Finding {
  */
 export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'site',
-  'clock',
   'metrics',
   'alerts',
   'sources.NAME.schedule',

@@ -11,8 +11,8 @@ interface SourceState {
 const AT_MOST_EVERY_MS = 5_000;
 
 /**
- * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, and when the
- * machine has no room for jobs: what a person who looks at a screen wants to know sooner than with the next beat. `look` is cheap and may be called as often as one likes.
+ * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when the
+ * machine has no room for jobs, and when its clock is not trusted: what a person who looks at a screen wants to know sooner than with the next beat. `look` is cheap and may be called as often as one likes.
  */
 export function createWorkerNews(options: {
   readonly sources: () => readonly SourceState[];
@@ -20,11 +20,13 @@ export function createWorkerNews(options: {
   readonly pressure: () => string | null;
   /** Why the disk refuses writes; null when it takes them. */
   readonly storage: () => string | null;
+  /** How far the wall clock is not trusted; null while it is. */
+  readonly clockState: () => string | null;
   readonly clock: Clock;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, clock, onNews } = options;
-  const describe = () => JSON.stringify([pressure(), storage(), sources().map(stateOf)]);
+  const { sources, pressure, storage, clockState, clock, onNews } = options;
+  const describe = () => JSON.stringify([pressure(), storage(), clockState(), sources().map(stateOf)]);
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 

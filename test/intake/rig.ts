@@ -177,6 +177,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     reconcileMs: 1_000_000,
     pressure: { memoryAbove: null, diskBelowBytes: null },
     backups: { everyMs: 1, keep: 1 },
+    clock: { trust: 'auto', timeoutMs: 120_000 },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {

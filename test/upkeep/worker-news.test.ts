@@ -10,7 +10,7 @@ function stand() {
     waitingFiles: 0,
     reading: null as { done: number } | null,
   };
-  const machine = { pressure: null as string | null };
+  const machine = { pressure: null as string | null, clock: null as string | null };
   let told = 0;
   const onNews = () => {
     told += 1;
@@ -19,6 +19,7 @@ function stand() {
     sources: () => [ideas],
     pressure: () => machine.pressure,
     storage: () => null,
+    clockState: () => machine.clock,
     clock,
     onNews,
   });
@@ -75,6 +76,17 @@ test('that the machine has no room for jobs is told at once, and so is that it h
   expect(told()).toBe(1);
   await clock.advance(5_000);
   machine.pressure = null;
+  news.look();
+  expect(told()).toBe(2);
+});
+
+test('a clock that is trusted no longer, and one that is again, are told', async () => {
+  const { clock, machine, news, told } = stand();
+  machine.clock = 'suspect';
+  news.look();
+  expect(told()).toBe(1);
+  await clock.advance(6_000);
+  machine.clock = null;
   news.look();
   expect(told()).toBe(2);
 });

@@ -54,7 +54,7 @@ export class JobDoor {
       UPDATE jobs SET
         queue_id = ?, place = ?, rank = ?, priority = ?, run_at = ?, expires_at = ?, group_name = ?,
         max_attempts = ?, timeout_ms = ?, version_hash = ?, version_order = ?, cycle = ?,
-        payload_hash = ?, payload = ?, charged = 0, crashes = 0, reason = NULL
+        payload_hash = ?, payload = ?, charged = 0, crashes = 0, reason = NULL, retry_clock = NULL
       WHERE id = ?`);
   }
 

@@ -1,6 +1,7 @@
 import { DoggedError } from '../../job/errors.js';
 import type { JobId } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
+import type { StoredBreaker } from '../breaker-contract.js';
 import type {
   AdmissionBatch,
   AdmissionReport,
@@ -15,7 +16,6 @@ import type {
   RedriveAnswer,
   RejectedRecord,
   Scope,
-  StoredBreaker,
   TaskSettings,
   Turn,
   TurnResult,
@@ -48,6 +48,8 @@ export class SqliteStore implements Store {
   readonly #verbs: Verbs;
   /** Our epoch, once we own the store. */
   #epoch: number | null = null;
+  /** By how much the wall clock has been set in all, as far as we were told: see `Retries`. */
+  #clockMovedMs = 0;
   #dataVersion: number;
 
   constructor(connection: Connection, use: StoreUse) {
@@ -75,13 +77,19 @@ export class SqliteStore implements Store {
 
   async turn(turn: Turn): Promise<TurnResult> {
     const epoch = this.#ownEpoch();
+    // As it is now: the clock may be set again while the database keeps us waiting.
+    const clockMovedMs = this.#clockMovedMs;
     if (turn.ends.length === 0 && turn.breakers === undefined) {
-      const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch));
+      const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch, clockMovedMs));
       if (idle !== null) return idle;
     }
-    const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch));
+    const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch, clockMovedMs));
     failpoint('turn.after-commit');
     return result;
+  }
+
+  clockJumped(byMs: number): void {
+    this.#clockMovedMs += byMs;
   }
 
   /** This engine has no leases: a job is its owner's until another owner is proved. */
@@ -103,8 +111,9 @@ export class SqliteStore implements Store {
   // --- upkeep
 
   async takeOwnership(owner: Owner, nowMs: number): Promise<Ownership> {
-    const ownership = await this.#write(() => this.#verbs.owners.take(owner, nowMs));
+    const { ownership, clockMovedMs } = await this.#write(() => this.#verbs.owners.take(owner, nowMs));
     this.#epoch = ownership.epoch;
+    this.#clockMovedMs = clockMovedMs;
     return ownership;
   }
 
@@ -122,18 +131,19 @@ export class SqliteStore implements Store {
 
   async rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]> {
     const epoch = this.#ownEpoch();
+    const clockMovedMs = this.#clockMovedMs;
     return this.#write(() => {
       const fenced = this.#verbs.owners.epoch() !== epoch;
       const answers = ends.map((end) =>
-        fenced || end.claim.epoch >= epoch ? 'lost' : this.#verbs.ending.record(end, nowMs),
+        fenced || end.claim.epoch >= epoch ? 'lost' : this.#verbs.ending.record(end, nowMs, clockMovedMs),
       );
       failpoint('rescue.before-commit');
       return answers;
     });
   }
 
-  async pulse(epoch: number, nowMs: number): Promise<void> {
-    const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs));
+  async pulse(epoch: number, nowMs: number, isTrusted: boolean): Promise<void> {
+    const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs, isTrusted));
     if (found !== epoch) throw new DoggedError('OWNER_CHANGED', { found, ours: epoch });
   }
 
@@ -166,8 +176,8 @@ export class SqliteStore implements Store {
 
   // --- reads
 
-  counts(): Promise<QueueCounts> {
-    return this.#read(() => this.#verbs.reading.counts());
+  counts(nowMs?: number): Promise<QueueCounts> {
+    return this.#read(() => this.#verbs.reading.counts(nowMs));
   }
 
   list(filter: JobFilter): Promise<readonly JobSummary[]> {
