@@ -5,7 +5,7 @@ import { createClockWatch } from '../../src/upkeep/clock-watch.js';
 import { admit } from '../conformance/given.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { until } from '../support/until.js';
-import { commandTask, createRig, type Rig } from './rig.js';
+import { commandTask, createRig, type Rig, storePart } from './rig.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -23,6 +23,8 @@ const TASKS = [
 interface Stand {
   readonly clock: FakeClock;
   readonly rig: Rig;
+  /** While it is set, the database takes no turn. */
+  readonly store: { isLocked: boolean };
   /** By the stand's own clock. */
   add(task: string, dueInMs?: number, more?: object): Promise<string>;
   runAt(id: string): Promise<{
@@ -53,12 +55,26 @@ async function stand(wallMs: number, lastTrustedMs: number | null = null): Promi
   };
   const flow = setInterval(() => void advance(5), 5);
   onTestFinished(() => clearInterval(flow));
-  const rig = await createRig({ tasks: TASKS, slots: 4, clock, clockTrust: trust });
+  const lock = { isLocked: false };
+  const rig = await createRig({
+    tasks: TASKS,
+    slots: 4,
+    clock,
+    clockTrust: trust,
+    wrapStore: (store) => ({
+      ...storePart(store),
+      turn: async (turn) => {
+        if (lock.isLocked) throw new Error('the database is locked');
+        return store.turn(turn);
+      },
+    }),
+  });
   const settle = () => until(() => rig.dispatcher.drained());
   rig.dispatcher.start();
   return {
     clock,
     rig,
+    store: lock,
     async add(task, dueInMs = 0, more = {}) {
       const nowMs = clock.wallMs();
       const key = `${task} ${Math.random()}`;
@@ -163,4 +179,22 @@ describe('a machine that boots in 1970', () => {
     await pass(2 * SECOND);
     expect(await runAt(dueHere)).toMatchObject({ attempts: 1, place: 'completed' });
   });
+});
+
+test('what ended before the clock was set, and is stored after it, waits for its retry by the new clock', async () => {
+  const { clock, rig, store, runAt, pass } = await stand(systemClock.wallMs());
+  const nowMs = clock.wallMs();
+  const [answer] = await admit(rig.store, [{ key: 'a', task: 'flaky', runAtMs: nowMs }], { nowMs });
+  const id = answer?.id ?? '';
+  rig.dispatcher.nudge();
+  await rig.until(id, 'running');
+  store.isLocked = true;
+  await until(() => rig.dispatcher.status().freeSlots === 4);
+  clock.jumpWall(-DAY);
+  await until(() => rig.logged().includes('The wall clock jumped back by 1d'));
+  store.isLocked = false;
+  await until(async () => (await runAt(id)).place === 'scheduled');
+  expect((await runAt(id)).runAtMs).toBeLessThanOrEqual(clock.wallMs() + MINUTE);
+  await pass(MINUTE + SECOND);
+  expect(await runAt(id)).toMatchObject({ attempts: 2, place: 'completed' });
 });
