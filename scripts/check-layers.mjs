@@ -24,6 +24,7 @@ const MAY_IMPORT = {
     'platform',
   ],
   dispatch: [
+    'store/breaker-contract',
     'store/contract',
     'store/read-contract',
     'policy',

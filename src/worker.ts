@@ -24,6 +24,7 @@ import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/
 import { acquireStateLock, upgradeText } from './store/open.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
+import { createClockWatch } from './upkeep/clock-watch.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
@@ -82,7 +83,8 @@ async function runLocked(
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
-  const { epoch, storeId, cleanStop, previousOwner } = await store.takeOwnership(self, clock.wallMs());
+  const ownership = await store.takeOwnership(self, clock.wallMs());
+  const { epoch, storeId, cleanStop, previousOwner, trustedAtMs } = ownership;
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
   writeSettings(config);
   writePidFile(files.workerPid, self);
@@ -92,6 +94,7 @@ async function runLocked(
   );
 
   const shutdown = createShutdown(log);
+  const clockWatch = createClockWatch({ rules: config.clock, lastTrustedMs: trustedAtMs, clock, log });
   const dispatcher = createDispatcher({
     config,
     store,
@@ -101,6 +104,7 @@ async function runLocked(
     storeId,
     nonce: self.nonce,
     breakers: await store.breakers(),
+    clockTrust: clockWatch,
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
@@ -110,6 +114,7 @@ async function runLocked(
     clock,
     log,
     onQueued: dispatcher.nudge,
+    clockTrust: clockWatch,
     hung: takeHungRecords(config.stateFolder, config.file),
   });
   const lifeLine = await createLifeLine(self.nonce);
@@ -126,6 +131,7 @@ async function runLocked(
     pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
     away: () => dispatcher.status().away,
+    clockState: () => clockWatch.distrust()?.state ?? null,
     clock,
     onNews: () => void beat.beatNow(),
   });
@@ -155,6 +161,7 @@ async function runLocked(
     dispatch: dispatcher,
     intake,
     storage: storage.problem,
+    clockDistrust: clockWatch.distrust,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({

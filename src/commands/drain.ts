@@ -78,7 +78,7 @@ const NOBODY_WORKS = 'No worker runs, so nothing moves. Start it with: dogged st
 async function countOnce(stateFolder: string, clock: Clock): Promise<Count> {
   try {
     return await withReader(stateFolder, clock, async (store) => {
-      const snapshot = composeSnapshot(stateFolder, await lookAtStore(store), clock.wallMs());
+      const snapshot = composeSnapshot(stateFolder, await lookAtStore(store, clock.wallMs()), clock.wallMs());
       return { snapshot, remaining: remainingOf(snapshot) };
     });
   } catch (error) {

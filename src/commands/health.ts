@@ -6,7 +6,7 @@ import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
 import { pagesCheck } from '../health/check-pages.js';
-import { processChecks } from '../health/check-processes.js';
+import { currentBeat, processChecks } from '../health/check-processes.js';
 import { type AwayFact, queueChecks } from '../health/check-queue.js';
 import { restorationCheck } from '../health/check-restoration.js';
 import { sourceFilesCheck } from '../health/check-sources.js';
@@ -113,7 +113,7 @@ async function diagnoseAll(
     restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
     backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),
-    ...hardwareChecks(clock.wallMs()),
+    ...hardwareChecks(clock.wallMs(), currentBeat(stateFolder, settings)),
   ];
   const diagnosis = await diagnose(checks, clock, remedy);
   output.json({

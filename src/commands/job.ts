@@ -19,7 +19,7 @@ export const jobCommand: CommandModule = {
       const job = await store.get(null, id);
       if (job === null) throw new DoggedError('JOB_UNKNOWN', { id });
       const nowMs = clock.wallMs();
-      const waits = waitingFor(job, composeSnapshot(stateFolder, await lookAtStore(store), nowMs));
+      const waits = waitingFor(job, composeSnapshot(stateFolder, await lookAtStore(store, nowMs), nowMs));
       output.jsonText(jobJson(job, waits));
       const layout = layoutFor(options, output);
       output.print(jobScreen(job, waits, nowMs, layout).join('\n'));

@@ -34,7 +34,7 @@ export const jobsCommand: CommandModule<JobsOptions> = {
   async run({ options, output, clock }) {
     const { configFile, stateFolder } = await locateSystem(options);
     await withReader(stateFolder, clock, async (store) => {
-      const snapshot = composeSnapshot(stateFolder, await lookAtStore(store), clock.wallMs());
+      const snapshot = composeSnapshot(stateFolder, await lookAtStore(store, clock.wallMs()), clock.wallMs());
       const jobs = await store.list(filterOf(options));
       if (jobs.length === 0) await refuseUnknownNames(options, configFile, snapshot);
       if (options.json === true) await printJson(jobs, snapshot, store, output);

@@ -29,7 +29,7 @@ export class QueueFeed implements QueueMonitorPort {
   async look({ page, open }: LookRequest): Promise<QueueLook> {
     try {
       const store = await this.#reader();
-      const look = await lookAtStore(store);
+      const look = await lookAtStore(store, this.#clock.wallMs());
       const [lastFailed = null] = await store.list({ states: ['failed'], limit: 1 });
       return {
         page: await readJobPage(store, page),

@@ -86,7 +86,7 @@ export async function lookAtSystem<T>(
   let extras = none;
   try {
     [look, extras] = await withReader(stateFolder, clock, async (store) => [
-      await lookAtStore(store),
+      await lookAtStore(store, clock.wallMs()),
       await readExtras(store),
     ]);
   } catch (error) {

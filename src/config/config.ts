@@ -17,6 +17,8 @@ export interface Config {
   readonly reconcileMs: number;
   /** When no further job is begun; null for never. */
   readonly pressure: { readonly memoryAbove: number | null; readonly diskBelowBytes: number | null };
+  /** Whether due times are held while the wall clock is suspect, and for how long at most. */
+  readonly clock: { readonly trust: 'auto' | 'always'; readonly timeoutMs: number };
   readonly shutdownGraceMs: number;
   /** Copies of the database in `state/backups/`; `keep` 0: none. */
   readonly backups: { readonly everyMs: number; readonly keep: number };

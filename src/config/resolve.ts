@@ -37,6 +37,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     keepMs: parsed.keep,
     reconcileMs: parsed.reconcile,
     pressure: pressureLimits(parsed),
+    clock: { trust: parsed.clock.trust, timeoutMs: parsed.clock.timeout },
     shutdownGraceMs: parsed.shutdownGrace,
     backups: { everyMs: parsed.backups.every, keep: parsed.backups.keep },
     logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },

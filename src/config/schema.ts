@@ -109,6 +109,22 @@ export const configSchema = z.strictObject(
         'must be such as { pauseBelow: 100MB }',
       )
       .prefault({}),
+    clock: z
+      .strictObject(
+        {
+          trust: z
+            .enum(['auto', 'always'], 'must be auto or always')
+            .prefault('auto')
+            .describe(
+              'auto: due times are held while the wall clock is suspect, as after the boot of a machine without a clock chip. always: it is believed, whatever it says.',
+            ),
+          timeout: duration('0s', '1d')
+            .prefault('2m')
+            .describe('A suspect clock is believed after this, with a warning.'),
+        },
+        'must be such as { trust: auto, timeout: 2m }',
+      )
+      .prefault({}),
     backups: z
       .strictObject(
         {

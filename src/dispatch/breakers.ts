@@ -2,7 +2,8 @@ import type { BreakerConfig, TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
 import type { Log } from '../platform/log.js';
 import { type Breaker, CLOSED, cooldownLeftMs, nextBreaker, type Sign, signOf } from '../policy/breaker.js';
-import type { BreakerMove, Claim, StoredBreaker } from '../store/contract.js';
+import type { BreakerMove, StoredBreaker } from '../store/breaker-contract.js';
+import type { Claim } from '../store/contract.js';
 import type { ProbeResult } from './probes.js';
 import type { EndedAttempt } from './record.js';
 

@@ -4,8 +4,10 @@ import type { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import type { ClockTrust } from '../policy/clock-trust.js';
 import type { MachineRoom, Pressure } from '../policy/pressure.js';
-import type { ClaimStore, StoredBreaker, UpkeepStore } from '../store/contract.js';
+import type { StoredBreaker } from '../store/breaker-contract.js';
+import type { ClaimStore, UpkeepStore } from '../store/contract.js';
 
 export interface DispatcherOptions {
   readonly config: Config;
@@ -17,6 +19,8 @@ export interface DispatcherOptions {
   readonly nonce: string;
   /** As they were stored when this worker took the store. */
   readonly breakers: readonly StoredBreaker[];
+  /** Whether the wall clock may say that a time has come. */
+  readonly clockTrust: ClockTrust;
   /** The worker before us did not die by itself: the health monitor or a stop ended it. */
   readonly lastKilledByUs?: boolean;
   /** Only tests fill a machine by other means than filling it. */

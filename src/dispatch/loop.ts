@@ -15,10 +15,11 @@ import type {
   DispatcherOptions,
   DispatchStatus,
 } from './dispatcher.js';
+import { DueTimes } from './due-times.js';
 import { eligibleTasks } from './eligible-tasks.js';
 import { readMachineRoom } from './machine-room.js';
 import type { ProbeResult } from './probes.js';
-import { announceEnd, decideEnd, type EndedAttempt } from './record.js';
+import { announceEnd, decideEnd, type EndedAttempt, type OverAttempt } from './record.js';
 import { Rescue } from './rescue.js';
 import { RunningJobs } from './running-jobs.js';
 import { TurnTimer } from './turn-timer.js';
@@ -43,12 +44,13 @@ class DispatchLoop implements Dispatcher {
   readonly #running: RunningJobs;
   readonly #rescue: Rescue;
   readonly #turns: TurnTimer;
-  /** Over, and not yet committed: nobody is told. */
-  readonly #ends: EndedAttempt[] = [];
+  /** Over, and not yet committed: nobody is told. What follows is decided with the turn, by the clock as it is then. */
+  readonly #ends: OverAttempt[] = [];
   /** In the turn that is being taken: neither committed nor given back yet. */
-  #committing: readonly EndedAttempt[] = [];
+  #committing: readonly OverAttempt[] = [];
   readonly #breakers: Breakers;
   readonly #pressure: ClaimPressure;
+  readonly #due: DueTimes;
   /** Found by probes, and not yet committed. */
   readonly #probed: ProbeResult[] = [];
   readonly #counters = { turns: 0, claims: 0, completed: 0, failed: 0 };
@@ -60,7 +62,6 @@ class DispatchLoop implements Dispatcher {
   #lastTurnClaimed = 0;
   /** The job that must run alone and has come to the head of the line. While it runs, no other is claimed. */
   #alone: { readonly id: JobId; readonly runs: boolean } | null = null;
-  #nextDueAtMs: number | null = null;
 
   constructor(options: DispatcherOptions) {
     const { config, store, clock, log, storeId, nonce, moduleHost, epoch } = options;
@@ -78,7 +79,23 @@ class DispatchLoop implements Dispatcher {
         this.#turns.request();
       },
     });
-    this.#breakers = new Breakers(config.tasks, options.breakers, this.#now());
+    this.#turns = new TurnTimer({
+      clock,
+      takeTurn: () => this.#takeTurn(),
+      retryAfterMs: (error, failures) => this.#retryAfterMs(error, failures),
+      tickMs: TICK_MS,
+      hasNews: () => this.#hasNews(),
+    });
+    this.#due = new DueTimes({
+      clock,
+      log,
+      trust: options.clockTrust,
+      onJump: (byMs) => {
+        store.clockJumped(byMs);
+        this.#turns.request();
+      },
+    });
+    this.#breakers = new Breakers(config.tasks, options.breakers, this.#due.now());
     const readRoom = options.readRoom ?? (() => readMachineRoom(config.stateFolder));
     this.#pressure = new ClaimPressure(config.pressure, readRoom, clock, log);
     this.#rescue = new Rescue({
@@ -90,16 +107,9 @@ class DispatchLoop implements Dispatcher {
       running: this.#running,
       epoch,
       lastKilledByUs: options.lastKilledByUs ?? false,
-      decide: (claim, report) => this.#decide(claim, report),
+      decide: (over) => this.#decide(over, this.#due.now()),
       onEnd: (end, recorded) => this.#countAndAnnounce(end, recorded),
       onFree: () => this.nudge(),
-    });
-    this.#turns = new TurnTimer({
-      clock,
-      takeTurn: () => this.#takeTurn(),
-      retryAfterMs: (error, failures) => this.#retryAfterMs(error, failures),
-      tickMs: TICK_MS,
-      hasNews: () => this.#hasNews(),
     });
   }
 
@@ -151,13 +161,14 @@ class DispatchLoop implements Dispatcher {
 
   async #takeTurn(): Promise<void> {
     const { config, store, log } = this.#options;
+    const moment = this.#due.now();
     const ends = this.#ends.splice(0);
     const probed = this.#probed.splice(0);
     this.#committing = ends;
     this.#pressure.look();
     const takesJobs = this.#stopping === null && this.#alone?.runs !== true && this.#pressure.now === null;
-    const moment = this.#now();
-    const judgement = this.#breakers.judge(ends, probed, moment);
+    const decided = ends.map((over) => this.#decide(over, moment));
+    const judgement = this.#breakers.judge(decided, probed, moment);
     const admits = (task: string) => this.#breakers.admits(task, judgement);
     const { slots } = this.#running;
     let result: TurnResult;
@@ -168,6 +179,7 @@ class DispatchLoop implements Dispatcher {
         freeSlots: takesJobs ? slots.free : 0,
         eligible: takesJobs ? eligibleTasks(config.tasks, slots, admits) : [],
         nowMs: moment.nowMs,
+        holdsTimes: this.#due.hold(),
       });
     } catch (error) {
       this.#ends.unshift(...ends);
@@ -190,10 +202,11 @@ class DispatchLoop implements Dispatcher {
       else this.#giveBack(claim);
     }
     for (const id of result.cancelRequests) this.#running.interrupt(id, 'cancelled');
-    this.#nextDueAtMs = result.nextDueAtMs;
+    this.#due.noteNext(result.nextDueAtMs);
     if (this.#stopping !== null) return;
     for (const breaker of this.#breakers.takeProbes()) this.#running.probe(breaker);
-    this.#turns.wakeAfter(this.#wakeAfterMs(moment.nowMonotonicMs));
+    // A cool-down that ended while the turn was taken has been judged too early: it must not be forgotten.
+    this.#turns.wakeAfter(this.#due.sleepMs(this.#breakers.nextTryMs(moment.nowMonotonicMs)));
   }
 
   #noteAlone({ alone, claims }: TurnResult): void {
@@ -211,22 +224,13 @@ class DispatchLoop implements Dispatcher {
     announceEnd(this.#options.log, end, recorded);
   }
 
-  /** A cool-down that ended while the turn was taken has been judged too early: it must not be forgotten. */
-  #wakeAfterMs(judgedMs: number): number | null {
-    const { clock } = this.#options;
-    const nextTryMs = this.#breakers.nextTryMs(judgedMs);
-    const coolMs = nextTryMs === null ? null : Math.max(0, nextTryMs - clock.monotonicMs());
-    const dueMs = this.#nextDueAtMs === null ? null : Math.max(0, this.#nextDueAtMs - clock.wallMs());
-    return coolMs === null || dueMs === null ? (coolMs ?? dueMs) : Math.min(coolMs, dueMs);
-  }
-
   /** Also sees that a wall clock which was set has made something due, or ended its window: no timer does. */
   #hasNews(): boolean {
-    const { clock, store, log } = this.#options;
+    const { store, clock, clockTrust, log } = this.#options;
     this.#rescue.lookAgain();
-    this.#running.stopEnded(clock.wallMs());
+    if (clockTrust.isSuspect() === null) this.#running.stopEnded(clock.wallMs());
     try {
-      const isDue = this.#nextDueAtMs !== null && this.#nextDueAtMs <= clock.wallMs();
+      const isDue = this.#due.hasNews();
       const hasTurned = this.#pressure.look();
       return store.changedElsewhere() || isDue || hasTurned;
     } catch (error) {
@@ -254,7 +258,7 @@ class DispatchLoop implements Dispatcher {
     if (kind === 'released' && this.#stopping !== null)
       this.#cutOff.push({ id: claim.id, task: claim.task, key: claim.key });
     if (this.#alone?.id === claim.id) this.#alone = null;
-    this.#ends.push(this.#decide(claim, report));
+    this.#ends.push({ claim, report });
     this.#turns.request();
   }
 
@@ -262,19 +266,14 @@ class DispatchLoop implements Dispatcher {
   #giveBack(claim: Claim): void {
     const outcome = { kind: 'released', reason: 'given back: the worker stopped before it began' } as const;
     const report = bareReport(outcome, this.#options.clock.wallMs());
-    this.#ends.push(this.#decide(claim, report));
+    this.#ends.push({ claim, report });
     this.#turns.request();
   }
 
-  #decide(claim: Claim, report: AttemptReport): EndedAttempt {
-    const { config, clock, random = Math.random } = this.#options;
-    const moment = { nowMs: clock.wallMs(), random: random() };
-    return decideEnd(claim, report, this.#tasks.get(claim.task), config.health.poisonAfter, moment);
-  }
-
-  #now(): Moment {
-    const { clock } = this.#options;
-    return { nowMs: clock.wallMs(), nowMonotonicMs: clock.monotonicMs() };
+  #decide(over: OverAttempt, { nowMs }: Moment): EndedAttempt {
+    const { config, random = Math.random } = this.#options;
+    const task = this.#tasks.get(over.claim.task);
+    return decideEnd(over, task, config.health.poisonAfter, { nowMs, random: random() });
   }
 
   async #windDown(graceMs: number): Promise<readonly CutOffJob[]> {

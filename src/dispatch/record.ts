@@ -7,6 +7,12 @@ import type { Claim, End } from '../store/contract.js';
 /** For jobs of a task that the config no longer has. */
 const DEFAULT_BACKOFF: RetryRules['backoff'] = { minMs: 2_000, maxMs: 300_000 };
 
+/** An attempt that is over; what is to become of its job is not decided yet. */
+export interface OverAttempt {
+  readonly claim: Claim;
+  readonly report: AttemptReport;
+}
+
 /** An end with what its log line needs, which is written once the end is committed. */
 export interface EndedAttempt extends End {
   readonly claim: Claim;
@@ -14,8 +20,7 @@ export interface EndedAttempt extends End {
 
 /** What the store is to write of an attempt that is over. */
 export function decideEnd(
-  claim: Claim,
-  report: AttemptReport,
+  { claim, report }: OverAttempt,
   task: TaskConfig | undefined,
   poisonAfter: number,
   moment: RetryMoment,

@@ -1,13 +1,13 @@
 import type { TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import { ALONE_FROM_CRASHES, type JobId } from '../job/job.js';
-import type { AttemptReport, RunOutcome } from '../job/outcome.js';
+import type { RunOutcome } from '../job/outcome.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Claim, Orphan, UpkeepStore } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
-import type { EndedAttempt } from './record.js';
+import type { EndedAttempt, OverAttempt } from './record.js';
 import type { RunningJobs } from './running-jobs.js';
 import { type Survivor, sweep } from './sweep.js';
 import { verifiedReport } from './verification.js';
@@ -23,7 +23,7 @@ export interface RescueOptions {
   readonly epoch: number;
   /** The worker before us did not die by itself: the health monitor or a stop ended it. */
   readonly lastKilledByUs: boolean;
-  readonly decide: (claim: Claim, report: AttemptReport) => EndedAttempt;
+  readonly decide: (over: OverAttempt) => EndedAttempt;
   /** An end was answered by the store. */
   readonly onEnd: (end: EndedAttempt, recorded: boolean) => void;
   /** A slot is free again. */
@@ -62,13 +62,13 @@ export class Rescue {
       .filter(({ pids }) => pids.length > 0);
     const gone = orphans.filter((orphan) => !stuck.some((one) => one.orphan === orphan));
 
-    const ends: EndedAttempt[] = [];
+    const over: OverAttempt[] = [];
     for (const orphan of gone) {
       const task = tasks.get(orphan.claim.task);
       if (task?.verify) this.#verify(orphan, task, task.verify);
-      else ends.push(this.#crashed(orphan));
+      else over.push(this.#crashed(orphan));
     }
-    const recovered = await this.#record(ends);
+    const recovered = await this.#record(over);
     running.holdStuck(stuck);
     this.#againAtMs = stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + AGAIN_MS;
     if (recovered > 0) log.warn({ recovered }, `Took up ${recovered} job(s) of a worker that is no more`);
@@ -120,7 +120,7 @@ export class Rescue {
       try {
         const answer = await running.verify(orphan, task, argv);
         const report = verifiedReport(orphan, this.#crashOf(orphan), answer);
-        if (report !== null) await this.#record([this.#options.decide(orphan.claim, report)]);
+        if (report !== null) await this.#record([{ claim: orphan.claim, report }]);
       } catch (error) {
         log.error({ err: error, job: id }, `Could not verify job ${id}; trying again`);
         this.#againAtMs = clock.monotonicMs() + AGAIN_MS;
@@ -133,9 +133,9 @@ export class Rescue {
     this.#verifying.set(id, work());
   }
 
-  #crashed(orphan: Orphan): EndedAttempt {
+  #crashed(orphan: Orphan): OverAttempt {
     const report = bareReport(this.#crashOf(orphan), orphan.startedAtMs, this.#options.clock.wallMs());
-    return this.#options.decide(orphan.claim, report);
+    return { claim: orphan.claim, report };
   }
 
   #crashOf({ claim }: Orphan): Crash {
@@ -161,11 +161,13 @@ export class Rescue {
   }
 
   /** Patiently: a command may hold the lock for a moment, and there is nothing else to do until it lets go. */
-  async #record(ends: readonly EndedAttempt[]): Promise<number> {
-    const { store, clock, log, onEnd } = this.#options;
-    if (ends.length === 0) return 0;
+  async #record(over: readonly OverAttempt[]): Promise<number> {
+    const { store, clock, log, decide, onEnd } = this.#options;
+    if (over.length === 0) return 0;
     for (let tries = 0; ; tries += 1) {
       try {
+        // Anew with each try: the clock may have been set meanwhile.
+        const ends = over.map(decide);
         const answers = await store.rescue(ends, clock.wallMs());
         for (const [index, end] of ends.entries()) onEnd(end, answers[index] === 'recorded');
         return answers.filter((answer) => answer === 'recorded').length;

@@ -1,5 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Beat } from '../heartbeat/beat.js';
+import { NO_EARLIER_THAN_MS } from '../platform/clock.js';
+import { readClockFacts } from '../platform/clock-facts.js';
+import { durationText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
 /** Where the kernel tells of the machine; another root in tests. */
@@ -15,18 +19,22 @@ const MEMORY_WARN_BELOW_SHARE = 0.05;
 /** A Raspberry Pi slows itself down from 80 °C on, and hard from 85 °C on. */
 const HOT_C = 80;
 const VERY_HOT_C = 85;
-/** Nobody runs this before it was written: such a clock stands where the machine was built or booted. */
-const NO_EARLIER_THAN_MS = Date.UTC(2025, 0, 1);
+
+const SET_CLOCK = 'timedatectl set-ntp true';
 
 /** Bits of what a Raspberry Pi reports: now, and since it was booted. */
 const UNDER_VOLTAGE_NOW = 0x1;
 const UNDER_VOLTAGE_SINCE_BOOT = 0x1_00_00;
 
-/** Small reads of what the kernel tells; what it does not tell on this machine is not applicable. */
-export function hardwareChecks(nowWallMs: number, roots: HardwareRoots = ROOTS): Check[] {
+/** Small reads of what the kernel tells; what it does not tell on this machine is not applicable. `beat`: of the running worker. */
+export function hardwareChecks(
+  nowWallMs: number,
+  beat: Pick<Beat, 'clock'> | null,
+  roots: HardwareRoots = ROOTS,
+): Check[] {
   return [
     { name: 'memory', run: () => [checkMemory(roots)] },
-    { name: 'clock', run: () => [checkClock(nowWallMs, roots)] },
+    { name: 'clock', run: () => [checkClock(nowWallMs, beat, roots)] },
     { name: 'temperature', run: () => [checkTemperature(roots)] },
     { name: 'power', run: () => [checkPower(roots)] },
   ];
@@ -44,18 +52,31 @@ function checkMemory({ proc }: HardwareRoots): CheckResult {
   return result('memory', 'Memory', 'ok', words);
 }
 
-function checkClock(nowWallMs: number, { run }: HardwareRoots): CheckResult {
+function checkClock(nowWallMs: number, beat: Pick<Beat, 'clock'> | null, roots: HardwareRoots): CheckResult {
   const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
     result('clock', 'Clock', status, text, remedy);
+  const distrust = beat?.clock;
+  if (distrust?.state === 'suspect') {
+    const { why, forMs, believedInMs = 0 } = distrust;
+    const limit = `jobs for a time of day wait for it, ${durationText(believedInMs)} more at most`;
+    return say('warning', `not trusted for ${durationText(forMs)}: ${why}; ${limit}`, SET_CLOCK);
+  }
+  if (distrust?.state === 'believed') {
+    const text = `believed only because clock.timeout is over: ${distrust.why}`;
+    return say('warning', text, `${SET_CLOCK}, or clock: { trust: always } in the config`);
+  }
   if (nowWallMs < NO_EARLIER_THAN_MS) {
     const time = new Date(nowWallMs).toISOString();
-    return say('warning', `it says ${time}, which cannot be: jobs for later are late`, 'timedatectl');
+    return say('warning', `it says ${time}, which cannot be: jobs for later are late`, SET_CLOCK);
   }
-  const timesync = join(run, 'systemd', 'timesync');
-  if (existsSync(join(timesync, 'synchronized'))) return say('ok', 'synchronised');
-  if (existsSync(timesync))
-    return say('warning', 'not synchronised since the boot', 'timedatectl timesync-status');
-  return say('not-applicable', 'nothing here tells whether it is synchronised');
+  const { hasChip, synchronised } = readClockFacts(roots);
+  const kept = hasChip ? '; a clock chip keeps it' : '';
+  const trusted = beat === null ? '' : 'trusted; ';
+  if (synchronised === 'yes') return say('ok', `${trusted}synchronised${kept}`);
+  if (synchronised === 'no')
+    return say('warning', `${trusted}not synchronised since the boot${kept}`, 'timedatectl timesync-status');
+  const unsaid = `nothing here tells whether it is synchronised${kept}`;
+  return beat === null ? say('not-applicable', unsaid) : say('ok', `${trusted}${unsaid}`);
 }
 
 function checkTemperature({ sys }: HardwareRoots): CheckResult {

@@ -42,7 +42,7 @@ export function processChecks(input: ProcessChecksInput): Check[] {
   const worker = runningProcess(files.workerPid);
   const monitor = runningProcess(files.monitorPid);
   const file = readBeat(settings.heartbeatFolder);
-  const beat = file.status === 'read' && file.content.nonce === worker?.nonce ? file.content : null;
+  const beat = beatOf(worker, file);
   // By the wall clock, for people: no decision rests on it, and a clock that was set back makes it 0.
   const ageMs = beat === null ? null : Math.max(0, clock.wallMs() - Date.parse(beat.wallTime));
 
@@ -56,6 +56,15 @@ export function processChecks(input: ProcessChecksInput): Check[] {
     { name: 'recoveries', run: () => checkRecoveries(stateFolder, clock) },
     { name: 'versions', run: () => checkVersions(input.version, beat) },
   ];
+}
+
+/** The last beat of the worker that runs; null where none runs, or it has not beaten yet. */
+export function currentBeat(stateFolder: string, { heartbeatFolder }: Settings): Beat | null {
+  return beatOf(runningProcess(stateFiles(stateFolder).workerPid), readBeat(heartbeatFolder));
+}
+
+function beatOf(worker: NamedIdentity | null, file: StateFile<Beat>): Beat | null {
+  return file.status === 'read' && file.content.nonce === worker?.nonce ? file.content : null;
 }
 
 function checkWorker(

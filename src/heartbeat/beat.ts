@@ -37,6 +37,8 @@ export interface Beat {
   readonly held?: { readonly forMs: number; readonly pids: readonly number[] };
   /** The disk refuses the database's writes: why. Intake and claims wait, and go on by themselves. Left out when it takes them. */
   readonly storage?: string;
+  /** The wall clock is not trusted. Left out while it is. */
+  readonly clock?: BeatClock;
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly memory: { readonly rssBytes: number };
 }
@@ -116,6 +118,15 @@ export interface BeatFailure {
   readonly task: string;
   readonly key: string;
   readonly reason: string;
+}
+
+export interface BeatClock {
+  /** `suspect`: what is due by it is held. `believed`: no longer, but only because `clock.timeout` is over. */
+  readonly state: 'suspect' | 'believed';
+  readonly why: string;
+  readonly forMs: number;
+  /** While it is suspect: it is believed after this, in any case. */
+  readonly believedInMs?: number;
 }
 
 export type WaitingReason =

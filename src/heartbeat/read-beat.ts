@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type {
   Beat,
+  BeatClock,
   BeatCounters,
   BeatFailure,
   BeatOutage,
@@ -89,6 +90,14 @@ const checkBeat = shapeOf<Beat>({
   pressure: optional(oneOf('memory', 'disk')),
   held: optional(shapeOf<NonNullable<Beat['held']>>({ forMs: amount, pids: listOf(count) })),
   storage: optional(text),
+  clock: optional(
+    shapeOf<BeatClock>({
+      state: oneOf('suspect', 'believed'),
+      why: text,
+      forMs: amount,
+      believedInMs: optional(amount),
+    }),
+  ),
   lag: shapeOf<Beat['lag']>({ p50Ms: amount, p99Ms: amount, maxMs: amount }),
   memory: shapeOf<Beat['memory']>({ rssBytes: count }),
 });

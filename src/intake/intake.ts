@@ -1,6 +1,7 @@
 import type { Config, SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import { type ClockTrust, TRUSTED_CLOCK } from '../policy/clock-trust.js';
 import type { IntakeStore } from '../store/intake-contract.js';
 import { systemFiles } from './file-access.js';
 import type { HungRecord } from './hung.js';
@@ -20,6 +21,8 @@ export interface IntakeParts {
   readonly log: Log;
   /** Called when a commit brought jobs. */
   readonly onQueued: () => void;
+  /** Left out: the clock is trusted. */
+  readonly clockTrust?: ClockTrust;
   /** What former workers stood still on: it is refused unseen. */
   readonly hung?: readonly HungRecord[];
 }
@@ -44,7 +47,8 @@ export interface Intake {
 }
 
 /** Polls the sources of a config. One that is broken or slow never stops another. */
-export function createIntake({ config, store, clock, log, onQueued, hung = [] }: IntakeParts): Intake {
+export function createIntake(parts: IntakeParts): Intake {
+  const { config, store, clock, log, onQueued, hung = [], clockTrust = TRUSTED_CLOCK } = parts;
   const copies = new RejectCopies(config.stateFolder, log);
   const pollers = config.sources.map((source: SourceConfig) => {
     return new SourcePoller(source, {
@@ -52,6 +56,7 @@ export function createIntake({ config, store, clock, log, onQueued, hung = [] }:
       hung,
       store,
       clock,
+      clockTrust,
       log,
       onQueued,
       copies,

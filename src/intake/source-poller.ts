@@ -2,6 +2,7 @@ import type { SourceConfig, TaskConfig } from '../config/config.js';
 import { DoggedError } from '../job/errors.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
+import type { ClockTrust } from '../policy/clock-trust.js';
 import type { IntakeStore } from '../store/intake-contract.js';
 import type { ReadStore } from '../store/read-contract.js';
 import { AdmissionDoor } from './admit.js';
@@ -24,6 +25,7 @@ export interface PollerParts {
   readonly hung?: readonly HungRecord[];
   readonly store: IntakeStore & PolledReads;
   readonly clock: Clock;
+  readonly clockTrust: ClockTrust;
   readonly log: Log;
   readonly copies: RejectCopies;
   readonly files: FileAccess;
@@ -69,6 +71,8 @@ export class SourcePoller {
   #lastPollMonotonicMs: number | null = null;
   /** What the last poll threw, for people. */
   #failure: string | null = null;
+  /** Why the wall clock is not trusted, where times depend on it. */
+  #doubt: string | null = null;
   #polls = 0;
   #countedAtMs = 0;
   /** Records were read since they were last held against the ledger. */
@@ -85,8 +89,12 @@ export class SourcePoller {
 
   /** It opens jobs for times to come, and one look at it takes a moment. */
   get isTimed(): boolean {
-    const { kind, network } = this.#source;
-    return (kind === 'schedule' || kind === 'every') && !network;
+    return this.#hasTimes && !this.#source.network;
+  }
+
+  get #hasTimes(): boolean {
+    const { kind } = this.#source;
+    return kind === 'schedule' || kind === 'every';
   }
 
   /** Polls that were finished, and steps of long ones. */
@@ -111,7 +119,7 @@ export class SourcePoller {
     // A poll that runs already may have looked before the caller's last write.
     if (this.#running !== null) await this.#running;
     await this.#run(true);
-    return this.#failure === null && (this.#poll?.reader.status().settled ?? false);
+    return this.#failure === null && this.#doubt === null && (this.#poll?.reader.status().settled ?? false);
   }
 
   /**
@@ -125,7 +133,7 @@ export class SourcePoller {
   ): Promise<SourceReconciliation | null> {
     // A mount is never touched from the loop: it may not answer.
     const isPassedOver = this.#source.network || !this.#hasMoved || !isSmall(this.#source, this.#parts.files);
-    if (which === 'moved' && isPassedOver) return null;
+    if (which === 'moved' && (isPassedOver || this.#doubts())) return null;
     while (this.#running !== null) await this.#running;
     const work = this.#reconcile(onProgress);
     this.#running = work
@@ -173,7 +181,7 @@ export class SourcePoller {
     return {
       name: this.#source.name,
       lastPollMonotonicMs: this.#lastPollMonotonicMs,
-      problem: this.#failure ?? reader?.problem ?? null,
+      problem: this.#doubt ?? this.#failure ?? reader?.problem ?? null,
       waitingFiles: reader?.waitingFiles ?? 0,
       waitingPath: reader?.waitingPath ?? null,
       reading: reader?.reading ?? null,
@@ -203,6 +211,7 @@ export class SourcePoller {
     this.#countedAtMs = this.#parts.clock.monotonicMs();
     let queued = 0;
     try {
+      if (this.#doubts()) return 0;
       this.#poll ??= await this.#prepare();
       const tally = await pollSource(this.#poll, thorough);
       queued = tally.queued;
@@ -211,10 +220,18 @@ export class SourcePoller {
     } catch (error) {
       // A stop may end a poll that waits for a mount.
       if (!this.#stopping) this.#fail(error);
+    } finally {
+      this.#polls += 1;
+      this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
     }
-    this.#polls += 1;
-    this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
     return queued;
+  }
+
+  /** A plan says what is to be done by the clock: while that is not trusted, nobody can tell what is late and what is over. */
+  #doubts(): boolean {
+    const why = this.#hasTimes ? this.#parts.clockTrust.isSuspect() : null;
+    this.#doubt = why === null ? null : `waits for a clock that can be trusted: ${why}`;
+    return why !== null;
   }
 
   async #prepare(): Promise<PollParts> {

@@ -13,6 +13,9 @@ export interface Clock {
   after(delayMs: number, action: () => void, options?: { readonly background?: boolean }): () => void;
 }
 
+/** Nobody runs this before it was written: an earlier wall time is where a clock without a battery begins. */
+export const NO_EARLIER_THAN_MS = Date.UTC(2025, 0, 1);
+
 /** Longest delay a Node timer takes; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

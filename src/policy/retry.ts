@@ -65,8 +65,13 @@ export function decideNext(
     case 'cancelled':
       return { to: 'cancelled', reason: outcome.reason };
     case 'released':
-      // It keeps its place in the line: it did nothing wrong.
-      return { to: 'pending', runAtMs: job.runAtMs, charged: false, crashed: false, reason: outcome.reason };
+      return {
+        to: 'pending',
+        runAtMs: placeInLineMs(job, moment),
+        charged: false,
+        crashed: false,
+        reason: outcome.reason,
+      };
     case 'crashed':
       return afterCrash(outcome, job, rules, moment);
     default:
@@ -102,12 +107,19 @@ function afterCrash(crash: Crash, job: AttemptCounts, rules: RetryRules, moment:
   const { reason, ranAlone, killedByUs } = crash;
   // The whole worker was judged, not this job: beside others that says nothing about it.
   if (killedByUs && !ranAlone) {
-    return { to: 'pending', runAtMs: job.runAtMs, charged: false, crashed: false, reason };
+    return { to: 'pending', runAtMs: placeInLineMs(job, moment), charged: false, crashed: false, reason };
   }
   const crashes = job.crashes + 1;
   if (ranAlone && crashes >= rules.poisonAfter) return { to: 'failed', reason: 'poison' };
   // Most of what ran beside the culprit is innocent: the first time it goes on at once, in its old place.
   const runAtMs =
-    crashes === 1 ? job.runAtMs : moment.nowMs + backoffMs(rules.backoff, crashes, moment.random);
+    crashes === 1
+      ? placeInLineMs(job, moment)
+      : moment.nowMs + backoffMs(rules.backoff, crashes, moment.random);
   return { to: 'pending', runAtMs, charged: false, crashed: true, reason };
+}
+
+/** It keeps its place in the line: it did nothing wrong. Its time had come, also where the clock was set back since. */
+function placeInLineMs(job: AttemptCounts, { nowMs }: RetryMoment): number {
+  return Math.min(job.runAtMs, nowMs);
 }

@@ -12,6 +12,8 @@ export interface TaskLine {
     readonly scheduled: number;
     readonly running: number;
   };
+  /** Of the scheduled ones: whose time has come by the wall clock. */
+  readonly overdue?: number;
 }
 
 export interface WaitingInput {
@@ -26,6 +28,8 @@ export interface WaitingInput {
   readonly alone?: boolean;
   /** The machine has no room: nothing is taken from any line. */
   readonly pressure?: Pressure | null;
+  /** The wall clock is not trusted: what is overdue is held. */
+  readonly clockHolds?: boolean;
 }
 
 export interface WaitingAnswer {
@@ -40,7 +44,7 @@ export interface WaitingAnswer {
 
 /**
  * Says why what is due does not run. Each job is counted once, under the reason that would hold it back first:
- * pause, then breaker, then its group, then a machine without room, then a job that runs alone, then its task's
+ * pause, then breaker, then the clock, then its group, then a machine without room, then a job that runs alone, then its task's
  * concurrency, then the slots. A task that the config no longer has counts as paused: nobody runs it.
  */
 export function explainWaiting(input: WaitingInput): WaitingAnswer {
@@ -56,16 +60,18 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
     counts.set(key, { task, reason, jobs: jobs + (counts.get(key)?.jobs ?? 0) });
   };
 
-  for (const { task: name, paused, places } of input.lines) {
+  for (const { task: name, paused, places, overdue = 0 } of input.lines) {
     const task = tasks.get(name);
+    const held = input.clockHolds ? overdue : 0;
     if (task === undefined || paused || input.pausedAll) {
-      add(name, 'paused', places.ready + places.parked);
+      add(name, 'paused', places.ready + places.parked + held);
       continue;
     }
     if (input.held?.has(name)) {
       add(name, 'breaker', places.ready + places.parked + places.scheduled);
       continue;
     }
+    add(name, 'clock', held);
     // Without a group, what parks a job is the older version of its record that still runs.
     add(name, task.group === null ? 'concurrency' : 'group', places.parked);
 

@@ -1,6 +1,7 @@
 import type { JobId } from '../job/job.js';
 import type { AttemptReport, Next } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
+import type { BreakerMove, StoredBreaker } from './breaker-contract.js';
 
 /*
  * One contract in four parts, so that each caller sees only its own: intake admits (`intake-contract.ts`),
@@ -50,30 +51,6 @@ export interface EligibleTask {
   readonly trialOf?: string;
 }
 
-/** What a worker takes up again: a breaker as it was last stored. */
-export interface StoredBreaker {
-  readonly dependency: string;
-  /** Failures in a row, while it is closed. */
-  readonly failures: number;
-  /** Of the first of them, or of the outage; null without any. */
-  readonly sinceMs: number | null;
-  /** null: it is closed. Else when its cool-down ends. */
-  readonly retryAtMs: number | null;
-}
-
-/** A move of a breaker, stored in the transaction of the ends that caused it. */
-export type BreakerMove = { readonly dependency: string } & (
-  | { readonly to: 'counted'; readonly failures: number; readonly sinceMs: number | null }
-  /** Begins an outage. */
-  | { readonly to: 'opened'; readonly sinceMs: number; readonly retryAtMs: number; readonly cause: string }
-  /** The trial failed: the same outage goes on. */
-  | { readonly to: 'reopened'; readonly retryAtMs: number; readonly failure: string }
-  /** Ends the outage. `triedJobs`: how many of the jobs that it held back were the trial. */
-  | { readonly to: 'closed'; readonly evidence: string; readonly triedJobs: 0 | 1 }
-  /** A job failed for good while it was open: a casualty of the outage. Moves nothing. */
-  | { readonly to: 'cost'; readonly job: JobId; readonly attempt: number }
-);
-
 export interface Turn {
   readonly ends: readonly End[];
   readonly freeSlots: number;
@@ -82,6 +59,8 @@ export interface Turn {
   /** In the order in which they came about. Left out: no breaker moved. */
   readonly breakers?: readonly BreakerMove[];
   readonly nowMs: number;
+  /** The wall clock is not to be trusted: nothing becomes due but retries, whose waits are lengths of time, and nothing expires. */
+  readonly holdsTimes?: boolean;
 }
 
 export interface TurnResult {
@@ -108,6 +87,12 @@ export interface ClaimStore {
    * all its ends are lost. Needs ownership.
    */
   turn(turn: Turn): Promise<TurnResult>;
+  /**
+   * The wall clock was set by so much: all times that are handed over from now on are by the new one. What waits for
+   * another try waits as long as before: its time is moved with the next turns, before anything becomes due. A time that
+   * somebody named stays what it is. Needs ownership.
+   */
+  clockJumped(byMs: number): void;
   /** Extends the leases of running claims; returns those that are lost. Engines without leases return none. */
   renew(claims: readonly Pick<Claim, 'id' | 'epoch' | 'attempt'>[]): Promise<readonly JobId[]>;
   /** True when another process has written since the last call: a cheap reason to take a turn. */
@@ -140,6 +125,8 @@ export interface Ownership {
   /** False when the last owner did not release the store: its attempts wait for rescue. */
   readonly cleanStop: boolean;
   readonly previousOwner: Owner | null;
+  /** The last pulse that was given while the wall clock was trusted; null for none. */
+  readonly trustedAtMs: number | null;
 }
 
 /** A running job whose worker is no more. */
@@ -157,7 +144,10 @@ export interface HeldElsewhere {
 }
 
 export interface UpkeepStore {
-  /** Takes the store for a worker: a new epoch, which fences every older token. Rebuilds held permits and tallies after an unclean stop. */
+  /**
+   * Takes the store for a worker: a new epoch, which fences every older token. Rebuilds held permits and tallies after an
+   * unclean stop. Where the clock stands before the last pulse, it was set back meanwhile: see `clockJumped`.
+   */
   takeOwnership(owner: Owner, nowMs: number): Promise<Ownership>;
   /** Says that the owner stopped in order. Does nothing when the epoch is no longer ours. */
   releaseOwnership(epoch: number, nowMs: number): Promise<void>;
@@ -168,8 +158,11 @@ export interface UpkeepStore {
   orphans(): Promise<readonly Orphan[]>;
   /** Ends attempts of older epochs, whose worker is proved gone. Same rules as an end in `turn`. */
   rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]>;
-  /** A real commit to a one-row table: proof that the database can be written. Throws OWNER_CHANGED when fenced. */
-  pulse(epoch: number, nowMs: number): Promise<void>;
+  /**
+   * A real commit to a one-row table: proof that the database can be written. Throws OWNER_CHANGED when fenced.
+   * `isTrusted`: the wall clock is, so `nowMs` is a time that no later clock can stand before.
+   */
+  pulse(epoch: number, nowMs: number, isTrusted: boolean): Promise<void>;
   /** Another process keeps this one from writing, and for how long; null when none does. `pids` may be empty. */
   heldElsewhere(): HeldElsewhere | null;
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]>;

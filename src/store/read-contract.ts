@@ -12,6 +12,8 @@ export interface TaskCounts {
   readonly task: string;
   readonly paused: boolean;
   readonly places: PlaceTotals;
+  /** Of the scheduled ones: whose time has come. Only where it was asked for; of all tasks, 10,000 are counted at most. */
+  readonly overdue?: number;
 }
 
 export interface SourceCounts {
@@ -151,7 +153,8 @@ export interface RecordAccount {
 }
 
 export interface ReadStore {
-  counts(): Promise<QueueCounts>;
+  /** `nowMs`: count what is overdue by it, too. */
+  counts(nowMs?: number): Promise<QueueCounts>;
   /** Newest first. Bounded by `limit`, and no cursor stays open. */
   list(filter: JobFilter): Promise<readonly JobSummary[]>;
   get(workspace: string | null, id: JobId): Promise<JobDetails | null>;

@@ -11,9 +11,10 @@ interface SourceState {
 const AT_MOST_EVERY_MS = 5_000;
 
 /**
- * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, and when the
- * machine has no room for jobs, and when an outage begins or ends: what a person who looks at a screen, or waits for an alert,
- * wants to know sooner than with the next beat. `look` is cheap and may be called as often as one likes.
+ * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when the
+ * machine has no room for jobs or its clock is not trusted, and when an outage begins or ends: what a person who looks at a
+ * screen, or waits for an alert, wants to know sooner than with the next beat. `look` is cheap and may be called as often as
+ * one likes.
  */
 export function createWorkerNews(options: {
   readonly sources: () => readonly SourceState[];
@@ -23,11 +24,14 @@ export function createWorkerNews(options: {
   readonly storage: () => string | null;
   /** Dependencies that are away. */
   readonly away: () => readonly string[];
+  /** How far the wall clock is not trusted; null while it is. */
+  readonly clockState: () => string | null;
   readonly clock: Clock;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, away, clock, onNews } = options;
-  const describe = () => JSON.stringify([pressure(), storage(), away(), sources().map(stateOf)]);
+  const { sources, pressure, storage, away, clockState, clock, onNews } = options;
+  const describe = () =>
+    JSON.stringify([pressure(), storage(), away(), clockState(), sources().map(stateOf)]);
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 

@@ -1,6 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
-import type { Beat, BeatFailure, BeatOutage, BeatReading, BeatSlot, WorkerState } from '../heartbeat/beat.js';
+import type {
+  Beat,
+  BeatClock,
+  BeatFailure,
+  BeatOutage,
+  BeatReading,
+  BeatSlot,
+  WorkerState,
+} from '../heartbeat/beat.js';
 import { composeBeat } from '../heartbeat/compose-beat.js';
 import type { LagMeter } from '../heartbeat/lag-meter.js';
 import type { NamedIdentity } from '../heartbeat/pid-file.js';
@@ -46,6 +54,8 @@ export interface ReportedParts {
     }[];
     readonly polls: number;
   };
+  /** How far the wall clock is not trusted; null while it is. */
+  readonly clockDistrust: () => BeatClock | null;
   /** Why the disk refuses the database's writes; null when it takes them. */
   readonly storage: () => string | null;
   /** Another worker has taken the store: this one must stop. */
@@ -69,7 +79,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
   const probeFile = stateFiles(config.stateFolder).settings;
   const version = programVersion();
   const commits = createProbe(
-    () => store.pulse(epoch, clock.wallMs()),
+    () => store.pulse(epoch, clock.wallMs(), parts.clockDistrust() === null),
     (error) => {
       if (error instanceof DoggedError && error.code === 'OWNER_CHANGED') parts.onFenced(error);
       else log.error({ err: error }, 'the database took no commit');
@@ -91,8 +101,13 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       commits.ask();
       asyncFs.ask();
       const held = store.heldElsewhere();
+      const distrust = parts.clockDistrust();
+      const clockHolds = distrust?.state === 'suspect';
       // While somebody holds the database, a beat that waited for it would tell of a dead worker.
-      const counts = held !== null && lastCounts !== null ? lastCounts : await store.counts();
+      const counts =
+        held !== null && lastCounts !== null
+          ? lastCounts
+          : await store.counts(clockHolds ? clock.wallMs() : undefined);
       lastCounts = counts;
       const { slots, freeSlots, oldestRunningMs, alone, ...dispatch } = parts.dispatch.status();
       const storage = parts.storage();
@@ -106,6 +121,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         held: heldTasks(counts.outages),
         alone: alone !== null,
         pressure,
+        clockHolds,
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({
@@ -150,6 +166,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         pressure,
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         storage,
+        clock: distrust,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });

@@ -1,4 +1,4 @@
-import type { Beat, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import type { Beat, BeatClock, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
@@ -18,6 +18,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly outages: readonly Outage[];
   readonly tasks: readonly TaskCounts[];
   readonly pausedAll: boolean;
+  /** How far the worker does not trust the wall clock; null while it does. */
+  readonly clock: BeatClock | null;
   /** Due jobs that the next claim can take. */
   readonly runnable: number;
   readonly oldestDueMs: number | null;
@@ -37,8 +39,8 @@ export type StoreLook =
 /** More jobs than any screen shows can run at once only where `slots` says so. */
 const MOST_RUNNING = 1000;
 
-export async function lookAtStore(store: ReadStore): Promise<StoreLook> {
-  const counts = await store.counts();
+export async function lookAtStore(store: ReadStore, nowMs: number): Promise<StoreLook> {
+  const counts = await store.counts(nowMs);
   const running =
     counts.total.running === 0 ? [] : await store.list({ states: ['running'], limit: MOST_RUNNING });
   return { status: 'read', counts, running };
@@ -50,6 +52,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
   const problems = [...processes.problems];
   if (look.status === 'failed') problems.push(`database: ${look.why}`);
   const works = verdict === 'running' || verdict === 'stuck';
+  const clock = works ? (beat?.clock ?? null) : null;
 
   if (look.status !== 'read') {
     return {
@@ -63,6 +66,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       outages: [],
       tasks: [],
       pausedAll: false,
+      clock,
       runnable: works ? (beat?.runnable ?? 0) : 0,
       oldestDueMs: null,
       nextScheduledAtMs: null,
@@ -84,6 +88,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     held: heldTasks(counts.outages),
     alone: beat?.waiting.some((line) => line.reason === 'alone') ?? false,
     pressure: beat?.pressure ?? null,
+    clockHolds: clock?.state === 'suspect',
   });
   return {
     verdict,
@@ -96,6 +101,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     outages: counts.outages,
     tasks: counts.tasks,
     pausedAll: counts.pausedAll,
+    clock,
     runnable,
     oldestDueMs: counts.oldestDueAtMs === null ? null : Math.max(0, nowMs - counts.oldestDueAtMs),
     nextScheduledAtMs: counts.nextScheduledAtMs,

@@ -13,11 +13,12 @@ export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'w
 
 export function waitingFor(
   job: Pick<JobSummary, 'id' | 'place' | 'parkedBy' | 'task' | 'attempts'>,
-  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages' | 'slots'>,
+  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages' | 'slots' | 'clock'>,
 ): WaitingFor | null {
   switch (job.place) {
     case 'scheduled':
-      if (job.attempts === 0) return 'time';
+      // Nobody knows whether its time has come.
+      if (job.attempts === 0) return snapshot.clock?.state === 'suspect' ? 'clock' : 'time';
       return heldTasks(snapshot.outages).has(job.task) ? 'breaker' : 'backoff';
     case 'parked':
       return job.parkedBy ?? 'group';

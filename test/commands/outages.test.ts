@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { BreakerMove } from '../../src/store/contract.js';
+import type { BreakerMove } from '../../src/store/breaker-contract.js';
 import type { Store } from '../../src/store/engine.js';
 import { textWidth } from '../../src/view/text-width.js';
 import { admit, claimOne, end, turn } from '../conformance/given.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BreakerMove } from '../../src/store/contract.js';
+import type { BreakerMove } from '../../src/store/breaker-contract.js';
 import type { Store } from '../../src/store/engine.js';
 import type { Engine } from './engine.js';
 import { admit, claimOne, end, retryAt, someOwner, T0, turn } from './given.js';

@@ -522,9 +522,9 @@ export function conformsInClaims(engine: Engine): void {
       expect(ownership.epoch).toBeGreaterThan(claim.epoch);
       const stale = await turn(old, { ends: [end(claim)] });
       expect(stale).toMatchObject({ ends: ['lost'], claims: [] });
-      await expect(old.pulse(claim.epoch, T0)).rejects.toMatchObject({ code: 'OWNER_CHANGED' });
+      await expect(old.pulse(claim.epoch, T0, true)).rejects.toMatchObject({ code: 'OWNER_CHANGED' });
       await old.releaseOwnership(claim.epoch, T0);
-      await store.pulse(ownership.epoch, T0);
+      await store.pulse(ownership.epoch, T0, true);
       expect((await store.get('default', claim.id))?.place).toBe('running');
     });
 

@@ -6,6 +6,7 @@ import { conformsInAccounts } from './accounts.js';
 import { conformsInAdmission } from './admission.js';
 import { conformsInBreakers } from './breakers.js';
 import { conformsInClaims } from './claims.js';
+import { conformsWithClocksThatAreSet } from './clock.js';
 import type { Engine } from './engine.js';
 import { conformsInPlans } from './plans.js';
 import { conformsInUpkeep } from './upkeep.js';
@@ -31,5 +32,6 @@ describe('the SQLite engine conforms', () => {
   describe('in plans', () => conformsInPlans(sqlite));
   describe('in claims and ends', () => conformsInClaims(sqlite));
   describe('in breakers and outages', () => conformsInBreakers(sqlite));
+  describe('with clocks that are set', () => conformsWithClocksThatAreSet(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

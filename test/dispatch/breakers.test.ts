@@ -4,7 +4,8 @@ import type { BreakerConfig, TaskConfig } from '../../src/config/config.js';
 import { Breakers, type Moment } from '../../src/dispatch/breakers.js';
 import type { EndedAttempt } from '../../src/dispatch/record.js';
 import type { OutcomeKind, RunOutcome } from '../../src/job/outcome.js';
-import type { BreakerMove, Claim, StoredBreaker } from '../../src/store/contract.js';
+import type { BreakerMove, StoredBreaker } from '../../src/store/breaker-contract.js';
+import type { Claim } from '../../src/store/contract.js';
 import { commandTask } from './rig.js';
 
 const T0 = Date.UTC(2026, 0, 1);

@@ -12,6 +12,7 @@ import { compactJson, ledgerHash, takeSnapshot } from '../../src/job/snapshot.js
 import { type Clock, systemClock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
 import { bootId, identifyProcess } from '../../src/platform/process-identity.js';
+import type { ClockTrust } from '../../src/policy/clock-trust.js';
 import type { MachineRoom } from '../../src/policy/pressure.js';
 import type { Ownership } from '../../src/store/contract.js';
 import type { Store } from '../../src/store/engine.js';
@@ -33,6 +34,8 @@ export interface RigOptions {
   readonly pressure?: Config['pressure'];
   readonly readRoom?: () => MachineRoom;
   readonly clock?: Clock;
+  /** Left out: the clock is always believed. */
+  readonly clockTrust?: ClockTrust;
   /** Put between the dispatcher and the real store, to make it fail. */
   readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
   readonly onFatal?: DispatcherOptions['onFatal'];
@@ -122,6 +125,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     storeId: ownership.storeId,
     nonce,
     breakers: await store.breakers(),
+    clockTrust: options.clockTrust ?? { isSuspect: () => null },
     ...(options.tasks.some(({ runner }) => runner.kind === 'module')
       ? { moduleHost: builtModuleHost() }
       : {}),
@@ -226,6 +230,7 @@ export async function admitJob(
 export function storePart(store: Store): DispatcherOptions['store'] {
   return {
     turn: store.turn.bind(store),
+    clockJumped: store.clockJumped.bind(store),
     renew: store.renew.bind(store),
     changedElsewhere: store.changedElsewhere.bind(store),
     orphans: store.orphans.bind(store),
@@ -253,6 +258,7 @@ export function configOf(folder: string, stateFolder: string, options: RigOption
     reconcileMs: 300_000,
     pressure,
     backups: { everyMs: 1, keep: 1 },
+    clock: { trust: 'auto', timeoutMs: 120_000 },
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     alerts: [],

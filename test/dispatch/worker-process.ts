@@ -21,8 +21,8 @@ const store = await openStore(join(folder, 'state'), 'worker', clock);
 const { epoch, storeId } = await store.takeOwnership({ ...identifyProcess(process.pid), nonce }, clock.wallMs());
 const { tasks, slots } = JSON.parse(config);
 const dispatcher = createDispatcher({
-  config: { folder, stateFolder: join(folder, 'state'), slots, tasks, health: { poisonAfter: 3 }, pressure: { memoryAbove: null, diskBelowBytes: null } },
-  store, clock, epoch, storeId, nonce, breakers: await store.breakers(), log: createLog('debug'),
+  config: { folder, stateFolder: join(folder, 'state'), slots, tasks, sources: [], health: { poisonAfter: 3 }, pressure: { memoryAbove: null, diskBelowBytes: null } },
+  store, clock, epoch, storeId, nonce, breakers: await store.breakers(), clockTrust: { isSuspect: () => null }, log: createLog('debug'),
 });
 await dispatcher.rescue();
 dispatcher.start();

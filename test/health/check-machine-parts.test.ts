@@ -5,20 +5,25 @@ import { hardwareChecks } from '../../src/health/check-hardware.js';
 import { pagesCheck } from '../../src/health/check-pages.js';
 import { type SourcePlace, sourceFilesCheck } from '../../src/health/check-sources.js';
 import { diagnose } from '../../src/health/diagnose.js';
+import type { Beat } from '../../src/heartbeat/beat.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const NOW = Date.UTC(2026, 5, 1);
 
 /** What the kernel of some machine would tell, as files. */
-async function machine(files: Readonly<Record<string, string>>, nowMs = NOW) {
+async function machine(
+  files: Readonly<Record<string, string>>,
+  nowMs = NOW,
+  beat: Pick<Beat, 'clock'> | null = null,
+) {
   const root = tempFolder();
   for (const [path, text] of Object.entries({ 'proc/meminfo': MEMINFO(50), ...files })) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
   const roots = { proc: join(root, 'proc'), sys: join(root, 'sys'), run: join(root, 'run') };
-  const { checks } = await diagnose(hardwareChecks(nowMs, roots), systemClock);
+  const { checks } = await diagnose(hardwareChecks(nowMs, beat, roots), systemClock);
   return Object.fromEntries(checks.map((one) => [one.name, one]));
 }
 
@@ -60,6 +65,23 @@ test('a clock is believed when it was synchronised, and never when it stands bef
     status: 'warning',
     text: expect.stringContaining('1970-01-01'),
   });
+});
+
+test('a clock that the worker does not trust is told with why, until when, and what to do', async () => {
+  const clock = async (told: NonNullable<Beat['clock']> | null) =>
+    (await machine({}, NOW, told === null ? {} : { clock: told }))['clock'];
+  const why = 'it is not synchronised yet';
+  expect(await clock({ state: 'suspect', why, forMs: 30_000, believedInMs: 90_000 })).toMatchObject({
+    status: 'warning',
+    text: `not trusted for 30s: ${why}; jobs for a time of day wait for it, 1m 30s more at most`,
+    remedy: 'timedatectl set-ntp true',
+  });
+  expect(await clock({ state: 'believed', why, forMs: 120_000 })).toMatchObject({
+    status: 'warning',
+    text: `believed only because clock.timeout is over: ${why}`,
+    remedy: expect.stringContaining('clock: { trust: always }'),
+  });
+  expect(await clock(null)).toMatchObject({ status: 'ok', text: expect.stringMatching(/^trusted; /) });
 });
 
 test('what the kernel should tell and does not is unknown', async () => {

@@ -20,6 +20,7 @@ function aConfig(stateFolder: string): Config {
     reconcileMs: 300_000,
     pressure: { memoryAbove: null, diskBelowBytes: null },
     backups: { everyMs: 1, keep: 1 },
+    clock: { trust: 'auto', timeoutMs: 120_000 },
     shutdownGraceMs: 7_000,
     logs,
     health: { ...health, stuckMs: 2_500 },

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDispatcher } from '../../src/dispatch/loop.js';
 import { createLog } from '../../src/platform/log.js';
+import { TRUSTED_CLOCK } from '../../src/policy/clock-trust.js';
 import { commandTask, configOf } from '../dispatch/rig.js';
 import { HOUR, iso, MINUTE, type PlanRig, planRig, show } from '../intake/plan/plan-rig.js';
 import { until } from '../support/until.js';
@@ -97,6 +98,7 @@ async function station(): Promise<{
     storeId: ownership.storeId,
     nonce: 'n',
     breakers: [],
+    clockTrust: TRUSTED_CLOCK,
   });
   dispatcher.start();
   onTestFinished(async () => {

@@ -14,6 +14,7 @@ import { RejectCopies } from '../../src/intake/reject-copies.js';
 import { type PolledReads, SourcePoller } from '../../src/intake/source-poller.js';
 import type { Clock } from '../../src/platform/clock.js';
 import { createLog } from '../../src/platform/log.js';
+import { type ClockTrust, TRUSTED_CLOCK } from '../../src/policy/clock-trust.js';
 import type { Store } from '../../src/store/engine.js';
 import type { IntakeStore } from '../../src/store/intake-contract.js';
 import { openStore } from '../../src/store/open.js';
@@ -98,6 +99,7 @@ export interface RigOptions {
   readonly files?: FileAccess;
   readonly tasks?: readonly TaskConfig[];
   readonly clock?: Clock;
+  readonly clockTrust?: ClockTrust;
   readonly wallMs?: number;
   /** Puts faults between the source and its store. */
   readonly wrapStore?: (store: Store) => IntakeStore;
@@ -126,6 +128,7 @@ export async function createRig(
     tasks: options.tasks ?? [task()],
     store: options.wrapStore === undefined ? store : { ...reads(store), ...options.wrapStore(store) },
     clock,
+    clockTrust: options.clockTrust ?? TRUSTED_CLOCK,
     log,
     copies: new RejectCopies(state, log),
     files: options.files ?? systemFiles,
@@ -190,6 +193,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     pressure: { memoryAbove: null, diskBelowBytes: null },
     alerts: [],
     backups: { everyMs: 1, keep: 1 },
+    clock: { trust: 'auto', timeoutMs: 120_000 },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {

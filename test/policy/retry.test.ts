@@ -33,6 +33,15 @@ function next(kind: OutcomeKind, job: Partial<AttemptCounts> = {}, random = 0.5)
   return decideNext(outcomeOf(kind), { ...JOB, ...job }, RULES, { ...MOMENT, random });
 }
 
+test.each<[string, RunOutcome]>([
+  ['given back', { kind: 'released', reason: 'why' }],
+  ['cut off by a crash', crash({})],
+  ['cut off when we ended its worker', crash({ killedByUs: true })],
+])('a job that was %s is due, though the clock was set back while it ran', (_what, outcome) => {
+  const setBack = { ...MOMENT, nowMs: JOB.runAtMs - 86_400_000 };
+  expect(decideNext(outcome, JOB, RULES, setBack)).toMatchObject({ to: 'pending', runAtMs: setBack.nowMs });
+});
+
 describe('what becomes of a job', () => {
   const retry = { to: 'pending', reason: 'why' };
   test.each<[OutcomeKind, object]>([

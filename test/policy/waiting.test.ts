@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { explainWaiting, type TaskLine, type WaitingInput } from '../../src/policy/waiting.js';
 
 const TASKS: WaitingInput['tasks'] = [
@@ -127,5 +127,27 @@ test('free slots are counted once over all tasks', () => {
   expect(explain([line('wide', 3), line('grouped', 3)], { freeSlots: 4 })).toEqual({
     waiting: [{ task: 'grouped', reason: 'slots', jobs: 2 }],
     runnable: 4,
+  });
+});
+
+describe('while the clock is not trusted', () => {
+  const overdue = (task: string, more: Parameters<typeof line>[2] = {}) => ({
+    ...line(task, 1, { scheduled: 5, ...more }),
+    overdue: 3,
+  });
+
+  test('what is due by it waits for it, and what is ready does not', () => {
+    expect(explain([overdue('wide')], { clockHolds: true })).toEqual({
+      waiting: [{ task: 'wide', reason: 'clock', jobs: 3 }],
+      runnable: 1,
+    });
+    expect(explain([overdue('wide')])).toEqual({ waiting: [], runnable: 1 });
+  });
+
+  test('a pause and a breaker come first', () => {
+    const paused = explain([overdue('wide', { paused: true })], { clockHolds: true });
+    expect(paused.waiting).toEqual([{ task: 'wide', reason: 'paused', jobs: 4 }]);
+    const away = explain([overdue('wide')], { clockHolds: true, held: new Set(['wide']) });
+    expect(away.waiting).toEqual([{ task: 'wide', reason: 'breaker', jobs: 6 }]);
   });
 });

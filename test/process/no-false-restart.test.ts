@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { hangFiles } from '../../src/heartbeat/hang-file.js';
@@ -9,6 +9,7 @@ import { readRecoveries } from '../../src/heartbeat/recovery-log.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
 import { builtCli } from '../support/built-program.js';
 import { type Workplace, workplace } from '../support/dogged.js';
+import { NO_SETTABLE_CLOCK, settableClock } from '../support/settable-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { until } from '../support/until.js';
 
@@ -46,31 +47,17 @@ async function isAtWork(place: Workplace & { state: string }, jobs: number, beat
   });
 }
 
-function preload(): string | null {
-  const root = '/usr/lib';
-  const folder = readdirSync(root).find((name) =>
-    existsSync(join(root, name, 'faketime/libfaketimeMT.so.1')),
-  );
-  return folder === undefined ? null : join(root, folder, 'faketime/libfaketimeMT.so.1');
-}
-
 test('a clock that jumps by an hour or a day, in either direction, condemns no worker', async (context) => {
-  const library = preload();
-  if (library === null) context.skip('libfaketime is not installed (Debian: apt-get install libfaketime)');
-  const clock = join(tempFolder(), 'clock');
-  writeFileSync(clock, '+0');
+  const clock = settableClock();
+  if (clock === null) return context.skip(NO_SETTABLE_CLOCK);
   const place = placeWith('{ fresh: 600ms, stuck: 1200ms, idleStuckAfter: 1200ms, stallAfter: 1s }', {
-    LD_PRELOAD: String(library),
-    FAKETIME_TIMESTAMP_FILE: clock,
-    FAKETIME_NO_CACHE: '1',
-    // As in the kernel: setting the clock does not touch monotonic time.
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    ...clock.environment,
   });
   place.run('start');
   const worker = runningProcess(stateFiles(place.state).workerPid);
   expect(worker).not.toBeNull();
   for (const [n, jump] of ['+1h', '-1h', '+1d', '-1d'].entries()) {
-    writeFileSync(clock, jump);
+    clock.set(jump);
     // Longer than what would make it stuck.
     await isAtWork(place, n + 1, 9);
     const file = readBeat(place.state);

@@ -10,7 +10,7 @@ function stand() {
     waitingFiles: 0,
     reading: null as { done: number } | null,
   };
-  const machine = { pressure: null as string | null, away: [] as string[] };
+  const machine = { pressure: null as string | null, away: [] as string[], clock: null as string | null };
   let told = 0;
   const onNews = () => {
     told += 1;
@@ -20,6 +20,7 @@ function stand() {
     pressure: () => machine.pressure,
     storage: () => null,
     away: () => machine.away,
+    clockState: () => machine.clock,
     clock,
     onNews,
   });
@@ -87,6 +88,17 @@ test('an outage that begins or ends is told at once', async () => {
   expect(told()).toBe(1);
   await clock.advance(5_000);
   machine.away = [];
+  news.look();
+  expect(told()).toBe(2);
+});
+
+test('a clock that is trusted no longer, and one that is again, are told', async () => {
+  const { clock, machine, news, told } = stand();
+  machine.clock = 'suspect';
+  news.look();
+  expect(told()).toBe(1);
+  await clock.advance(6_000);
+  machine.clock = null;
   news.look();
   expect(told()).toBe(2);
 });

@@ -55,7 +55,7 @@ function look(): SystemSnapshot {
 }
 
 async function lookWith(store: Store): Promise<SystemSnapshot> {
-  return composeSnapshot(state, await lookAtStore(store), NOW);
+  return composeSnapshot(state, await lookAtStore(store, NOW), NOW);
 }
 
 function ownStore(): Promise<Store> {
@@ -300,7 +300,22 @@ test('while the machine has no room, what was queued since the last beat waits f
   beats({ pressure: 'memory' });
   const store = await ownStore();
   await admit(store, [{ key: 'a' }]);
-  const snapshot = composeSnapshot(state, await lookAtStore(store), NOW);
+  const snapshot = composeSnapshot(state, await lookAtStore(store, NOW), NOW);
   expect(snapshot.waiting).toEqual([{ task: 'build', reason: 'memory', jobs: 1 }]);
   expect(snapshot.runnable).toBe(0);
+});
+
+test('while the clock is not trusted, what is due by it waits for that and is not runnable', async () => {
+  workerRuns();
+  const clock = { state: 'suspect', why: 'it is not synchronised yet', forMs: 1, believedInMs: 9 } as const;
+  beats({ clock });
+  const store = await ownStore();
+  await admit(store, [
+    { key: 'due', runAtMs: T0 + 1 },
+    { key: 'later', runAtMs: NOW + 1 },
+  ]);
+  const held = await lookWith(store);
+  expect(held).toMatchObject({ waiting: [{ task: 'build', reason: 'clock', jobs: 1 }], runnable: 0, clock });
+  beats();
+  expect(await lookWith(store)).toMatchObject({ waiting: [], clock: null });
 });

@@ -7,6 +7,7 @@ const running = {
   waiting: [{ task: 'build', reason: 'slots' as const, jobs: 3 }],
   slots: [{ slot: 0, state: 'working' as const, job: '9', orphanPids: [4711] }],
   outages: [],
+  clock: null,
 };
 const away = {
   ...running,
@@ -25,11 +26,20 @@ const away = {
     },
   ],
 };
+const suspect = {
+  ...running,
+  clock: { state: 'suspect' as const, why: 'behind', forMs: 1, believedInMs: 9 },
+};
+const believed = { ...running, clock: { state: 'believed' as const, why: 'behind', forMs: 9 } };
 const job = { id: '1', place: 'ready' as Place, parkedBy: null, task: 'build', attempts: 0 };
 
 test.each([
   [{ ...job, place: 'scheduled' }, running, 'time'],
   [{ ...job, place: 'scheduled', attempts: 2 }, running, 'backoff'],
+  [{ ...job, place: 'scheduled' }, suspect, 'clock'],
+  [{ ...job, place: 'scheduled', attempts: 2 }, suspect, 'backoff'],
+  [{ ...job, place: 'scheduled' }, believed, 'time'],
+  [job, suspect, 'slots'],
   [{ ...job, place: 'parked', parkedBy: 'group' }, running, 'group'],
   [{ ...job, place: 'parked', parkedBy: 'predecessor' }, running, 'predecessor'],
   [job, running, 'slots'],

@@ -31,6 +31,7 @@ export async function benchPlan({ folder, report }) {
     tasks,
     store,
     clock: systemClock,
+    clockTrust: { isSuspect: () => null },
     log,
     copies: new RejectCopies(state, log),
     files: systemFiles,

@@ -29,7 +29,18 @@ export async function openDogged(folder, kind, slots) {
   const config = await loadConfig(file, {});
   const { store, epoch, storeId, nonce } = await openOwned(config.stateFolder);
   const log = createLog('warn');
-  const dispatcher = createDispatcher({ config, store, clock, log, epoch, storeId, nonce, breakers: [] });
+  const clockTrust = { isSuspect: () => null };
+  const dispatcher = createDispatcher({
+    config,
+    store,
+    clock,
+    log,
+    epoch,
+    storeId,
+    nonce,
+    breakers: [],
+    clockTrust,
+  });
   return {
     store,
     start: () => dispatcher.start(),

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import { PLACES } from '../../job/job.js';
-import type { BreakerMove, StoredBreaker } from '../contract.js';
+import type { BreakerMove, StoredBreaker } from '../breaker-contract.js';
 import { type Core, rowIdOf } from './core.js';
 
 /** Writes what became of breakers. An outage that goes on is a column of its breaker; only one that is over has a row. */

@@ -7,6 +7,7 @@ import type { Core } from './core.js';
 import type { Ending } from './end.js';
 import { byRank, type InLine, Lines } from './line.js';
 import { payloadOf } from './payload.js';
+import { Retries, WAITING_COLUMNS, type WaitingJob } from './retries.js';
 
 /** Most jobs that one turn promotes, and most that it expires: keeps a turn short when a million become due at once. */
 const BATCH = 500;
@@ -21,14 +22,6 @@ interface RunnableQueue {
 
 interface Candidate extends InLine {
   readonly task: string;
-}
-
-interface WaitingJob {
-  readonly id: number;
-  readonly queueId: number;
-  readonly place: number;
-  readonly group: string | null;
-  readonly runAtMs: number;
 }
 
 /**
@@ -70,6 +63,7 @@ export class Dispatch {
   readonly #pausedAll: Statement<[], number>;
   readonly #queues: Statement<[], RunnableQueue>;
   readonly #lines: Lines;
+  readonly #retries: Retries;
   readonly #nextDue: Statement<[], number>;
   readonly #nextExpiry: Statement<[], number>;
   readonly #due: Statement<[number, number], WaitingJob>;
@@ -87,6 +81,7 @@ export class Dispatch {
     this.#ending = ending;
     this.#breakers = breakers;
     this.#lines = new Lines(db);
+    this.#retries = new Retries(db);
     this.#epoch = db.prepare<[], number>('SELECT epoch FROM meta').pluck();
     this.#pausedAll = db.prepare<[], number>('SELECT paused FROM meta').pluck();
     this.#queues = db.prepare('SELECT id, task FROM queues WHERE paused = 0');
@@ -98,9 +93,8 @@ export class Dispatch {
         LIMIT 1`)
       .pluck();
     // `? + 0`: see `Lines`.
-    const waiting = 'id, queue_id AS queueId, place, group_name AS "group", run_at AS runAtMs';
     this.#due = db.prepare(`
-      SELECT ${waiting} FROM jobs INDEXED BY jobs_waiting
+      SELECT ${WAITING_COLUMNS} FROM jobs INDEXED BY jobs_waiting
       WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked} AND run_at <= ?
       ORDER BY run_at
       LIMIT ? + 0`);
@@ -112,7 +106,7 @@ export class Dispatch {
         LIMIT 1`)
       .pluck();
     this.#tooLate = db.prepare(`
-      SELECT ${waiting} FROM jobs INDEXED BY jobs_expiring
+      SELECT ${WAITING_COLUMNS} FROM jobs INDEXED BY jobs_expiring
       WHERE place <= ${PLACES.parked} AND expires_at <= ?
       ORDER BY expires_at
       LIMIT ? + 0`);
@@ -141,28 +135,35 @@ export class Dispatch {
   }
 
   /** What a turn without ends would answer if nothing is to be written, or null: an idle worker must not take the write lock. */
-  idle(turn: Turn, epoch: number): TurnResult | null {
-    if (this.#epoch.get() !== epoch) return null;
-    const nextDueAtMs = this.#nextDue.get() ?? null;
+  idle(turn: Turn, epoch: number, clockMovedMs: number): TurnResult | null {
+    if (this.#epoch.get() !== epoch || this.#retries.isBehind(clockMovedMs)) return null;
+    const nextDueAtMs = this.#nextDueAtMs(turn, clockMovedMs);
     if (nextDueAtMs !== null && nextDueAtMs <= turn.nowMs) return null;
-    const nextExpiryMs = this.#nextExpiry.get() ?? null;
+    const nextExpiryMs = turn.holdsTimes === true ? null : (this.#nextExpiry.get() ?? null);
     if (nextExpiryMs !== null && nextExpiryMs <= turn.nowMs) return null;
     if (this.#candidates({ ...turn, freeSlots: Math.min(turn.freeSlots, 1) }).length > 0) return null;
     return { ends: [], ...NOTHING, nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
   }
 
-  /** Runs inside a transaction. A fenced worker's ends are lost, and it gets nothing. */
-  turn(turn: Turn, epoch: number): TurnResult {
+  /**
+   * Runs inside a transaction. A fenced worker's ends are lost, and it gets nothing. `clockMovedMs`: how far the clock by
+   * which the turn was made had moved; it says what the retries among its ends are to be held against.
+   */
+  turn(turn: Turn, epoch: number, clockMovedMs: number): TurnResult {
     if (this.#epoch.get() !== epoch) {
       return { ends: turn.ends.map(() => 'lost'), ...NOTHING, nextDueAtMs: null, cancelRequests: [] };
     }
-    const ends = turn.ends.map((end) => this.#ending.record(end, turn.nowMs));
+    const ends = turn.ends.map((end) => this.#ending.record(end, turn.nowMs, clockMovedMs));
     for (const move of turn.breakers ?? []) this.#breakers.move(move, turn.nowMs);
-    const expired = this.#expireLate(turn.nowMs);
-    this.#promoteDue(turn.nowMs);
+    const expired = turn.holdsTimes === true ? 0 : this.#expireLate(turn.nowMs);
+    // Whose time was set by an older clock may look due: nothing becomes so before all are by this one.
+    const isBehind = this.#retries.isBehind(clockMovedMs);
+    const hasCaughtUp = !isBehind || this.#retries.catchUp(clockMovedMs, turn.nowMs, BATCH);
+    if (hasCaughtUp) this.#promoteDue(turn, clockMovedMs);
     // More are too late than one turn expires: none of those may be claimed, so claims wait for the next turn.
     const taken = expired === BATCH ? NOTHING : this.#claim(turn, epoch);
-    const nextDueAtMs = expired === BATCH ? turn.nowMs : (this.#nextDue.get() ?? null);
+    const isDone = expired < BATCH && hasCaughtUp;
+    const nextDueAtMs = isDone ? this.#nextDueAtMs(turn, clockMovedMs) : turn.nowMs;
     const result = { ends, ...taken, nextDueAtMs, cancelRequests: this.#cancelRequests(epoch) };
     failpoint('turn.before-commit');
     return result;
@@ -181,13 +182,18 @@ export class Dispatch {
     return jobs.length;
   }
 
-  #promoteDue(nowMs: number): void {
+  #promoteDue({ nowMs, holdsTimes }: Turn, clockMovedMs: number): void {
     const { tally, permits } = this.#core;
-    for (const job of this.#due.all(nowMs, BATCH)) {
+    const due = holdsTimes ? this.#retries.due(clockMovedMs, nowMs, BATCH) : this.#due.all(nowMs, BATCH);
+    for (const job of due) {
       const place = permits.seat(job, nowMs);
       this.#place.run(PLACES[place], job.id);
       tally.move(job.queueId, 'scheduled', place);
     }
+  }
+
+  #nextDueAtMs({ holdsTimes }: Turn, clockMovedMs: number): number | null {
+    return holdsTimes ? this.#retries.nextDueAtMs(clockMovedMs) : (this.#nextDue.get() ?? null);
   }
 
   #claim(turn: Turn, epoch: number): Taken {

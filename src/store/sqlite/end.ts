@@ -67,7 +67,7 @@ export class Ending {
       WHERE id = ?`);
     this.#retry = db.prepare(`
       UPDATE jobs SET
-        place = ?, charged = charged + ?, crashes = crashes + ?, rank = ?, run_at = ?,
+        place = ?, charged = charged + ?, crashes = crashes + ?, rank = ?, run_at = ?, retry_clock = ?,
         started_at = ?, exit_code = ?, reason = ?
       WHERE id = ?`);
     this.#settle = db.prepare('UPDATE jobs SET place = ?, after_job = NULL WHERE id = ?');
@@ -80,8 +80,8 @@ export class Ending {
       INSERT INTO outputs (job_id, attempt, stdout, stderr) VALUES (?, ?, ?, ?)`);
   }
 
-  /** Runs inside a transaction. Changes nothing unless the token still holds the running job. */
-  record({ claim, report, next }: End, nowMs: number): 'recorded' | 'lost' {
+  /** Runs inside a transaction. Changes nothing unless the token still holds the running job. `clockMovedMs`: see `Retries`. */
+  record({ claim, report, next }: End, nowMs: number, clockMovedMs: number): 'recorded' | 'lost' {
     const job = this.#findRunning(claim);
     if (job === null) return 'lost';
 
@@ -91,7 +91,7 @@ export class Ending {
       this.#endJob(job, report, { to: 'cancelled', reason: 'superseded by a newer version' });
     } else if (job.cancelRequested) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'cancelled while it ran' });
-    } else this.#retryJob(job, report, next, nowMs);
+    } else this.#retryJob(job, report, next, nowMs, clockMovedMs);
     if (job.successorId !== null) this.#letGo(job.successorId, next.to, nowMs);
     return 'recorded';
   }
@@ -122,7 +122,13 @@ export class Ending {
     permits.release(job.queueId, job.group);
   }
 
-  #retryJob(job: RunningJob, report: AttemptReport, next: RetryNext, nowMs: number): void {
+  #retryJob(
+    job: RunningJob,
+    report: AttemptReport,
+    next: RetryNext,
+    nowMs: number,
+    clockMovedMs: number,
+  ): void {
     const { tally, permits } = this.#core;
     // Parked first: then it stands for its own permit together with the others of its group, by rank.
     const place = placeOfRetry(job, next, nowMs);
@@ -132,6 +138,7 @@ export class Ending {
       next.crashed ? 1 : 0,
       rankOf(next.runAtMs, job.priority),
       next.runAtMs,
+      clockMovedMs,
       report.startedAtMs,
       report.exitCode,
       next.reason,

@@ -60,7 +60,7 @@ export class JobDoor {
       UPDATE jobs SET
         queue_id = ?, place = ?, rank = ?, priority = ?, run_at = ?, expires_at = ?, group_name = ?,
         max_attempts = ?, timeout_ms = ?, version_hash = ?, version_order = ?, cycle = ?,
-        payload_hash = ?, payload = ?, planned = ?, charged = 0, crashes = 0, reason = NULL
+        payload_hash = ?, payload = ?, planned = ?, charged = 0, crashes = 0, reason = NULL, retry_clock = NULL
       WHERE id = ?`);
     this.#endUnseen = db.prepare(`
       UPDATE jobs SET ended_at = ?, reason = 'its end had passed when it was first seen' WHERE id = ?`);

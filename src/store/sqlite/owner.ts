@@ -13,6 +13,9 @@ interface OwnerRow {
   readonly startTicks: number | null;
   readonly nonce: string | null;
   readonly cleanStop: number;
+  readonly pulseAtMs: number | null;
+  readonly trustedAtMs: number | null;
+  readonly clockMovedMs: number;
 }
 
 interface OrphanRow extends Omit<Claim, 'id' | 'workspace' | 'task' | 'source' | 'payload'> {
@@ -24,13 +27,19 @@ interface OrphanRow extends Omit<Claim, 'id' | 'workspace' | 'task' | 'source' |
   readonly startedAtMs: number;
 }
 
+interface Taken {
+  readonly ownership: Ownership;
+  /** See `Retries`. */
+  readonly clockMovedMs: number;
+}
+
 /** Who may write: each new owner raises the epoch, which fences every older one. */
 export class Owners {
   readonly #core: Core;
   readonly #select: Statement<[], OwnerRow>;
-  readonly #take: Statement<[string, number, number, string, number]>;
+  readonly #take: Statement<[string, number, number, string, number, number, number]>;
   readonly #release: Statement<[number, number]>;
-  readonly #pulse: Statement<[number, number]>;
+  readonly #pulse: Statement<[number, number | null, number]>;
   readonly #orphans: Statement<[], OrphanRow>;
 
   constructor(core: Core) {
@@ -38,13 +47,16 @@ export class Owners {
     this.#core = core;
     this.#select = db.prepare(`
       SELECT store_id AS storeId, epoch, boot_id AS bootId, pid, start_ticks AS startTicks, nonce,
-        clean_stop AS cleanStop
+        clean_stop AS cleanStop, pulse_at AS pulseAtMs, trusted_at AS trustedAtMs, clock_moved AS clockMovedMs
       FROM meta`);
     this.#take = db.prepare(`
       UPDATE meta SET
-        epoch = epoch + 1, boot_id = ?, pid = ?, start_ticks = ?, nonce = ?, clean_stop = 0, owned_at = ?`);
+        epoch = epoch + 1, boot_id = ?, pid = ?, start_ticks = ?, nonce = ?, clean_stop = 0, owned_at = ?,
+        pulse_at = ?, clock_moved = ?`);
     this.#release = db.prepare('UPDATE meta SET clean_stop = 1, pulse_at = ? WHERE epoch = ?');
-    this.#pulse = db.prepare('UPDATE meta SET pulse_at = ? WHERE epoch = ?');
+    this.#pulse = db.prepare(
+      'UPDATE meta SET pulse_at = ?, trusted_at = coalesce(?, trusted_at) WHERE epoch = ?',
+    );
     this.#orphans = db.prepare(`
       SELECT id, queue_id AS queueId, scope_id AS scopeId, key, cycle, epoch, attempt, charged, crashes,
         max_attempts AS maxAttempts, timeout_ms AS timeoutMs, priority, group_name AS "group",
@@ -53,12 +65,16 @@ export class Owners {
       WHERE place = ${PLACES.running} AND epoch < (SELECT epoch FROM meta)`);
   }
 
-  take(owner: Owner, nowMs: number): Ownership {
+  take(owner: Owner, nowMs: number): Taken {
     const before = this.#row();
-    this.#take.run(owner.bootId, owner.pid, owner.startTicks, owner.nonce, nowMs);
+    const { bootId, pid, startTicks, nonce } = owner;
+    const clockMovedMs = before.clockMovedMs + setBackByMs(before, nowMs);
+    this.#take.run(bootId, pid, startTicks, nonce, nowMs, nowMs, clockMovedMs);
     const cleanStop = before.cleanStop === 1;
     if (!cleanStop) recountIfWrong(this.#core);
-    return { storeId: before.storeId, epoch: before.epoch + 1, cleanStop, previousOwner: ownerOf(before) };
+    const { storeId, epoch, trustedAtMs } = before;
+    const ownership = { storeId, epoch: epoch + 1, cleanStop, previousOwner: ownerOf(before), trustedAtMs };
+    return { ownership, clockMovedMs };
   }
 
   release(epoch: number, nowMs: number): void {
@@ -66,8 +82,9 @@ export class Owners {
   }
 
   /** Returns the epoch that holds the store now. */
-  pulse(epoch: number, nowMs: number): number {
-    return this.#pulse.run(nowMs, epoch).changes === 1 ? epoch : this.epoch();
+  pulse(epoch: number, nowMs: number, isTrusted: boolean): number {
+    const { changes } = this.#pulse.run(nowMs, isTrusted ? nowMs : null, epoch);
+    return changes === 1 ? epoch : this.epoch();
   }
 
   epoch(): number {
@@ -98,6 +115,11 @@ export class Owners {
     if (row === undefined) throw new Error('the meta table is empty');
     return row;
   }
+}
+
+/** A clock that went on meanwhile tells nothing; one that stands before the last pulse was set back by that much, or more. */
+function setBackByMs({ pulseAtMs }: OwnerRow, nowMs: number): number {
+  return pulseAtMs === null ? 0 : Math.min(0, nowMs - pulseAtMs);
 }
 
 function ownerOf({ bootId, pid, startTicks, nonce }: OwnerRow): Owner | null {

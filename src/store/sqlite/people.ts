@@ -56,7 +56,7 @@ export class People {
       UPDATE jobs SET
         place = ?, rank = ?, run_at = ?, max_attempts = ?, after_job = ?,
         charged = 0, crashes = 0, redrives = redrives + 1,
-        ended_at = NULL, exit_code = NULL, reason = NULL, result = NULL
+        ended_at = NULL, exit_code = NULL, reason = NULL, result = NULL, retry_clock = NULL
       WHERE id = ?`);
     this.#pauseQueue = db.prepare('UPDATE queues SET paused = ? WHERE id = ? AND paused <> ?');
     this.#pauseAll = db.prepare('UPDATE meta SET paused = ? WHERE paused <> ?');

@@ -30,11 +30,20 @@ interface AttemptRow {
   readonly stderr: string | null;
 }
 
+/** A beat must not count a million rows. */
+const MOST_OVERDUE = 10_000;
+
 interface EventRow {
   readonly afterAttempt: number;
   readonly atMs: number;
   readonly event: string;
   readonly detail: string;
+}
+
+/** Those of a task, while they are summed up. */
+interface OpenCounts extends Omit<TaskCounts, 'places' | 'overdue'> {
+  readonly places: Record<Place, number>;
+  overdue?: number;
 }
 
 /** What screens and people ask, lists of jobs aside. */
@@ -46,6 +55,7 @@ export class Reading {
   readonly #sources: Statement<[], SourceCounts>;
   readonly #oldestDue: Statement<[], number | null>;
   readonly #nextScheduled: Statement<[], number | null>;
+  readonly #overdue: Statement<[number], number>;
   readonly #job: Statement<[number], JobRow>;
   readonly #attempts: Statement<[number], AttemptRow>;
   readonly #events: Statement<[number], EventRow>;
@@ -72,6 +82,12 @@ export class Reading {
       .prepare<[], number | null>(`
         SELECT min(run_at) FROM jobs INDEXED BY jobs_waiting WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked}`)
       .pluck();
+    this.#overdue = db
+      .prepare<[number], number>(`
+        SELECT queue_id FROM jobs INDEXED BY jobs_waiting
+        WHERE place = ${PLACES.scheduled} AND place <= ${PLACES.parked} AND run_at <= ?
+        LIMIT ${MOST_OVERDUE}`)
+      .pluck();
     this.#job = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${jobTables} WHERE j.id = ?`);
     this.#attempts = db.prepare(`
       SELECT a.started_at AS atMs, a.attempt, a.ended_at AS endedAtMs, a.outcome, a.reason,
@@ -96,10 +112,11 @@ export class Reading {
       LIMIT :limit`);
   }
 
-  counts(): QueueCounts {
+  counts(nowMs?: number): QueueCounts {
+    const asked = nowMs === undefined ? {} : { overdue: 0 };
     const rows = this.#tasks.all().map(({ id, workspace, task, paused }) => ({
       id,
-      counts: { workspace, task, paused: paused === 1, places: zeroCounts() },
+      counts: { workspace, task, paused: paused === 1, places: zeroCounts(), ...asked } as OpenCounts,
     }));
     const byQueue = new Map(rows.map(({ id, counts }) => [id, counts]));
     const total = zeroCounts();
@@ -108,6 +125,10 @@ export class Reading {
       total[name] += jobs;
       const counts = byQueue.get(queueId);
       if (counts !== undefined) counts.places[name] += jobs;
+    }
+    for (const queueId of nowMs === undefined ? [] : this.#overdue.all(nowMs)) {
+      const counts = byQueue.get(queueId);
+      if (counts?.overdue !== undefined) counts.overdue += 1;
     }
     const tasks: TaskCounts[] = rows.map(({ counts }) => counts);
     return {

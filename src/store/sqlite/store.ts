@@ -1,6 +1,7 @@
 import { DoggedError } from '../../job/errors.js';
 import type { JobId } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
+import type { StoredBreaker } from '../breaker-contract.js';
 import type {
   CancelAnswer,
   End,
@@ -9,7 +10,6 @@ import type {
   Owner,
   Ownership,
   RedriveAnswer,
-  StoredBreaker,
   TaskSettings,
   Turn,
   TurnResult,
@@ -50,6 +50,8 @@ export class SqliteStore implements Store {
   readonly #verbs: Verbs;
   /** Our epoch, once we own the store. */
   #epoch: number | null = null;
+  /** By how much the wall clock has been set in all, as far as we were told: see `Retries`. */
+  #clockMovedMs = 0;
   #dataVersion: number;
 
   constructor(connection: Connection, use: StoreUse) {
@@ -77,13 +79,19 @@ export class SqliteStore implements Store {
 
   async turn(turn: Turn): Promise<TurnResult> {
     const epoch = this.#ownEpoch();
+    // As it is now: the clock may be set again while the database keeps us waiting.
+    const clockMovedMs = this.#clockMovedMs;
     if (turn.ends.length === 0 && turn.breakers === undefined) {
-      const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch));
+      const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch, clockMovedMs));
       if (idle !== null) return idle;
     }
-    const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch));
+    const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch, clockMovedMs));
     failpoint('turn.after-commit');
     return result;
+  }
+
+  clockJumped(byMs: number): void {
+    this.#clockMovedMs += byMs;
   }
 
   /** This engine has no leases: a job is its owner's until another owner is proved. */
@@ -105,8 +113,9 @@ export class SqliteStore implements Store {
   // --- upkeep
 
   async takeOwnership(owner: Owner, nowMs: number): Promise<Ownership> {
-    const ownership = await this.#write(() => this.#verbs.owners.take(owner, nowMs));
+    const { ownership, clockMovedMs } = await this.#write(() => this.#verbs.owners.take(owner, nowMs));
     this.#epoch = ownership.epoch;
+    this.#clockMovedMs = clockMovedMs;
     return ownership;
   }
 
@@ -124,18 +133,19 @@ export class SqliteStore implements Store {
 
   async rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]> {
     const epoch = this.#ownEpoch();
+    const clockMovedMs = this.#clockMovedMs;
     return this.#write(() => {
       const fenced = this.#verbs.owners.epoch() !== epoch;
       const answers = ends.map((end) =>
-        fenced || end.claim.epoch >= epoch ? 'lost' : this.#verbs.ending.record(end, nowMs),
+        fenced || end.claim.epoch >= epoch ? 'lost' : this.#verbs.ending.record(end, nowMs, clockMovedMs),
       );
       failpoint('rescue.before-commit');
       return answers;
     });
   }
 
-  async pulse(epoch: number, nowMs: number): Promise<void> {
-    const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs));
+  async pulse(epoch: number, nowMs: number, isTrusted: boolean): Promise<void> {
+    const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs, isTrusted));
     if (found !== epoch) throw new DoggedError('OWNER_CHANGED', { found, ours: epoch });
   }
 
@@ -168,8 +178,8 @@ export class SqliteStore implements Store {
 
   // --- reads
 
-  counts(): Promise<QueueCounts> {
-    return this.#read(() => this.#verbs.reading.counts());
+  counts(nowMs?: number): Promise<QueueCounts> {
+    return this.#read(() => this.#verbs.reading.counts(nowMs));
   }
 
   list(filter: JobFilter): Promise<readonly JobSummary[]> {

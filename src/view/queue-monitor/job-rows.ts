@@ -9,6 +9,7 @@ import type { Layout } from '../screen-parts.js';
 import type { SystemSnapshot } from '../snapshot.js';
 import { type Column, formatTable } from '../table.js';
 import { padText, textWidth } from '../text-width.js';
+import { waitingFor } from '../waiting-for.js';
 import { matchCount, parseFilter } from './list-filter.js';
 import type { MonitorState } from './monitor-state.js';
 import { throughputText } from './throughput.js';
@@ -47,7 +48,8 @@ export function jobRows(
 
 /** When a scheduled job is due stands beside it already. */
 function remark(job: JobSummary, snapshot: SystemSnapshot): string {
-  return job.place === 'scheduled' ? (shownReason(job) ?? '') : jobRemark(job, snapshot);
+  const isTold = job.place === 'scheduled' && waitingFor(job, snapshot) !== 'clock';
+  return isTold ? (shownReason(job) ?? '') : jobRemark(job, snapshot);
 }
 
 function whenText(job: JobSummary, nowMs: number): string {

@@ -281,3 +281,20 @@ describe('a record of a plan', () => {
     expect((await rig.poller.reconcile('all', () => undefined))?.queued).toBe(0);
   });
 });
+
+describe('while the wall clock is not trusted', () => {
+  it('a plan is not looked at, and that is said; once it is, what is due starts and tells how late it is', async () => {
+    let why: string | null = 'nothing kept it while the power was off';
+    const rig = await planRig({}, { clockTrust: { isSuspect: () => why } });
+    rig.plan([show('a', NOON)]);
+    await rig.polls(30);
+    expect(await rig.places()).toEqual([]);
+    expect(rig.poller.status().problem).toBe(`waits for a clock that can be trusted: ${why}`);
+    expect(rig.poller.polls).toBeGreaterThanOrEqual(30);
+    expect(await rig.poller.reconcile('moved', () => undefined)).toBeNull();
+    why = null;
+    await rig.read();
+    expect(await rig.claim()).toMatchObject([{ key: 'a', lateByMs: MINUTE }]);
+    expect(rig.poller.status().problem).toBeNull();
+  });
+});

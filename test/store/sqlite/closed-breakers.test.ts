@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
-import type { BreakerMove } from '../../../src/store/contract.js';
+import type { BreakerMove } from '../../../src/store/breaker-contract.js';
 import { connect } from '../../../src/store/sqlite/connection.js';
 import { migrate } from '../../../src/store/sqlite/migrations/migrate.js';
 import { SqliteStore } from '../../../src/store/sqlite/store.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
-import { admit, batch, claimOne, end, ownedStore, T0, turn } from '../../conformance/given.js';
+import { admit, batch, claimOne, end, ownedStore, retryAt, T0, turn } from '../../conformance/given.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { open, owned, rawDatabase } from './given.js';
 
@@ -60,6 +60,25 @@ describe('while another process holds the write lock', () => {
     expect((await turn(store, { freeSlots: 0 })).claims).toEqual([]);
     expect(systemClock.monotonicMs() - startedAtMs).toBeLessThan(1_000);
     release();
+  });
+});
+
+describe('when the clock is set while a turn waits for the lock', () => {
+  it('its ends are by the old clock, and are moved with the next turn', async () => {
+    const { store, folder } = await owned();
+    await admit(store, [{ key: 'a' }]);
+    const claim = await claimOne(store);
+    const release = holdWriteLock(folder);
+    const waiting = turn(store, { ends: [end(claim, retryAt(T0 + 5_000))], freeSlots: 0 });
+    store.clockJumped(86_400_000);
+    release();
+    await waiting;
+    expect(await store.get(null, claim.id)).toMatchObject({ runAtMs: T0 + 5_000 });
+    await turn(store, { nowMs: T0 + 86_400_000, freeSlots: 0 });
+    expect(await store.get(null, claim.id)).toMatchObject({
+      place: 'scheduled',
+      runAtMs: T0 + 86_400_000 + 5_000,
+    });
   });
 });
 
