@@ -16,6 +16,8 @@ import { stateFiles } from './heartbeat/state-files.js';
 import { createBeatWriter } from './heartbeat/writer.js';
 import { createIntake, type Intake } from './intake/intake.js';
 import { DoggedError } from './job/errors.js';
+import { WorkerCounts } from './metrics/worker-counts.js';
+import { createWorkerMetrics } from './metrics/worker-metrics.js';
 import { systemClock as clock, pause } from './platform/clock.js';
 import { failpoint } from './platform/failpoint.js';
 import { createLog, type Log } from './platform/log.js';
@@ -31,12 +33,11 @@ import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createStorageWatch, type StorageWatch } from './upkeep/storage-watch.js';
 import { tellRestoration } from './upkeep/tell-restoration.js';
+import { createWaitNotice } from './upkeep/wait-notice.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
 import { createWorkerReport } from './upkeep/worker-report.js';
 
 const FIRST_POLLS_MS = 1_000;
-/** A file that is waited for longer than this is named. */
-const WAIT_NOTICE_MS = 1_000;
 
 export interface WorkerOptions {
   readonly configFile: string;
@@ -95,6 +96,7 @@ async function runLocked(
 
   const shutdown = createShutdown(log);
   const clockWatch = createClockWatch({ rules: config.clock, lastTrustedMs: trustedAtMs, clock, log });
+  const counts = new WorkerCounts(config);
   const dispatcher = createDispatcher({
     config,
     store,
@@ -105,6 +107,7 @@ async function runLocked(
     nonce: self.nonce,
     breakers: await store.breakers(),
     clockTrust: clockWatch,
+    observer: counts,
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
@@ -114,6 +117,7 @@ async function runLocked(
     clock,
     log,
     onQueued: dispatcher.nudge,
+    observer: counts,
     clockTrust: clockWatch,
     hung: takeHungRecords(config.stateFolder, config.file),
   });
@@ -148,6 +152,19 @@ async function runLocked(
     failpoint('loop.turn');
     news.look();
   });
+  const metrics = await createWorkerMetrics({
+    config,
+    outlets: untilIdle ? { listen: null, textfile: null } : config.metrics,
+    counts,
+    store,
+    clock,
+    log,
+    nonce: self.nonce,
+    lag,
+    dispatch: dispatcher,
+    storage: storage.problem,
+    onChange: () => void beat.beatNow(),
+  });
   const report = createWorkerReport({
     config,
     store,
@@ -162,6 +179,7 @@ async function runLocked(
     intake,
     storage: storage.problem,
     clockDistrust: clockWatch.distrust,
+    metrics: metrics.problem,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({
@@ -192,6 +210,7 @@ async function runLocked(
 
   lag.start();
   beat.start();
+  metrics.start();
   await dispatcher.rescue();
   await Promise.race([intake.pollTimed(), pause(clock, FIRST_POLLS_MS)]);
   dispatcher.start();
@@ -228,6 +247,7 @@ async function runLocked(
   lag.stop();
   await guard.stop();
   await beat.beatNow();
+  await metrics.stop();
   if (!alarm.hasRung()) await store.releaseOwnership(epoch, clock.wallMs());
   removePidFile(files.workerPid, self);
   lifeLine?.close();
@@ -253,32 +273,13 @@ async function runUntilIdle(
   log: Log,
 ): Promise<void> {
   const stepMs = Math.min(50, config.pollMs);
-  const sayWaits = createWaitNotice(intake, log);
+  const sayWaits = createWaitNotice(intake.status, clock, log);
   while (!shutdown.hasBegun()) {
     const settled = await intake.pollOnce();
     if (settled && dispatcher.drained()) return;
     if (!settled) sayWaits();
     await pause(clock, stepMs);
   }
-}
-
-/** Names each file that is waited for: once, and only when a few more looks have not settled it. */
-function createWaitNotice(intake: Intake, log: Log): () => void {
-  const sinceMs = new Map<string, number>();
-  return () => {
-    const nowMs = clock.monotonicMs();
-    for (const { name, waitingPath } of intake.status()) {
-      if (waitingPath === null) continue;
-      const since = sinceMs.get(waitingPath) ?? nowMs;
-      sinceMs.set(waitingPath, since);
-      if (nowMs - since < WAIT_NOTICE_MS) continue;
-      sinceMs.set(waitingPath, Number.POSITIVE_INFINITY);
-      log.warn(
-        { source: name, path: waitingPath },
-        `waiting for ${waitingPath}: it is not whole, as if somebody were still writing it; it is rejected when it stays so (quarantineAfter)`,
-      );
-    }
-  };
 }
 
 /** An error that nobody caught leaves a state that nobody knows: say it and end; the monitor starts a fresh worker. */

@@ -103,6 +103,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./outages.js')).outagesCommand,
       },
       {
+        name: 'metrics',
+        summary: 'figures for Prometheus',
+        load: async () => (await import('./metrics.js')).metricsCommand,
+      },
+      {
         name: 'audit',
         summary: 'prove that every record in the files is accounted for',
         load: async () => (await import('./audit.js')).auditCommand,

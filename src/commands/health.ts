@@ -5,6 +5,7 @@ import { type BackupFacts, backupCheck } from '../health/check-backups.js';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
+import { metricsCheck } from '../health/check-metrics.js';
 import { pagesCheck } from '../health/check-pages.js';
 import { currentBeat, processChecks } from '../health/check-processes.js';
 import { type AwayFact, queueChecks } from '../health/check-queue.js';
@@ -110,6 +111,7 @@ async function diagnoseAll(
       ? [pagesCheck((signal) => findDamageIn(stateFolder, signal))]
       : []),
     alertsCheck(settings, stateFolder, clock.wallMs()),
+    metricsCheck(settings, currentBeat(stateFolder, settings)),
     restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
     backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),

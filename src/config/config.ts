@@ -23,11 +23,19 @@ export interface Config {
   /** Copies of the database in `state/backups/`; `keep` 0: none. */
   readonly backups: { readonly everyMs: number; readonly keep: number };
   readonly logs: { readonly level: string; readonly sizeBytes: number; readonly keep: number };
+  readonly metrics: MetricsConfig;
   readonly health: HealthConfig;
   /** Who is told of what; the health monitor does it. */
   readonly alerts: readonly AlertConfig[];
   readonly sources: readonly SourceConfig[];
   readonly tasks: readonly TaskConfig[];
+}
+
+/** Where the worker tells its figures beside `dogged metrics`; null: not there. */
+export interface MetricsConfig {
+  readonly listen: { readonly host: string; readonly port: number } | null;
+  /** Absolute path. */
+  readonly textfile: string | null;
 }
 
 export interface HealthConfig {

@@ -41,6 +41,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     shutdownGraceMs: parsed.shutdownGrace,
     backups: { everyMs: parsed.backups.every, keep: parsed.backups.keep },
     logs: { level: parsed.logs.level, sizeBytes: parsed.logs.size, keep: parsed.logs.keep },
+    metrics: {
+      listen: parsed.metrics.listen,
+      textfile: parsed.metrics.textfile === null ? null : resolve(folder, parsed.metrics.textfile),
+    },
     health: {
       freshMs: health.fresh,
       stuckMs: health.stuck,

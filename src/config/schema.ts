@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { alertsSchema } from './alert-schema.js';
+import { metricsSchema } from './metrics-schema.js';
 import { backoff, duration, integer, name, percent, size, text, workspace } from './schema-values.js';
 import { sourceSchema } from './source-schema.js';
 import { taskSchema } from './task-schema.js';
@@ -149,6 +150,7 @@ export const configSchema = z.strictObject(
         'must be such as { level: info, size: 10MB, keep: 5 }',
       )
       .prefault({}),
+    metrics: metricsSchema,
     health: healthSchema,
     alerts: alertsSchema,
     sources: z

@@ -6,8 +6,16 @@ import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { ClockTrust } from '../policy/clock-trust.js';
 import type { MachineRoom, Pressure } from '../policy/pressure.js';
-import type { StoredBreaker } from '../store/breaker-contract.js';
-import type { ClaimStore, UpkeepStore } from '../store/contract.js';
+import type { BreakerMove, StoredBreaker } from '../store/breaker-contract.js';
+import type { Claim, ClaimStore, UpkeepStore } from '../store/contract.js';
+import type { EndedAttempt } from './record.js';
+
+/** Hears of what was committed, and of nothing else. Called on the loop's hot path: it must be quick, and never throw. */
+interface DispatchObserver {
+  claimed(claim: Claim): void;
+  ended(end: EndedAttempt): void;
+  breakerMoved(move: BreakerMove): void;
+}
 
 export interface DispatcherOptions {
   readonly config: Config;
@@ -21,6 +29,7 @@ export interface DispatcherOptions {
   readonly breakers: readonly StoredBreaker[];
   /** Whether the wall clock may say that a time has come. */
   readonly clockTrust: ClockTrust;
+  readonly observer?: DispatchObserver;
   /** The worker before us did not die by itself: the health monitor or a stop ended it. */
   readonly lastKilledByUs?: boolean;
   /** Only tests fill a machine by other means than filling it. */

@@ -194,10 +194,12 @@ class DispatchLoop implements Dispatcher {
       this.#countAndAnnounce(end, result.ends[index] === 'recorded');
     });
     announceMoves(log, judgement.moves);
+    for (const move of judgement.moves) this.#options.observer?.breakerMoved(move);
     this.#lastTurnClaimed = result.claims.length;
     this.#counters.claims += result.claims.length;
     this.#noteAlone(result);
     for (const claim of result.claims) {
+      this.#options.observer?.claimed(claim);
       if (this.#stopping === null) this.#running.start(claim);
       else this.#giveBack(claim);
     }
@@ -221,6 +223,7 @@ class DispatchLoop implements Dispatcher {
       this.#counters.failed += 1;
       this.#lastFailed = { job: claim.id, task: claim.task, key: claim.key, reason: next.reason };
     }
+    if (recorded) this.#options.observer?.ended(end);
     announceEnd(this.#options.log, end, recorded);
   }
 

@@ -37,6 +37,8 @@ export interface Beat {
   readonly held?: { readonly forMs: number; readonly pids: readonly number[] };
   /** The disk refuses the database's writes: why. Intake and claims wait, and go on by themselves. Left out when it takes them. */
   readonly storage?: string;
+  /** Why the metrics cannot be told where the config wants them. Left out when they can. */
+  readonly metrics?: string;
   /** The wall clock is not trusted. Left out while it is. */
   readonly clock?: BeatClock;
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };

@@ -37,6 +37,7 @@ export interface WorkerFacts {
   readonly pressure: NonNullable<Beat['pressure']> | null;
   readonly held: NonNullable<Beat['held']> | null;
   readonly storage: string | null;
+  readonly metrics: string | null;
   readonly clock: NonNullable<Beat['clock']> | null;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
@@ -68,6 +69,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.pressure === null ? {} : { pressure: facts.pressure }),
     ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
     ...(facts.storage === null ? {} : { storage: facts.storage }),
+    ...(facts.metrics === null ? {} : { metrics: facts.metrics }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },

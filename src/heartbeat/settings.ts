@@ -1,4 +1,11 @@
-import type { AlertConfig, AlertWay, Config, HealthConfig, TaskConfig } from '../config/config.js';
+import type {
+  AlertConfig,
+  AlertWay,
+  Config,
+  HealthConfig,
+  MetricsConfig,
+  TaskConfig,
+} from '../config/config.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
 import { amount, type Check, count, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
@@ -22,6 +29,9 @@ export interface Settings {
   readonly alerts?: Config['alerts'];
   /** Where no further job is begun; null: never. */
   readonly diskBelowBytes?: number | null;
+  readonly metrics?: MetricsConfig;
+  /** What the config has, beside its tasks: metrics tell of nothing else by name. */
+  readonly names?: ConfiguredNames;
   readonly shutdownGraceMs: number;
   readonly slots: number;
   readonly tasks: readonly TaskLimits[];
@@ -30,6 +40,12 @@ export interface Settings {
 /** What bounds a task: enough to say why its jobs wait, and how long one may run. */
 export interface TaskLimits extends Pick<TaskConfig, 'name' | 'concurrency' | 'timeoutMs' | 'group'> {
   readonly runner: { readonly kind: string; readonly workers?: number; readonly pipeline?: number };
+}
+
+export interface ConfiguredNames {
+  readonly workspaces: readonly string[];
+  readonly sources: readonly string[];
+  readonly dependencies: readonly string[];
 }
 
 /** Written by each worker at its start, before its first beat. */
@@ -45,11 +61,22 @@ export function writeSettings(config: Config): void {
     backups: config.backups,
     alerts: config.alerts,
     diskBelowBytes: config.pressure.diskBelowBytes,
+    metrics: config.metrics,
+    names: namesIn(config),
     shutdownGraceMs: config.shutdownGraceMs,
     slots: config.slots,
     tasks: config.tasks.map(limitsOf),
   };
   writeFileAtomic(stateFiles(config.stateFolder).settings, `${JSON.stringify(settings)}\n`);
+}
+
+export function namesIn({ workspace, sources, tasks }: Config): ConfiguredNames {
+  const once = (names: readonly string[]) => [...new Set(names)];
+  return {
+    workspaces: once([workspace, ...sources.map((source) => source.workspace)]),
+    sources: sources.map(({ name }) => name),
+    dependencies: once(tasks.map(({ breaker }) => breaker.dependency)),
+  };
 }
 
 function limitsOf({ name, concurrency, timeoutMs, group, runner }: TaskConfig): TaskLimits {
@@ -128,6 +155,19 @@ const checkSettings = shapeOf<Settings>({
     ),
   ),
   diskBelowBytes: optional(orNull(amount)),
+  metrics: optional(
+    shapeOf<MetricsConfig>({
+      listen: orNull(shapeOf<NonNullable<MetricsConfig['listen']>>({ host: text, port: count })),
+      textfile: orNull(text),
+    }),
+  ),
+  names: optional(
+    shapeOf<ConfiguredNames>({
+      workspaces: listOf(text),
+      sources: listOf(text),
+      dependencies: listOf(text),
+    }),
+  ),
   shutdownGraceMs: amount,
   slots: count,
   tasks: listOf(

@@ -44,6 +44,18 @@ export const listOf =
     return null;
   };
 
+/** Under whatever names. */
+export const mapOf =
+  (check: Check): Check =>
+  (value, at) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${at} is not an object`;
+    for (const [name, item] of Object.entries(value)) {
+      const problem = check(item, `${at}.${name}`);
+      if (problem !== null) return problem;
+    }
+    return null;
+  };
+
 /** Fields that are not named here are let through: a newer program may write more. */
 export const shapeOf =
   <T>(fields: { readonly [K in keyof T]-?: Check }): Check =>

@@ -7,6 +7,7 @@ import { systemFiles } from './file-access.js';
 import type { HungRecord } from './hung.js';
 import { RejectCopies } from './reject-copies.js';
 import {
+  type IntakeObserver,
   type PolledReads,
   SourcePoller,
   type SourceReconciliation,
@@ -23,6 +24,7 @@ export interface IntakeParts {
   readonly onQueued: () => void;
   /** Left out: the clock is trusted. */
   readonly clockTrust?: ClockTrust;
+  readonly observer?: IntakeObserver;
   /** What former workers stood still on: it is refused unseen. */
   readonly hung?: readonly HungRecord[];
 }
@@ -48,7 +50,7 @@ export interface Intake {
 
 /** Polls the sources of a config. One that is broken or slow never stops another. */
 export function createIntake(parts: IntakeParts): Intake {
-  const { config, store, clock, log, onQueued, hung = [], clockTrust = TRUSTED_CLOCK } = parts;
+  const { config, store, clock, log, onQueued, observer, hung = [], clockTrust = TRUSTED_CLOCK } = parts;
   const copies = new RejectCopies(config.stateFolder, log);
   const pollers = config.sources.map((source: SourceConfig) => {
     return new SourcePoller(source, {
@@ -61,6 +63,7 @@ export function createIntake(parts: IntakeParts): Intake {
       onQueued,
       copies,
       files: systemFiles,
+      ...(observer === undefined ? {} : { observer }),
     });
   });
   return {

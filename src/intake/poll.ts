@@ -9,6 +9,8 @@ import { turnOfLoop } from './turn-of-loop.js';
 export interface PollParts extends PollAdmissionParts {
   readonly source: SourceConfig;
   readonly reader: PolledReader;
+  /** Hears what the poll came to, also where it broke off. */
+  readonly onTally?: (tally: PollTally) => void;
   /** Called after each slice: the poll goes on. */
   readonly onSlice: () => void;
   /** Asked between two steps: true ends the poll early; what was read so far is admitted. */
@@ -43,6 +45,7 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
     throw error;
   } finally {
     reportPoll(source, cycle, admission, log);
+    parts.onTally?.(admission.tally);
   }
   return admission.tally;
 }

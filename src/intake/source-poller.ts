@@ -15,10 +15,19 @@ import type { RejectCopies } from './reject-copies.js';
 import { createReader } from './source-reader.js';
 import { isSmall } from './source-size.js';
 import type { ReadingProgress } from './step.js';
+import type { PollTally } from './tally.js';
 import { ThreadedReader } from './threaded-reader.js';
 
 /** What a source asks the store beside its admissions. */
 export type PolledReads = Pick<ReadStore, 'account' | 'knowsRejects'>;
+
+/** Hears of what was committed. Must be quick, and never throw. */
+export interface IntakeObserver {
+  polled(source: string, isWell: boolean): void;
+  admitted(source: string, tally: PollTally): void;
+  /** So many records that no poll had admitted. */
+  reconciled(source: string, queued: number): void;
+}
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
@@ -30,6 +39,7 @@ export interface PollerParts {
   readonly copies: RejectCopies;
   readonly files: FileAccess;
   readonly onQueued: () => void;
+  readonly observer?: IntakeObserver;
 }
 
 export interface SourceStatus {
@@ -173,6 +183,7 @@ export class SourcePoller {
       },
       isStopping: () => this.#stopping,
     });
+    this.#parts.observer?.reconciled(this.#source.name, reconciliation.queued);
     return { ...reconciliation, name: this.#source.name, polled };
   }
 
@@ -223,6 +234,7 @@ export class SourcePoller {
     } finally {
       this.#polls += 1;
       this.#lastPollMonotonicMs = this.#parts.clock.monotonicMs();
+      this.#parts.observer?.polled(this.#source.name, this.#failure === null && this.#doubt === null);
     }
     return queued;
   }
@@ -235,7 +247,7 @@ export class SourcePoller {
   }
 
   async #prepare(): Promise<PollParts> {
-    const { files, clock, tasks, copies, log, onQueued } = this.#parts;
+    const { files, clock, tasks, copies, log, onQueued, observer } = this.#parts;
     const source = this.#source;
     const reader = source.network
       ? new ThreadedReader(source, tasks, clock)
@@ -248,6 +260,7 @@ export class SourcePoller {
       clock,
       log,
       onQueued,
+      onTally: (tally) => observer?.admitted(source.name, tally),
       onSlice: () => {
         this.#countLongPoll();
         this.#onProgress?.(reader.status().reading);

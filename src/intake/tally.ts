@@ -82,6 +82,15 @@ export class PollTally {
     return `${this.#repeated} ${verb} a key that stands there before: the ${which} of each key counts (onChange: ${onChange})`;
   }
 
+  /** For who adds up the tallies of many polls. */
+  get parts(): {
+    readonly results: ReadonlyMap<AdmissionResult, number>;
+    readonly refused: ReadonlyMap<string, number>;
+    readonly gone: ReadonlyMap<GoneRecord['result'], number>;
+  } {
+    return { results: this.#results, refused: this.#reasons, gone: this.#gone };
+  }
+
   /** For the fields of the log line. */
   counts(): Record<string, number | Record<string, number>> {
     return {

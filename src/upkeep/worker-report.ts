@@ -58,6 +58,8 @@ export interface ReportedParts {
   readonly clockDistrust: () => BeatClock | null;
   /** Why the disk refuses the database's writes; null when it takes them. */
   readonly storage: () => string | null;
+  /** Why the metrics cannot be told as configured; null when they can. */
+  readonly metrics: () => string | null;
   /** Another worker has taken the store: this one must stop. */
   readonly onFenced: (error: DoggedError) => void;
 }
@@ -166,6 +168,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         pressure,
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         storage,
+        metrics: parts.metrics(),
         clock: distrust,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),

@@ -259,6 +259,7 @@ export function configOf(folder: string, stateFolder: string, options: RigOption
     pressure,
     backups: { everyMs: 1, keep: 1 },
     clock: { trust: 'auto', timeoutMs: 120_000 },
+    metrics: { listen: null, textfile: null },
     shutdownGraceMs: 1_000,
     logs: { level: 'debug', sizeBytes: 1, keep: 1 },
     alerts: [],

@@ -21,6 +21,7 @@ function aConfig(stateFolder: string): Config {
     pressure: { memoryAbove: null, diskBelowBytes: null },
     backups: { everyMs: 1, keep: 1 },
     clock: { trust: 'auto', timeoutMs: 120_000 },
+    metrics: { listen: null, textfile: null },
     shutdownGraceMs: 7_000,
     logs,
     health: { ...health, stuckMs: 2_500 },

@@ -194,6 +194,7 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     alerts: [],
     backups: { everyMs: 1, keep: 1 },
     clock: { trust: 'auto', timeoutMs: 120_000 },
+    metrics: { listen: null, textfile: null },
     shutdownGraceMs: 1_000,
     logs: { level: 'info', sizeBytes: 1_000_000, keep: 1 },
     health: {

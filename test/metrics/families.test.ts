@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest';
+import { counter, flag, gauge, histogram } from '../../src/metrics/family.js';
+import { DURATION_BOUNDS, Histogram } from '../../src/metrics/histogram.js';
+import { createNaming } from '../../src/metrics/naming.js';
+import { renderMetrics } from '../../src/metrics/render.js';
+import { storeFamilies } from '../../src/metrics/store-families.js';
+import type { QueueCounts } from '../../src/store/read-contract.js';
+import { parseMetrics } from './parse-metrics.js';
+
+const HOSTILE = 'a"} 1\nevil{x="\\';
+
+const places = {
+  scheduled: 1,
+  ready: 2,
+  parked: 3,
+  running: 4,
+  completed: 5,
+  failed: 6,
+  cancelled: 7,
+  expired: 8,
+};
+const NOTHING: QueueCounts = {
+  total: places,
+  tasks: [],
+  sources: [],
+  pausedAll: false,
+  outages: [],
+  oldestDueAtMs: null,
+  nextScheduledAtMs: null,
+};
+
+test('a hostile name stays inside its label, and reads as what it is', async () => {
+  const text = await renderMetrics([gauge('x', 'Of "one\\two"\nthree.', [[{ task: HOSTILE }, 1]])], {
+    config: '/srv/a "b"\\c.yaml',
+  });
+  const { labels, samples } = parseMetrics(text);
+  expect(samples.size).toBe(1);
+  expect(labels).toEqual([{ task: HOSTILE, config: '/srv/a "b"\\c.yaml' }]);
+});
+
+test('a name that is taken from the database, where no worker has told its config, moves no cursor', () => {
+  const naming = createNaming(null);
+  expect(naming.task('\x1b[2Jnote')).toBe('\\x1b[2Jnote');
+});
+
+test('what the config no longer has is added up under other, and so is what comes after a hundred names', async () => {
+  const names = { workspaces: ['w'], sources: [], dependencies: ['model'] };
+  const tasks = Array.from({ length: 150 }, (_, n) => ({ name: `t${n}` }));
+  const counts: QueueCounts = {
+    ...NOTHING,
+    tasks: ['t0', 't99', 't100', 'gone', 'gone too'].map((task) => ({
+      workspace: 'w',
+      task,
+      paused: task === 'gone',
+      places,
+    })),
+  };
+  const { value, samples } = parseMetrics(
+    await renderMetrics(storeFamilies(counts, createNaming({ tasks, names }), names.dependencies, 0)),
+  );
+  const failed = (task: string) => value('dogged_jobs', { workspace: 'w', task, state: 'failed' });
+  expect([failed('t0'), failed('t99'), failed('other')]).toEqual([6, 6, 18]);
+  expect(value('dogged_jobs', { workspace: 'w', task: 'other', state: 'pending' })).toBe(15);
+  expect(value('dogged_task_paused', { workspace: 'w', task: 'other' })).toBe(1);
+  expect([...samples.keys()].filter((key) => key.startsWith('dogged_jobs')).length).toBe(3 * 7);
+});
+
+test('a breaker is in one of three states, and a dependency that is not away is closed', async () => {
+  const trial = { retryAtMs: 1_000, lastFailure: null, tasks: [] };
+  const outage = {
+    id: '1',
+    dependency: 'model',
+    sinceMs: 0,
+    untilMs: null,
+    cause: '',
+    held: 3,
+    evidence: null,
+    casualties: 0,
+    trial,
+  };
+  const dependencies = ['model', 'printer'];
+  const naming = createNaming({ tasks: [], names: { workspaces: [], sources: [], dependencies } });
+  const stateOf = async (dependency: string, nowMs: number) => {
+    const families = storeFamilies({ ...NOTHING, outages: [outage] }, naming, dependencies, nowMs);
+    const { value } = parseMetrics(await renderMetrics(families));
+    return ['closed', 'open', 'half-open'].filter(
+      (state) => value('dogged_breaker_state', { dependency, state }) === 1,
+    );
+  };
+  expect(await stateOf('model', 999)).toEqual(['open']);
+  expect(await stateOf('model', 1_000)).toEqual(['half-open']);
+  expect(await stateOf('printer', 999)).toEqual(['closed']);
+});
+
+test('a value that is a bound falls below it, and one above all bounds is counted', async () => {
+  const durations = new Histogram(DURATION_BOUNDS);
+  for (const seconds of [0, 0.005, 0.0051, 36_000, 36_001]) durations.observe(seconds);
+  const family = histogram('x_seconds', 'X.', DURATION_BOUNDS, [[{ task: 'a' }, durations.read()]]);
+  const { value } = parseMetrics(await renderMetrics([family]));
+  const upTo = (le: string) => value('x_seconds_bucket', { task: 'a', le });
+  expect([upTo('0.005'), upTo('0.02'), upTo('36000'), upTo('+Inf')]).toEqual([2, 3, 4, 5]);
+  expect(value('x_seconds_sum', { task: 'a' })).toBeCloseTo(72_001.0101);
+});
+
+test.each([
+  ['a sample twice', 'x 1\nx 2\n'],
+  ['a sample of nobody', 'y 1\n'],
+  ['a quote that is not escaped', 'x{a="b"c"} 1\n'],
+  ['a label twice', 'x{a="b",a="c"} 1\n'],
+  ['no value', 'x \n'],
+  ['a line without an end', 'x 1'],
+])('the reader of these tests refuses %s', (_, samples) => {
+  expect(() => parseMetrics(`# HELP x X.\n# TYPE x gauge\n${samples}`)).toThrow();
+});
+
+test('of a family without samples nothing is said, and flags of one bucket are not added up', async () => {
+  const text = await renderMetrics([
+    counter('x_total', 'X.', []),
+    flag('y', 'Y.', [
+      [{ task: 'other' }, true],
+      [{ task: 'other' }, true],
+    ]),
+  ]);
+  const { value, types } = parseMetrics(text);
+  expect([...types.keys()]).toEqual(['y']);
+  expect(value('y', { task: 'other' })).toBe(1);
+});
