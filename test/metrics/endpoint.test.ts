@@ -112,7 +112,8 @@ test('metrics that cannot be written are an answer of 500, and a stop ends what 
   expect((await until(() => ask('/metrics'))).status).toBe(500);
   const idle = open();
   await settled(idle);
-  idle.write('GET');
+  idle.write('GET /metrics HTTP/1.1\r\nHost: a\r\n');
+  expect((await ask('/metrics')).status).toBe(500);
   await endpoint.stop();
-  await until(() => idle.destroyed);
+  await until(() => idle.destroyed, { withinMs: 3_000 });
 });

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../../dist/config/load.js';
 import { createDispatcher } from '../../../dist/dispatch/loop.js';
+import { WorkerCounts } from '../../../dist/metrics/worker-counts.js';
 import { systemClock as clock } from '../../../dist/platform/clock.js';
 import { createLog } from '../../../dist/platform/log.js';
 import { openOwned, TASK } from './dogged-store.mjs';
@@ -40,6 +41,7 @@ export async function openDogged(folder, kind, slots) {
     nonce,
     breakers: [],
     clockTrust,
+    observer: new WorkerCounts(config),
   });
   return {
     store,
