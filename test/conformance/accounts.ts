@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ledgerHash } from '../../src/job/snapshot.js';
 import type { AccountedRecord } from '../../src/store/read-contract.js';
 import type { Engine } from './engine.js';
-import { admit, claimOne, ideas, ownedStore, reject, runOne, T0, turn } from './given.js';
+import { admit, claimOne, end, ideas, ownedStore, reject, runOne, T0, turn } from './given.js';
 
 const asked = (key: string, more: Partial<AccountedRecord> & { content?: string } = {}): AccountedRecord => {
   const { content = JSON.stringify({ title: key }), ...rest } = more;
@@ -97,6 +97,27 @@ export function conformsInAccounts(engine: Engine): void {
       expect((await reader.account(ideas, [asked('a')]))[0]?.state).toBe('pending');
       await turn(store);
       expect((await reader.account(ideas, [asked('a')]))[0]?.state).toBe('running');
+    });
+  });
+
+  describe('the count of a source', () => {
+    it('tells where the last job of each record stands, also when it was pruned or another version runs', async () => {
+      const store = await owned();
+      const rerun = (key: string, content: string) => ({ key, content, onChange: 'rerun' as const });
+      const states = async () => (await store.counts()).sources[0]?.states;
+      const none = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
+      await admit(store, [rerun('a', '1')]);
+      await runOne(store, { to: 'failed', reason: 'exit 1' });
+      await store.prune(T0 + 1_000, 10);
+      expect(await states()).toEqual({ ...none, failed: 1 });
+      await admit(store, [rerun('b', '1'), rerun('c', '1')]);
+      const older = await claimOne(store);
+      expect(await states()).toEqual({ ...none, failed: 1, running: 1, pending: 1 });
+      await admit(store, [rerun('a', '2'), rerun('b', '2')]);
+      expect(await states()).toEqual({ ...none, pending: 3 });
+      await turn(store, { ends: [end(older)], freeSlots: 0 });
+      expect(await states()).toEqual({ ...none, pending: 3 });
+      expect((await store.counts()).total.completed).toBe(1);
     });
   });
 

@@ -133,11 +133,13 @@ export class Admission {
     const known = this.#learnOrRecall(scopeId, keyHash, record.version);
     if (known === null) {
       admitted.new += 1;
+      this.#core.recordTally.move(scopeId, null, 'pending');
       return answer('queued', this.#door.open(scopeId, record, batch, null), false);
     }
 
     const job = this.#door.find(known.jobId);
-    const verdict = verdictOn(record, known, lastState(job?.place ?? settledPlace(known)));
+    const state = lastState(job?.place ?? settledPlace(known));
+    const verdict = verdictOn(record, known, state);
     const repeats = job?.cycle === batch.cycle;
     if (verdict !== 'queued' && verdict !== 'superseded') {
       return job === undefined ? settledAnswer(verdict, known) : answer(verdict, job, repeats);
@@ -146,6 +148,7 @@ export class Admission {
     const isOneMore = verdict === 'queued' || (job?.attempt ?? 0) > 0;
     const hold = this.#versions.meet(scopeId, record.key, isOneMore, batch.nowMs);
     const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
+    this.#core.recordTally.move(scopeId, state, 'pending');
     const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
     this.#relearn.run(record.version.hash, record.version.order, changed.id, scopeId, keyHash);
     if (hold === null) return answer(verdict, changed, repeats);

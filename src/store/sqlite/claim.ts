@@ -31,13 +31,18 @@ interface WaitingJob {
   readonly runAtMs: number;
 }
 
+interface LateJob extends WaitingJob {
+  readonly scopeId: number;
+  readonly outdated: number;
+}
+
 /**
  * The columns of a claim, in this order, read as an array: half the price of an object. Two blobs cost twice as much
  * as one, so payload and hash come as one and are cut apart.
  */
 const CLAIM_COLUMNS = `
   queue_id, scope_id, key, cycle, attempt + 1, charged, crashes, max_attempts, timeout_ms, priority, group_name,
-  run_at, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
+  run_at, outdated, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
 
 type ClaimRow = readonly [
   queueId: number,
@@ -52,6 +57,7 @@ type ClaimRow = readonly [
   priority: number,
   group: string | null,
   runAtMs: number,
+  outdated: number,
   snapshot: Buffer,
 ];
 
@@ -72,7 +78,7 @@ export class Dispatch {
   readonly #nextDue: Statement<[], number>;
   readonly #nextExpiry: Statement<[], number>;
   readonly #due: Statement<[number, number], WaitingJob>;
-  readonly #tooLate: Statement<[number, number], WaitingJob>;
+  readonly #tooLate: Statement<[number, number], LateJob>;
   readonly #place: Statement<[number, number]>;
   readonly #expire: Statement<[number, number]>;
   readonly #read: Statement<[number], ClaimRow>;
@@ -111,7 +117,7 @@ export class Dispatch {
         LIMIT 1`)
       .pluck();
     this.#tooLate = db.prepare(`
-      SELECT ${waiting} FROM jobs INDEXED BY jobs_expiring
+      SELECT ${waiting}, scope_id AS scopeId, outdated FROM jobs INDEXED BY jobs_expiring
       WHERE place <= ${PLACES.parked} AND expires_at <= ?
       ORDER BY expires_at
       LIMIT ? + 0`);
@@ -168,13 +174,14 @@ export class Dispatch {
   }
 
   #expireLate(nowMs: number): number {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     const jobs = this.#tooLate.all(nowMs, BATCH);
     // Those that hold permits come last: a permit must not go to a parked job that is about to expire too.
     const byPermit = [...jobs.filter((job) => !holdsPermit(job)), ...jobs.filter(holdsPermit)];
     for (const job of byPermit) {
       this.#expire.run(nowMs, job.id);
       tally.move(job.queueId, placeFromCode(job.place), 'expired');
+      if (job.outdated === 0) recordTally.move(job.scopeId, 'pending', 'expired');
       if (holdsPermit(job)) permits.release(job.queueId, job.group);
     }
     return jobs.length;
@@ -205,12 +212,13 @@ export class Dispatch {
   }
 
   #takeJob(id: number, row: ClaimRow, { nowMs }: Turn, epoch: number): Claim {
-    const { tally, names } = this.#core;
+    const { tally, recordTally, names } = this.#core;
     const [queueId, scopeId, key, cycle, attempt, charged, crashes, maxAttempts, timeoutMs, priority] = row;
-    const [, , , , , , , , , , group, runAtMs, snapshot] = row;
+    const [, , , , , , , , , , group, runAtMs, outdated, snapshot] = row;
     const lateByMs = Math.max(0, nowMs - runAtMs);
     this.#take.run(attempt, epoch, nowMs, lateByMs, id);
     tally.move(queueId, 'ready', 'running');
+    if (outdated === 0) recordTally.move(scopeId, 'pending', 'running');
     const { workspace, task } = names.queueById(queueId);
     return {
       id: String(id),

@@ -6,6 +6,9 @@ import { type Core, rowIdOf } from './core.js';
 
 interface RunningJob {
   readonly id: number;
+  readonly scopeId: number;
+  /** A newer version of its record has a job of its own. */
+  readonly isOutdated: boolean;
   readonly queueId: number;
   readonly group: string | null;
   readonly priority: number;
@@ -16,6 +19,8 @@ interface RunningJob {
 
 /** An array: half the price of an object, and this is read for each end. */
 type RunningRow = readonly [
+  scopeId: number,
+  outdated: number,
   queueId: number,
   group: string | null,
   priority: number,
@@ -49,7 +54,7 @@ export class Ending {
     // The index of the inner query is nearly always empty.
     this.#running = db
       .prepare<[number, number, number], RunningRow>(`
-        SELECT queue_id, group_name, priority, cancel_requested,
+        SELECT scope_id, outdated, queue_id, group_name, priority, cancel_requested,
           (SELECT s.id FROM jobs s INDEXED BY jobs_successors WHERE s.place = ${PLACES.parked} AND s.after_job = jobs.id)
         FROM jobs
         WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`)
@@ -95,12 +100,13 @@ export class Ending {
     const id = rowIdOf(publicId);
     const row = id === null ? undefined : this.#running.get(id, epoch, attempt);
     if (id === null || row === undefined) return null;
-    const [queueId, group, priority, cancelRequested, successorId] = row;
-    return { id, queueId, group, priority, cancelRequested: cancelRequested === 1, successorId };
+    const [scopeId, outdated, queueId, group, priority, cancelRequested, successorId] = row;
+    const flags = { isOutdated: outdated === 1, cancelRequested: cancelRequested === 1 };
+    return { id, scopeId, queueId, group, priority, ...flags, successorId };
   }
 
   #endJob(job: RunningJob, report: AttemptReport, next: TerminalNext): void {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     const { kind } = report.outcome;
     this.#end.run(
       PLACES[next.to],
@@ -114,11 +120,12 @@ export class Ending {
       job.id,
     );
     tally.move(job.queueId, 'running', next.to);
+    if (!job.isOutdated) recordTally.move(job.scopeId, 'running', next.to);
     permits.release(job.queueId, job.group);
   }
 
   #retryJob(job: RunningJob, report: AttemptReport, next: RetryNext, nowMs: number): void {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     // Parked first: then it stands for its own permit together with the others of its group, by rank.
     const place = placeOfRetry(job, next, nowMs);
     this.#retry.run(
@@ -133,6 +140,7 @@ export class Ending {
       job.id,
     );
     tally.move(job.queueId, 'running', place);
+    if (!job.isOutdated) recordTally.move(job.scopeId, 'running', 'pending');
     permits.release(job.queueId, job.group);
   }
 

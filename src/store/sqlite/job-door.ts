@@ -30,6 +30,7 @@ export class JobDoor {
   readonly #saveLastId: Statement<[number]>;
   readonly #insert: Statement<unknown[]>;
   readonly #replace: Statement<unknown[]>;
+  readonly #outdate: Statement<[number]>;
   readonly #payloads: Payloads;
   #nextId: number | null = null;
 
@@ -56,6 +57,7 @@ export class JobDoor {
         max_attempts = ?, timeout_ms = ?, version_hash = ?, version_order = ?, cycle = ?,
         payload_hash = ?, payload = ?, charged = 0, crashes = 0, reason = NULL
       WHERE id = ?`);
+    this.#outdate = db.prepare('UPDATE jobs SET outdated = 1 WHERE id = ?');
   }
 
   find(id: number): KnownJob | undefined {
@@ -99,6 +101,7 @@ export class JobDoor {
       record.payload.hash,
       this.#payloads.put(id, record.payload.bytes),
     );
+    if (former) this.#outdate.run(former.id);
     tally.move(queue.id, null, place);
     return { id, place };
   }

@@ -195,6 +195,16 @@ const BREACHES: Readonly<Record<string, string>> = {
     SELECT id FROM jobs WHERE (place > ${PLACES.running}) <> (ended_at IS NOT NULL)`,
   'the counter of records differs from the ledger': `
     SELECT s.id FROM scopes s WHERE s.records <> (SELECT count(*) FROM records r WHERE r.scope_id = s.id)`,
+  'a tally of records differs from where their last jobs stand': `
+    SELECT * FROM (
+      SELECT scope_id, place, sum(counted) AS counted, sum(tallied) AS tallied FROM (
+        SELECT r.scope_id, max(coalesce(j.place, r.settled), ${PLACES.parked}) AS place, 1 AS counted, 0 AS tallied
+        FROM records r LEFT JOIN jobs j ON j.id = r.job_id
+        UNION ALL SELECT scope_id, place, 0, records FROM record_tallies
+      ) GROUP BY scope_id, place
+    ) WHERE counted <> tallied`,
+  'a job is outdated though it is the last of its record, or the other way round': `
+    SELECT id FROM jobs WHERE outdated <> (id NOT IN (SELECT job_id FROM records))`,
   'a rank is not that of its due time and priority': `
     SELECT id FROM jobs WHERE rank <> run_at - priority * 60000`,
   'something of a pruned job is left': `
