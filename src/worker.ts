@@ -24,6 +24,7 @@ import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/
 import { acquireStateLock, upgradeText } from './store/open.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
+import { watchClockJumps } from './upkeep/clock-jumps.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
@@ -121,10 +122,12 @@ async function runLocked(
     onUnwanted: () => shutdown.begin('the pair was stopped'),
   });
   let loopTurns = 0;
+  const clockJumps = watchClockJumps(clock, log);
   const news = createWorkerNews({
     sources: intake.status,
     pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
+    clockJumps: () => clockJumps.recent().length,
     clock,
     onNews: () => void beat.beatNow(),
   });
@@ -139,6 +142,7 @@ async function runLocked(
     loopTurns += 1;
     guard.turned();
     failpoint('loop.turn');
+    clockJumps.look();
     news.look();
   });
   const report = createWorkerReport({
@@ -154,6 +158,7 @@ async function runLocked(
     dispatch: dispatcher,
     intake,
     storage: storage.problem,
+    clockJumps: clockJumps.recent,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BackupFacts, backupCheck } from '../health/check-backups.js';
+import { clockCheck } from '../health/check-clock.js';
 import { type ConfigFinding, configCheck } from '../health/check-config.js';
 import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
@@ -106,12 +107,13 @@ async function diagnoseAll(
     restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
     backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
     ...machineChecks(stateFolder),
-    ...hardwareChecks(clock.wallMs()),
+    clockCheck(settings.heartbeatFolder, clock.wallMs()),
+    ...hardwareChecks(),
   ];
   const diagnosis = await diagnose(checks, clock, remedy);
   output.json({
     verdict: diagnosis.verdict,
-    checks: diagnosis.checks.map(({ name, status, text, remedy }) => ({ name, status, text, remedy })),
+    checks: diagnosis.checks.map(({ heading: _, ...check }) => check),
   });
   output.print(escapeText(summaryLine(diagnosis)));
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));

@@ -6,27 +6,23 @@ import { type Check, type CheckResult, result } from './check.js';
 export interface HardwareRoots {
   readonly proc: string;
   readonly sys: string;
-  readonly run: string;
 }
 
-const ROOTS: HardwareRoots = { proc: '/proc', sys: '/sys', run: '/run' };
+const ROOTS: HardwareRoots = { proc: '/proc', sys: '/sys' };
 
 const MEMORY_WARN_BELOW_SHARE = 0.05;
 /** A Raspberry Pi slows itself down from 80 °C on, and hard from 85 °C on. */
 const HOT_C = 80;
 const VERY_HOT_C = 85;
-/** Nobody runs this before it was written: such a clock stands where the machine was built or booted. */
-const NO_EARLIER_THAN_MS = Date.UTC(2025, 0, 1);
 
 /** Bits of what a Raspberry Pi reports: now, and since it was booted. */
 const UNDER_VOLTAGE_NOW = 0x1;
 const UNDER_VOLTAGE_SINCE_BOOT = 0x1_00_00;
 
 /** Small reads of what the kernel tells; what it does not tell on this machine is not applicable. */
-export function hardwareChecks(nowWallMs: number, roots: HardwareRoots = ROOTS): Check[] {
+export function hardwareChecks(roots: HardwareRoots = ROOTS): Check[] {
   return [
     { name: 'memory', run: () => [checkMemory(roots)] },
-    { name: 'clock', run: () => [checkClock(nowWallMs, roots)] },
     { name: 'temperature', run: () => [checkTemperature(roots)] },
     { name: 'power', run: () => [checkPower(roots)] },
   ];
@@ -42,20 +38,6 @@ function checkMemory({ proc }: HardwareRoots): CheckResult {
   if (available / total < MEMORY_WARN_BELOW_SHARE)
     return result('memory', 'Memory', 'warning', `${words}, need 5 %`, 'ps aux --sort=-rss');
   return result('memory', 'Memory', 'ok', words);
-}
-
-function checkClock(nowWallMs: number, { run }: HardwareRoots): CheckResult {
-  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
-    result('clock', 'Clock', status, text, remedy);
-  if (nowWallMs < NO_EARLIER_THAN_MS) {
-    const time = new Date(nowWallMs).toISOString();
-    return say('warning', `it says ${time}, which cannot be: jobs for later are late`, 'timedatectl');
-  }
-  const timesync = join(run, 'systemd', 'timesync');
-  if (existsSync(join(timesync, 'synchronized'))) return say('ok', 'synchronised');
-  if (existsSync(timesync))
-    return say('warning', 'not synchronised since the boot', 'timedatectl timesync-status');
-  return say('not-applicable', 'nothing here tells whether it is synchronised');
 }
 
 function checkTemperature({ sys }: HardwareRoots): CheckResult {

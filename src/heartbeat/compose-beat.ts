@@ -33,6 +33,7 @@ export interface WorkerFacts {
   readonly pressure: NonNullable<Beat['pressure']> | null;
   readonly held: NonNullable<Beat['held']> | null;
   readonly storage: string | null;
+  readonly clockJumps: NonNullable<Beat['clockJumps']>;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
 }
@@ -61,6 +62,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.pressure === null ? {} : { pressure: facts.pressure }),
     ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
     ...(facts.storage === null ? {} : { storage: facts.storage }),
+    ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },
   };

@@ -2,14 +2,16 @@ import { join } from 'node:path';
 import type {
   Beat,
   BeatCounters,
+  BeatLook,
   BeatQueue,
   BeatReading,
   BeatSlot,
   BeatSource,
   BeatWaiting,
+  ClockJump,
 } from './beat.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
-import { amount, count, flag, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
+import { amount, count, flag, listOf, number, oneOf, optional, orNull, shapeOf, text } from './shape.js';
 
 export function beatFile(heartbeatFolder: string): string {
   return join(heartbeatFolder, 'heartbeat.json');
@@ -77,6 +79,9 @@ const checkBeat = shapeOf<Beat>({
       lastPollMs: orNull(amount),
       problem: orNull(text),
       waitingFiles: optional(count),
+      look: optional(
+        shapeOf<BeatLook>({ agoMs: amount, unaccounted: orNull(count), unknown: optional(text) }),
+      ),
       reading: optional(shapeOf<BeatReading>({ unit: oneOf('bytes', 'files'), done: count, total: count })),
     }),
   ),
@@ -85,6 +90,7 @@ const checkBeat = shapeOf<Beat>({
   pressure: optional(oneOf('memory', 'disk')),
   held: optional(shapeOf<NonNullable<Beat['held']>>({ forMs: amount, pids: listOf(count) })),
   storage: optional(text),
+  clockJumps: optional(listOf(shapeOf<ClockJump>({ agoMs: amount, byMs: number }))),
   lag: shapeOf<Beat['lag']>({ p50Ms: amount, p99Ms: amount, maxMs: amount }),
   memory: shapeOf<Beat['memory']>({ rssBytes: count }),
 });

@@ -5,14 +5,15 @@ interface SourceState {
   readonly problem: string | null;
   readonly waitingFiles: number;
   readonly reading: { readonly done: number } | null;
+  readonly look: { readonly unaccounted: number | null } | null;
 }
 
 /** A source that changes its mind with every poll must not wear out an SD card with beats. */
 const AT_MOST_EVERY_MS = 5_000;
 
 /**
- * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, and when the
- * machine has no room for jobs: what a person who looks at a screen wants to know sooner than with the next beat. `look` is cheap and may be called as often as one likes.
+ * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when it was
+ * held against the ledger with another result, and when the machine has no room for jobs or its clock jumps: what a person who looks at a screen wants to know sooner than with the next beat. `look` is cheap and may be called as often as one likes.
  */
 export function createWorkerNews(options: {
   readonly sources: () => readonly SourceState[];
@@ -20,11 +21,13 @@ export function createWorkerNews(options: {
   readonly pressure: () => string | null;
   /** Why the disk refuses writes; null when it takes them. */
   readonly storage: () => string | null;
+  /** How many jumps of the clock are told of. */
+  readonly clockJumps: () => number;
   readonly clock: Clock;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, clock, onNews } = options;
-  const describe = () => JSON.stringify([pressure(), storage(), sources().map(stateOf)]);
+  const { sources, pressure, storage, clockJumps, clock, onNews } = options;
+  const describe = () => JSON.stringify([pressure(), storage(), clockJumps(), sources().map(stateOf)]);
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 
@@ -39,6 +42,6 @@ export function createWorkerNews(options: {
   };
 }
 
-function stateOf({ name, problem, waitingFiles, reading }: SourceState): readonly unknown[] {
-  return [name, problem, waitingFiles, reading?.done];
+function stateOf({ name, problem, waitingFiles, reading, look }: SourceState): readonly unknown[] {
+  return [name, problem, waitingFiles, reading?.done, look?.unaccounted];
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
-import type { Beat, BeatReading, BeatSlot, WorkerState } from '../heartbeat/beat.js';
+import type { Beat, BeatLook, BeatReading, BeatSlot, WorkerState } from '../heartbeat/beat.js';
 import { composeBeat } from '../heartbeat/compose-beat.js';
 import type { LagMeter } from '../heartbeat/lag-meter.js';
 import type { NamedIdentity } from '../heartbeat/pid-file.js';
@@ -42,11 +42,17 @@ export interface ReportedParts {
       readonly problem: string | null;
       readonly waitingFiles: number;
       readonly reading: BeatReading | null;
+      readonly look: {
+        readonly atMonotonicMs: number;
+        readonly unaccounted: number | null;
+        readonly unknown: NonNullable<BeatLook['unknown']> | null;
+      } | null;
     }[];
     readonly polls: number;
   };
   /** Why the disk refuses the database's writes; null when it takes them. */
   readonly storage: () => string | null;
+  readonly clockJumps: () => NonNullable<Beat['clockJumps']>;
   /** Another worker has taken the store: this one must stop. */
   readonly onFenced: (error: DoggedError) => void;
 }
@@ -140,11 +146,13 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           problem: source.problem,
           waitingFiles: source.waitingFiles,
           ...(source.reading === null ? {} : { reading: source.reading }),
+          ...lookOf(source.look, nowMonotonicMs),
         })),
         waiting,
         pressure,
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         storage,
+        clockJumps: parts.clockJumps(),
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });
@@ -155,6 +163,15 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
 function sourceTotals(counts: QueueCounts, name: string): { records: number; rejected: number } {
   const source = counts.sources.find((candidate) => candidate.name === name);
   return { records: source?.records ?? 0, rejected: source?.rejected ?? 0 };
+}
+
+type SourceLook = ReturnType<ReportedParts['intake']['status']>[number]['look'];
+
+function lookOf(look: SourceLook, nowMonotonicMs: number): { readonly look?: BeatLook } {
+  if (look === null) return {};
+  const { atMonotonicMs, unaccounted, unknown } = look;
+  const agoMs = Math.round(nowMonotonicMs - atMonotonicMs);
+  return { look: { agoMs, unaccounted, ...(unknown === null ? {} : { unknown }) } };
 }
 
 /**

@@ -1,11 +1,14 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { clockCheck } from '../../src/health/check-clock.js';
 import { hardwareChecks } from '../../src/health/check-hardware.js';
 import { pagesCheck } from '../../src/health/check-pages.js';
 import { type SourcePlace, sourceFilesCheck } from '../../src/health/check-sources.js';
 import { diagnose } from '../../src/health/diagnose.js';
+import type { Beat } from '../../src/heartbeat/beat.js';
 import { systemClock } from '../../src/platform/clock.js';
+import { aBeat } from '../heartbeat/a-beat.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const NOW = Date.UTC(2026, 5, 1);
@@ -17,8 +20,11 @@ async function machine(files: Readonly<Record<string, string>>, nowMs = NOW) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  const roots = { proc: join(root, 'proc'), sys: join(root, 'sys'), run: join(root, 'run') };
-  const { checks } = await diagnose(hardwareChecks(nowMs, roots), systemClock);
+  const roots = { proc: join(root, 'proc'), sys: join(root, 'sys') };
+  const { checks } = await diagnose(
+    [clockCheck(root, nowMs, join(root, 'run')), ...hardwareChecks(roots)],
+    systemClock,
+  );
   return Object.fromEntries(checks.map((one) => [one.name, one]));
 }
 
@@ -60,6 +66,29 @@ test('a clock is believed when it was synchronised, and never when it stands bef
     status: 'warning',
     text: expect.stringContaining('1970-01-01'),
   });
+});
+
+test('a clock that jumped within the hour is told with the size, how often, and how long ago', async () => {
+  const judge = async (clockJumps: Beat['clockJumps'] & {}, files: Readonly<Record<string, string>> = {}) => {
+    const wallTime = new Date(NOW - 60_000).toISOString();
+    return (await machine({ 'heartbeat.json': JSON.stringify(aBeat({ wallTime, clockJumps })), ...files }))[
+      'clock'
+    ];
+  };
+  expect(await judge([{ agoMs: 180_000, byMs: -7_200_000 }])).toMatchObject({
+    status: 'warning',
+    text: 'not known to be synchronised; it jumped back by 2h, 4m ago: it was set, or the machine slept',
+    remedy: 'timedatectl',
+  });
+  const two = [
+    { agoMs: 600_000, byMs: 5_000 },
+    { agoMs: 0, byMs: 3_000 },
+  ];
+  expect(await judge(two, { 'run/systemd/timesync/synchronized': '' })).toMatchObject({
+    status: 'warning',
+    text: 'synchronised; it jumped 2 times within the hour, last forward by 3s, 1m ago: it was set, or the machine slept',
+  });
+  expect(await judge([{ agoMs: 3_541_000, byMs: 5_000 }])).toMatchObject({ status: 'not-applicable' });
 });
 
 test('what the kernel should tell and does not is unknown', async () => {

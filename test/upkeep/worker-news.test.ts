@@ -9,8 +9,9 @@ function stand() {
     problem: null as string | null,
     waitingFiles: 0,
     reading: null as { done: number } | null,
+    look: null as { unaccounted: number | null } | null,
   };
-  const machine = { pressure: null as string | null };
+  const machine = { pressure: null as string | null, clockJumps: 0 };
   let told = 0;
   const onNews = () => {
     told += 1;
@@ -19,6 +20,7 @@ function stand() {
     sources: () => [ideas],
     pressure: () => machine.pressure,
     storage: () => null,
+    clockJumps: () => machine.clockJumps,
     clock,
     onNews,
   });
