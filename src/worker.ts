@@ -26,6 +26,7 @@ import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createClockWatch } from './upkeep/clock-watch.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
+import { createJumpBook } from './upkeep/jump-book.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
@@ -94,6 +95,7 @@ async function runLocked(
   );
 
   const shutdown = createShutdown(log);
+  const jumps = createJumpBook(clock);
   const clockWatch = createClockWatch({ rules: config.clock, lastTrustedMs: trustedAtMs, clock, log });
   const dispatcher = createDispatcher({
     config,
@@ -105,6 +107,7 @@ async function runLocked(
     nonce: self.nonce,
     breakers: await store.breakers(),
     clockTrust: clockWatch,
+    onClockJump: jumps.note,
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
@@ -132,6 +135,7 @@ async function runLocked(
     storage: storage.problem,
     away: () => dispatcher.status().away,
     clockState: () => clockWatch.distrust()?.state ?? null,
+    clockJumps: () => jumps.recent().length,
     clock,
     onNews: () => void beat.beatNow(),
   });
@@ -162,6 +166,7 @@ async function runLocked(
     intake,
     storage: storage.problem,
     clockDistrust: clockWatch.distrust,
+    clockJumps: jumps.recent,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({

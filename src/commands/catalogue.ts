@@ -117,6 +117,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         summary: 'the log, readable',
         load: async () => (await import('./logs.js')).logsCommand,
       },
+      {
+        name: 'report',
+        summary: 'what a bug report needs, in one file, secrets removed',
+        load: async () => (await import('./report.js')).reportCommand,
+      },
     ],
   },
   {

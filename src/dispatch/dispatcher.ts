@@ -21,6 +21,8 @@ export interface DispatcherOptions {
   readonly breakers: readonly StoredBreaker[];
   /** Whether the wall clock may say that a time has come. */
   readonly clockTrust: ClockTrust;
+  /** The wall clock was set, or the machine slept: by how much, below 0 back. It is in the log already. */
+  readonly onClockJump?: (byMs: number) => void;
   /** The worker before us did not die by itself: the health monitor or a stop ended it. */
   readonly lastKilledByUs?: boolean;
   /** Only tests fill a machine by other means than filling it. */

@@ -92,6 +92,7 @@ class DispatchLoop implements Dispatcher {
       trust: options.clockTrust,
       onJump: (byMs) => {
         store.clockJumped(byMs);
+        options.onClockJump?.(byMs);
         this.#turns.request();
       },
     });

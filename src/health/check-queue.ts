@@ -1,8 +1,9 @@
-import type { BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import type { BeatQueue, BeatSlot, BeatWaiting } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { type Clock, pause } from '../platform/clock.js';
 import { countText, durationText, plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
+import { checkSourceAccount, type SourceFacts } from './check-source-account.js';
 
 /** What the database says, or the last beat where that cannot be read. Handed in: health opens no store. */
 export interface QueueFacts {
@@ -14,7 +15,7 @@ export interface QueueFacts {
   readonly waiting: readonly BeatWaiting[];
   readonly pausedAll: boolean;
   readonly outages: readonly AwayFact[];
-  readonly sources: readonly BeatSource[];
+  readonly sources: readonly SourceFacts[];
   readonly slots: readonly BeatSlot[];
 }
 
@@ -49,7 +50,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
     { name: 'breakers', run: () => known('breakers', checkBreakers) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
-    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
+    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSourceAccount)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
@@ -121,24 +122,6 @@ function checkBreakers({ outages }: QueueFacts): CheckResult[] {
     const text = `away for ${durationText(ageMs)}, ${jobs}, ${nextTry}; it began with: ${cause}`;
     return result(`breaker:${dependency}`, `Breaker ${dependency}`, 'warning', text, 'dogged outages');
   });
-}
-
-function checkSource({
-  name,
-  records,
-  rejected,
-  lastPollMs,
-  problem,
-  waitingFiles = 0,
-}: BeatSource): CheckResult {
-  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
-    result(`source:${name}`, `Source ${name}`, status, text, remedy);
-  const written =
-    waitingFiles === 0 ? '' : `, ${plural(waitingFiles, 'file is being written', 'files are being written')}`;
-  const text = `${plural(records, 'record')}, ${countText(rejected)} rejected${written}`;
-  if (problem !== null) return say('warning', `${text}; ${problem}`, 'dogged logs');
-  if (rejected > 0) return say('warning', text, `dogged rejects --source ${name}`);
-  return say('ok', lastPollMs === null ? `${text}, not polled yet` : text);
 }
 
 function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {

@@ -38,6 +38,7 @@ export interface WorkerFacts {
   readonly held: NonNullable<Beat['held']> | null;
   readonly storage: string | null;
   readonly clock: NonNullable<Beat['clock']> | null;
+  readonly clockJumps: NonNullable<Beat['clockJumps']>;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
 }
@@ -69,6 +70,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
     ...(facts.storage === null ? {} : { storage: facts.storage }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
+    ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },
   };

@@ -13,7 +13,7 @@ import { type PollParts, pollSource } from './poll.js';
 import { type ReconcileParts, type Reconciliation, reconcileSource } from './reconcile.js';
 import type { RejectCopies } from './reject-copies.js';
 import { createReader } from './source-reader.js';
-import { isSmall } from './source-size.js';
+import { type NotWhole, whyNotWhole } from './source-size.js';
 import type { ReadingProgress } from './step.js';
 import { ThreadedReader } from './threaded-reader.js';
 
@@ -32,6 +32,15 @@ export interface PollerParts {
   readonly onQueued: () => void;
 }
 
+/** What came of the last time at which all that stands in a source was to be held against the ledger. */
+export interface SourceLook {
+  readonly atMonotonicMs: number;
+  /** Records that nobody accounts for, and that could not be queued; null where it is not known. */
+  readonly unaccounted: number | null;
+  /** Why it is not known; null where it is. */
+  readonly unknown: NotWhole | null;
+}
+
 export interface SourceStatus {
   readonly name: string;
   readonly lastPollMonotonicMs: number | null;
@@ -43,6 +52,8 @@ export interface SourceStatus {
   readonly waitingPath: string | null;
   /** A backlog that is being read just now. */
   readonly reading: ReadingProgress | null;
+  /** null until there was one. */
+  readonly look: SourceLook | null;
 }
 
 /** Between two looks at a file that is being written. */
@@ -77,6 +88,7 @@ export class SourcePoller {
   #countedAtMs = 0;
   /** Records were read since they were last held against the ledger. */
   #hasMoved = true;
+  #look: SourceLook | null = null;
   /** Who waits for a reconciliation hears how its polls go on, too. */
   #onProgress: ReconcileParts['onProgress'] | null = null;
 
@@ -131,15 +143,23 @@ export class SourcePoller {
     which: 'all' | 'moved',
     onProgress: ReconcileParts['onProgress'],
   ): Promise<SourceReconciliation | null> {
-    // A mount is never touched from the loop: it may not answer.
-    const isPassedOver = this.#source.network || !this.#hasMoved || !isSmall(this.#source, this.#parts.files);
-    if (which === 'moved' && (isPassedOver || this.#doubts())) return null;
+    if (which === 'moved') {
+      if (!this.#hasMoved || this.#doubts()) return null;
+      const why = whyNotWhole(this.#source, this.#parts.files);
+      if (why !== null) {
+        this.#saw(null, why);
+        return null;
+      }
+    }
     while (this.#running !== null) await this.#running;
     const work = this.#reconcile(onProgress);
     this.#running = work
       .then(
         () => undefined,
-        () => undefined,
+        () => {
+          // It was not held against the ledger, so the next time it is not passed over.
+          this.#hasMoved = true;
+        },
       )
       .finally(() => {
         this.#running = null;
@@ -173,7 +193,15 @@ export class SourcePoller {
       },
       isStopping: () => this.#stopping,
     });
+    if (!this.#stopping) {
+      const isWhole = reconciliation.account.problem === null;
+      this.#saw(isWhole ? reconciliation.unaccounted : null, isWhole ? null : 'unreadable');
+    }
     return { ...reconciliation, name: this.#source.name, polled };
+  }
+
+  #saw(unaccounted: number | null, unknown: NotWhole | null): void {
+    this.#look = { atMonotonicMs: this.#parts.clock.monotonicMs(), unaccounted, unknown };
   }
 
   status(): SourceStatus {
@@ -185,6 +213,7 @@ export class SourcePoller {
       waitingFiles: reader?.waitingFiles ?? 0,
       waitingPath: reader?.waitingPath ?? null,
       reading: reader?.reading ?? null,
+      look: this.#look,
     };
   }
 

@@ -69,6 +69,11 @@ export const ERRORS = {
     message: 'No backup was written to {file}: {detail}.',
     remedy: 'Name a new file in a folder with room. Nothing else was changed.',
   },
+  REPORT_UNWRITTEN: {
+    exitCode: EXIT.failed,
+    message: 'No report was written to {file}: {detail}.',
+    remedy: 'Name a new file in a folder with room, or print it with: dogged report -',
+  },
   STORE_UNSAFE: {
     exitCode: EXIT.config,
     message: 'This SQLite cannot keep what it promises: {detail}',

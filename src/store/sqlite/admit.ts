@@ -140,6 +140,7 @@ export class Admission {
     if (known === null) {
       admitted.new += 1;
       const first = firstVerdict(record, batch.nowMs);
+      this.#core.recordTally.move(scopeId, null, first === 'expired' ? 'expired' : 'pending');
       const job =
         first === 'expired'
           ? this.#door.openExpired(scopeId, record, batch)
@@ -148,7 +149,8 @@ export class Admission {
     }
 
     const job = this.#door.find(known.jobId);
-    const verdict = verdictOn(record, known, lastJob(known, job), batch.nowMs);
+    const last = lastJob(known, job);
+    const verdict = verdictOn(record, known, last, batch.nowMs);
     const repeats = job?.cycle === batch.cycle;
     if (!TAKES_VERSION.has(verdict)) {
       if (job === undefined) return settledAnswer(verdict, known);
@@ -161,6 +163,7 @@ export class Admission {
     const isOneMore = (verdict === 'queued' && record.onChange !== 'replan') || (job?.attempt ?? 0) > 0;
     const hold = this.#versions.meet(scopeId, record.key, isOneMore, batch.nowMs);
     const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
+    this.#core.recordTally.move(scopeId, last.state, 'pending');
     const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
     this.#relearn.run(record.version.hash, record.version.order, changed.id, scopeId, keyHash);
     if (hold === null) return answer(verdict, changed, repeats);

@@ -36,6 +36,7 @@ export class JobDoor {
   readonly #insert: Statement<unknown[]>;
   readonly #replace: Statement<unknown[]>;
   readonly #endUnseen: Statement<[number, number]>;
+  readonly #outdate: Statement<[number]>;
   readonly #payloads: Payloads;
   #nextId: number | null = null;
 
@@ -64,6 +65,7 @@ export class JobDoor {
       WHERE id = ?`);
     this.#endUnseen = db.prepare(`
       UPDATE jobs SET ended_at = ?, reason = 'its end had passed when it was first seen' WHERE id = ?`);
+    this.#outdate = db.prepare('UPDATE jobs SET outdated = 1 WHERE id = ?');
   }
 
   find(id: number): KnownJob | undefined {
@@ -84,7 +86,9 @@ export class JobDoor {
     // Not the record spread out: this is done for each of 100,000 records.
     const seeker = { queueId, group: record.group, runAtMs: record.runAtMs };
     const place = afterJob === null ? permits.seat(seeker, batch.nowMs) : 'parked';
-    return this.#add(scopeId, record, batch, { queueId, place, afterJob });
+    const job = this.#add(scopeId, record, batch, { queueId, place, afterJob });
+    if (former) this.#outdate.run(former.id);
+    return job;
   }
 
   /** Opens a job whose end has passed: it never stands in the line. */

@@ -232,18 +232,20 @@ export class SqliteStore implements Store {
   }
 
   #write<T>(work: () => T): Promise<T> {
-    const { names, tally } = this.#core;
+    const { names, tally, recordTally } = this.#core;
     return this.#connection.write(
       () => {
         // Only a worker changes the settings of tasks, so only a worker may remember them.
         if (this.#use !== 'worker') names.forget();
         const result = work();
         tally.write();
+        recordTally.write();
         return result;
       },
       () => {
         names.forget();
         tally.forget();
+        recordTally.forget();
       },
     );
   }

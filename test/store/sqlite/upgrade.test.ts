@@ -8,11 +8,11 @@ import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import type { Upgrade } from '../../../src/store/engine.js';
 import { openStore } from '../../../src/store/open.js';
 import { MIGRATIONS } from '../../../src/store/sqlite/migrations/migrate.js';
-import { end, someOwner } from '../../conformance/given.js';
+import { admit, claimOne, end, runOne, someOwner, T0 } from '../../conformance/given.js';
 import { workplace } from '../../support/dogged.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { until } from '../../support/until.js';
-import { open, rawDatabase } from './given.js';
+import { open, owned, rawDatabase } from './given.js';
 
 const DATABASES = fileURLToPath(new URL('../../fixtures/databases', import.meta.url));
 const NOW = Date.UTC(2026, 10, 27);
@@ -85,6 +85,19 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
     expect(await store.outages(9)).toEqual([]);
   });
 
+  it('tells where each record of a source stands', async () => {
+    const store = await open(oldState(schema), 'worker');
+    expect((await store.counts()).sources).toEqual([
+      {
+        workspace: 'default',
+        name: 'ideas',
+        records: 2,
+        rejected: 1,
+        states: { pending: 0, running: 0, completed: 2, failed: 0, cancelled: 0, expired: 0 },
+      },
+    ]);
+  });
+
   it('goes on where it stood: the killed worker leaves an orphan, and what waits can be run', async () => {
     const store = await open(oldState(schema), 'worker');
     expect(await store.takeOwnership(someOwner, NOW)).toMatchObject({ cleanStop: false });
@@ -95,6 +108,27 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
     expect(await store.rescue(ends, NOW)).toEqual(['recorded']);
     expect((await store.counts()).total).toMatchObject({ running: 0, completed: 3 });
   });
+});
+
+test('the states of records are counted when a database is brought up, with what was pruned and what is outdated', async () => {
+  const { store, folder } = await owned();
+  const rerun = (key: string, content: string) => ({ key, content, onChange: 'rerun' as const });
+  await admit(store, [rerun('a', '1'), rerun('b', '1'), rerun('c', '1'), rerun('d', '1')]);
+  await runOne(store);
+  await runOne(store, { to: 'failed', reason: 'x' });
+  await store.prune(T0 + 1_000, 10);
+  await claimOne(store);
+  await admit(store, [rerun('b', '2'), rerun('c', '2')]);
+  await claimOne(store);
+  const { sources } = await store.counts();
+  expect(sources).toMatchObject([{ states: { pending: 2, running: 1, completed: 1, failed: 0 } }]);
+  await store.close();
+  const db = rawDatabase(folder);
+  const outdated = db.prepare('SELECT id, outdated FROM jobs').all();
+  db.exec('DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4');
+  const newer = await open(folder, 'worker');
+  expect((await newer.counts()).sources).toEqual(sources);
+  expect(rawDatabase(folder).prepare('SELECT id, outdated FROM jobs').all()).toEqual(outdated);
 });
 
 describe('without a backup nothing is changed', () => {
