@@ -94,7 +94,7 @@ export class Ending {
 
     this.#recordAttempt(job.id, claim, report);
     if (next.to !== 'pending') this.#endJob(job, report, next);
-    else if (job.successorId !== null) {
+    else if (job.isOutdated) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'superseded by a newer version' });
     } else if (job.cancelRequested) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'cancelled while it ran' });

@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import SqliteDatabase from 'better-sqlite3';
 import { describe, expect, it, test } from 'vitest';
 import { DoggedError } from '../../../src/job/errors.js';
+import { PLACES } from '../../../src/job/job.js';
 import { type Clock, systemClock } from '../../../src/platform/clock.js';
-import type { Upgrade } from '../../../src/store/engine.js';
+import type { Store, Upgrade } from '../../../src/store/engine.js';
 import { openStore } from '../../../src/store/open.js';
 import { MIGRATIONS } from '../../../src/store/sqlite/migrations/migrate.js';
-import { admit, claimOne, end, runOne, someOwner, T0 } from '../../conformance/given.js';
+import { admit, claimOne, end, retryAt, runOne, someOwner, T0, turn } from '../../conformance/given.js';
 import { workplace } from '../../support/dogged.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { until } from '../../support/until.js';
@@ -129,6 +130,37 @@ test('the states of records are counted when a database is brought up, with what
   const newer = await open(folder, 'worker');
   expect((await newer.counts()).sources).toEqual(sources);
   expect(rawDatabase(folder).prepare('SELECT id, outdated FROM jobs').all()).toEqual(outdated);
+});
+
+describe('an older version that waits again, as it could before, beside its cancelled newer one', () => {
+  const LATER = T0 + 1_000;
+  it.each<readonly [string, (store: Store) => Promise<unknown>]>([
+    ['runs', async (store) => turn(store, { ends: [end(await claimOne(store))], freeSlots: 0 })],
+    ['is tried again', async (store) => turn(store, { ends: [end(await claimOne(store), retryAt(LATER))] })],
+    ['is cancelled', async (store) => store.cancel('default', ['1'], LATER)],
+    ['expires', async (store) => turn(store, { nowMs: LATER })],
+    ['is withdrawn', async (store) => admit(store, [], { plan: { keys: [], series: [], missed: [] } })],
+  ])('moves no count when it %s', async (_, happens) => {
+    const { store: old, folder } = await owned();
+    await admit(old, [{ key: 'a', onChange: 'replan', expiresAtMs: LATER - 1 }]);
+    await claimOne(old);
+    const [newer] = await admit(old, [{ key: 'a', content: '2', onChange: 'replan' }]);
+    await old.cancel('default', [newer?.id ?? ''], T0);
+    await old.close();
+    const db = rawDatabase(folder);
+    db.exec(`
+      UPDATE jobs SET place = ${PLACES.ready} WHERE id = 1;
+      UPDATE tallies SET jobs = jobs + 1 WHERE place = ${PLACES.ready};
+      UPDATE tallies SET jobs = jobs - 1 WHERE place = ${PLACES.running};
+      DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4`);
+    const store = await open(folder, 'worker');
+    await store.takeOwnership(someOwner, T0);
+    const states = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 1, expired: 0 };
+    expect((await store.counts()).sources).toMatchObject([{ records: 1, states }]);
+    await happens(store);
+    expect((await store.get(null, '1'))?.place).not.toBe('ready');
+    expect((await store.counts()).sources).toMatchObject([{ records: 1, states }]);
+  });
 });
 
 describe('without a backup nothing is changed', () => {
