@@ -273,11 +273,22 @@ export class LogWalk {
 
   #passOversized(fd: number, size: number, value: Oversized): WalkEnd | 'more' {
     if (value.end === null) {
-      const bytes = readWindow(this.#files, fd, value.to, Math.min(WINDOW_BYTES, size - value.to));
+      if (size === value.to) return 'open';
+      const bytes = readWindow(
+        this.#files,
+        fd,
+        value.to,
+        Math.max(0, Math.min(WINDOW_BYTES, size - value.to)),
+      );
+      if (bytes.length === 0) {
+        // Truncated meanwhile: what stands there now is looked at afresh.
+        this.#oversized = null;
+        return size < value.to ? 'more' : 'open';
+      }
       const end = value.scanner === null ? bytes.indexOf(NEWLINE) : value.scanner.scan(bytes, 0);
       if (end === -1) {
         value.to += bytes.length;
-        if (bytes.length > 0) value.tail = Buffer.from(bytes.subarray(-EDGE_BYTES));
+        value.tail = Buffer.from(bytes.subarray(-EDGE_BYTES));
         return value.to < size ? 'more' : 'open';
       }
       value.end = value.to + end;
