@@ -46,6 +46,7 @@ const MAY_IMPORT = {
     'store/engine',
     'store/contract',
     'store/read-contract',
+    'store/trace-contract',
     'intake/admit',
     // Audits and reconciliations read the files themselves, whether a worker runs or not.
     'intake/account-book',

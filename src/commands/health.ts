@@ -17,6 +17,7 @@ import { openRecoveryLog, type RecoveryLine } from '../heartbeat/recovery-log.js
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import { programVersion } from '../platform/version.js';
 import { acknowledgeRestoration, backupsIn, findDamageIn, restorationIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
@@ -26,7 +27,7 @@ import { readProcessFigures } from '../view/process-figures.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { startFrom } from './start.js';
-import { locateSystem, lookAtSystem } from './system.js';
+import { locateSystem, lookAtSystem, withExisting } from './system.js';
 
 interface HealthOptions extends CommonOptions {
   readonly diagnose?: boolean;
@@ -34,6 +35,9 @@ interface HealthOptions extends CommonOptions {
   readonly recover?: boolean;
   readonly acknowledge?: boolean;
 }
+
+/** Of damaged payloads. */
+const MOST_NAMED = 10;
 
 interface Place {
   readonly configFile: string;
@@ -54,7 +58,10 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
       .option('--diagnose', 'check everything and say what to do')
       .option('--monitor', 'run the health monitor in the foreground')
       .option('--recover', 'mend what is dead or stuck, once')
-      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more');
+      .option(
+        '--acknowledge',
+        'you have seen what was damaged (a database that was replaced, payloads): it is critical no more',
+      );
   },
   async run({ options, output, clock }) {
     const chosen = [options.diagnose, options.monitor, options.recover, options.acknowledge].filter(Boolean);
@@ -64,7 +71,7 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     }
     const place = await locateSystem(options);
     if (options.monitor === true) return monitor(place, output);
-    if (options.acknowledge === true) return acknowledge(place, output);
+    if (options.acknowledge === true) return acknowledge(place, output, clock);
     if (options.recover === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
@@ -91,8 +98,14 @@ async function diagnoseAll(
     ...queueChecks(
       settings,
       async () => {
-        const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
-        return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
+        const { snapshot, extras } = await lookAtSystem(stateFolder, clock, [], (store) =>
+          store.damaged(MOST_NAMED),
+        );
+        return {
+          ...snapshot,
+          outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())),
+          damaged: extras.map(({ id, task, key }) => ({ job: id, task, key })),
+        };
       },
       clock,
     ),
@@ -118,14 +131,20 @@ async function diagnoseAll(
   return DIAGNOSIS_EXIT[diagnosis.verdict];
 }
 
-async function acknowledge({ stateFolder }: Place, output: Output): Promise<number> {
+async function acknowledge({ stateFolder }: Place, output: Output, clock: Clock): Promise<number> {
   const restoration = await acknowledgeRestoration(stateFolder);
-  output.json({ acknowledged: restoration?.damagedAs ?? null });
-  output.print(
-    restoration === null
-      ? 'No database was ever replaced here'
-      : `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
-  );
+  const payloads = existsSync(join(stateFolder, 'dogged.db'))
+    ? await withExisting(stateFolder, clock, (store) => store.acknowledgeDamaged(clock.wallMs()))
+    : 0;
+  output.json({ acknowledged: restoration?.damagedAs ?? null, payloads });
+  if (restoration !== null) {
+    output.print(
+      `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
+    );
+  }
+  if (payloads > 0) output.print(`Noted: ${plural(payloads, 'damaged payload')}`);
+  if (restoration === null && payloads === 0)
+    output.print('Nothing that was damaged waits to be acknowledged');
   return EXIT.ok;
 }
 

@@ -1,11 +1,12 @@
 import PQueue from 'p-queue';
 import type { BreakerConfig, Config, TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
-import type { AttemptReport } from '../job/outcome.js';
+import type { AttemptReport, RunOutcome } from '../job/outcome.js';
+import { isIntact } from '../job/snapshot.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Claim, Orphan } from '../store/contract.js';
-import { type Interruption, type RunContext, type Runner, timeoutOf } from './attempt.js';
+import { endedAtOnce, type Interruption, type RunContext, type Runner, timeoutOf } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { Children } from './children.js';
 import { type ProbeResult, Probes } from './probes.js';
@@ -29,6 +30,9 @@ interface StuckOrphan {
   readonly orphan: Orphan;
   readonly pids: readonly number[];
 }
+
+/** Bytes that are not those that were admitted must not run, whichever way their task runs. */
+const DAMAGED: RunOutcome = { kind: 'damaged', reason: 'the stored payload does not match its hash' };
 
 /** How long killed processes have to go before we stop waiting for them. */
 const KILL_PATIENCE_MS = 10_000;
@@ -67,7 +71,9 @@ export class RunningJobs {
       throw new Error(`job ${claim.id} was claimed for the unknown task ${claim.task}`);
     const { task, runner } = found;
     void this.#queue.add(async () => {
-      const attempt = runner.start(claim);
+      const attempt = isIntact(claim.payload)
+        ? runner.start(claim)
+        : endedAtOnce(DAMAGED, this.#options.clock);
       const sinceMonotonicMs = this.#options.clock.monotonicMs();
       this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), attempt });
       const report = await attempt.report;
@@ -107,7 +113,9 @@ export class RunningJobs {
 
   /** Resolves with the answer of the `verify` command. The job sits in a slot until `leave` is called. */
   async verify(orphan: Orphan, task: TaskConfig, argv: readonly string[]): Promise<AttemptReport> {
-    const attempt = startVerification(orphan.claim, task, argv, this.#context);
+    const attempt = isIntact(orphan.claim.payload)
+      ? startVerification(orphan.claim, task, argv, this.#context)
+      : endedAtOnce(DAMAGED, this.#options.clock);
     this.#seat(orphan, { attempt });
     await this.#queue.add(() => attempt.report);
     return attempt.report;

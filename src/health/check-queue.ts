@@ -16,6 +16,8 @@ export interface QueueFacts {
   readonly outages: readonly AwayFact[];
   readonly sources: readonly BeatSource[];
   readonly slots: readonly BeatSlot[];
+  /** Jobs that were set aside because their stored payload is no longer what was admitted, the oldest of them. */
+  readonly damaged: readonly { readonly job: string; readonly task: string; readonly key: string }[];
 }
 
 /** An outage that goes on. */
@@ -51,6 +53,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     { name: 'orphans', run: async () => checkOrphans(await read()) },
     { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
+    { name: 'payloads', run: () => known('payloads', checkPayloads) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
 }
@@ -145,6 +148,16 @@ function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {
   if (queue.failed === 0) return [result('dead-letters', 'Dead letters', 'ok', 'none')];
   const text = `${plural(queue.failed, 'job')} failed for good`;
   return [result('dead-letters', 'Dead letters', 'warning', text, 'dogged jobs --state failed')];
+}
+
+/** Nothing of them was run. Bytes do not change by themselves: memory, disk or somebody with an editor is to blame. */
+function checkPayloads({ damaged }: QueueFacts): CheckResult[] {
+  if (damaged.length === 0)
+    return [result('payloads', 'Payloads', 'ok', 'all that were claimed match their hash')];
+  return damaged.map(({ job, task, key }) => {
+    const text = `job ${job} (${task}, "${key}"): its stored payload is no longer what was admitted; nothing was run`;
+    return result(`payload:${job}`, 'Payload damaged', 'critical', text, `dogged trace ${job}`);
+  });
 }
 
 function checkDatabase({ countedFrom, problems }: QueueFacts): CheckResult[] {

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 
 /** Marks in a job's history that are not attempts. The words are shown to people. */
-export type JobEvent = 'superseded' | 'held' | 'cancel requested' | 'cancelled' | 'redriven';
+export type JobEvent = 'superseded' | 'held' | 'cancel requested' | 'cancelled' | 'redriven' | 'acknowledged';
 
 export class Events {
   readonly #insert: Statement<[number, string, string, number]>;

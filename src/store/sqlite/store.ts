@@ -149,6 +149,10 @@ export class SqliteStore implements Store {
     return this.#writeInParts(ids, (id) => this.#verbs.people.redrive(workspace, id, nowMs));
   }
 
+  acknowledgeDamaged(nowMs: number): Promise<number> {
+    return this.#write(() => this.#verbs.damaged.acknowledge(nowMs));
+  }
+
   setPaused(workspace: string, task: string | null, paused: boolean): Promise<boolean> {
     return this.#write(() => this.#verbs.people.setPaused(workspace, task, paused));
   }
@@ -176,6 +180,10 @@ export class SqliteStore implements Store {
 
   get(workspace: string | null, id: JobId): Promise<JobDetails | null> {
     return this.#read(() => this.#verbs.reading.get(workspace, id));
+  }
+
+  damaged(limit: number): Promise<readonly JobSummary[]> {
+    return this.#read(() => this.#verbs.damaged.list(limit));
   }
 
   nextInLine(limit: number): Promise<readonly JobSummary[]> {

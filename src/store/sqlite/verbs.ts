@@ -3,6 +3,7 @@ import { Admission } from './admit.js';
 import { Breakers } from './breakers.js';
 import { Dispatch } from './claim.js';
 import type { Core } from './core.js';
+import { Damaged } from './damaged.js';
 import { Ending } from './end.js';
 import { Listing } from './list.js';
 import { Owners } from './owner.js';
@@ -23,6 +24,7 @@ export class Verbs {
   #reading: Reading | undefined;
   #listing: Listing | undefined;
   #accounts: Accounts | undefined;
+  #damaged: Damaged | undefined;
 
   constructor(core: Core) {
     this.#core = core;
@@ -67,5 +69,9 @@ export class Verbs {
   get accounts(): Accounts {
     this.#accounts ??= new Accounts(this.#core.db);
     return this.#accounts;
+  }
+  get damaged(): Damaged {
+    this.#damaged ??= new Damaged(this.#core);
+    return this.#damaged;
   }
 }

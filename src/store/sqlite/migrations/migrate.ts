@@ -3,10 +3,11 @@ import { DoggedError } from '../../../job/errors.js';
 import type { Upgrade } from '../../engine.js';
 import { FIRST_SCHEMA } from './0001-first-schema.js';
 import { BREAKERS } from './0002-breakers.js';
+import { TRACES } from './0003-traces.js';
 import { backUp } from './backup.js';
 
 /** In order; the n-th brings the schema to version n. What was once released is never edited. */
-export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA, BREAKERS];
+export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA, BREAKERS, TRACES];
 
 export function schemaVersion(db: Database): number {
   return db.pragma('user_version', { simple: true }) as number;
