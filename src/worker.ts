@@ -22,6 +22,7 @@ import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
 import { acquireStateLock, upgradeText } from './store/open.js';
+import { ReadBook } from './trace/read-book.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
@@ -92,6 +93,7 @@ async function runLocked(
   );
 
   const shutdown = createShutdown(log);
+  const reads = new ReadBook();
   const dispatcher = createDispatcher({
     config,
     store,
@@ -101,6 +103,7 @@ async function runLocked(
     storeId,
     nonce: self.nonce,
     breakers: await store.breakers(),
+    reads,
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
@@ -110,6 +113,7 @@ async function runLocked(
     clock,
     log,
     onQueued: dispatcher.nudge,
+    reads,
     hung: takeHungRecords(config.stateFolder, config.file),
   });
   const lifeLine = await createLifeLine(self.nonce);

@@ -6,7 +6,7 @@ import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
 import { pagesCheck } from '../health/check-pages.js';
 import { processChecks } from '../health/check-processes.js';
-import { type AwayFact, queueChecks } from '../health/check-queue.js';
+import { type AwayFact, type QueueFacts, queueChecks } from '../health/check-queue.js';
 import { restorationCheck } from '../health/check-restoration.js';
 import { sourceFilesCheck } from '../health/check-sources.js';
 import { DIAGNOSIS_EXIT, diagnose, diagnosisLines, summaryLine } from '../health/diagnose.js';
@@ -21,6 +21,7 @@ import { plural } from '../platform/duration-text.js';
 import { programVersion } from '../platform/version.js';
 import { acknowledgeRestoration, backupsIn, findDamageIn, restorationIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
+import type { TraceReads } from '../store/trace-contract.js';
 import { escapeText } from '../view/escape.js';
 import { trialText } from '../view/outage-text.js';
 import { readProcessFigures } from '../view/process-figures.js';
@@ -36,8 +37,9 @@ interface HealthOptions extends CommonOptions {
   readonly acknowledge?: boolean;
 }
 
-/** Of damaged payloads. */
+/** Of damaged payloads, and of broken polls. */
 const MOST_NAMED = 10;
+const BROKEN_WITHIN_MS = 24 * 3_600_000;
 
 interface Place {
   readonly configFile: string;
@@ -98,14 +100,13 @@ async function diagnoseAll(
     ...queueChecks(
       settings,
       async () => {
-        const { snapshot, extras } = await lookAtSystem(stateFolder, clock, [], (store) =>
-          store.damaged(MOST_NAMED),
+        const nowMs = clock.wallMs();
+        const none = { damaged: [], brokenCycles: [] } satisfies TraceFacts;
+        const { snapshot, extras } = await lookAtSystem<TraceFacts>(stateFolder, clock, none, (store) =>
+          readTraceFacts(store, nowMs),
         );
-        return {
-          ...snapshot,
-          outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())),
-          damaged: extras.map(({ id, task, key }) => ({ job: id, task, key })),
-        };
+        const outages = snapshot.outages.map((outage) => awayFact(outage, nowMs));
+        return { ...snapshot, ...extras, outages };
       },
       clock,
     ),
@@ -129,6 +130,17 @@ async function diagnoseAll(
   output.print(escapeText(summaryLine(diagnosis)));
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));
   return DIAGNOSIS_EXIT[diagnosis.verdict];
+}
+
+type TraceFacts = Pick<QueueFacts, 'damaged' | 'brokenCycles'>;
+
+async function readTraceFacts(store: TraceReads, nowMs: number): Promise<TraceFacts> {
+  const damaged = await store.damaged(MOST_NAMED);
+  const broken = await store.brokenCycles(nowMs - BROKEN_WITHIN_MS, MOST_NAMED);
+  return {
+    damaged: damaged.map(({ id, task, key }) => ({ job: id, task, key })),
+    brokenCycles: broken.map(({ atMs, ...rest }) => ({ ...rest, ageMs: Math.max(0, nowMs - atMs) })),
+  };
 }
 
 async function acknowledge({ stateFolder }: Place, output: Output, clock: Clock): Promise<number> {

@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { MachineRoom, Pressure } from '../policy/pressure.js';
 import type { ClaimStore, StoredBreaker, UpkeepStore } from '../store/contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 
 export interface DispatcherOptions {
   readonly config: Config;
@@ -25,6 +26,8 @@ export interface DispatcherOptions {
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
   readonly onFatal?: (error: DoggedError) => void;
+  /** Where intake tells what it has put into the queue. */
+  readonly reads?: ReadBook;
   /** Program that hosts module tasks: only tests run from source need another one. */
   readonly moduleHost?: string;
 }

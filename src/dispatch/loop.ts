@@ -61,7 +61,7 @@ class DispatchLoop implements Dispatcher {
   #nextDueAtMs: number | null = null;
 
   constructor(options: DispatcherOptions) {
-    const { config, store, clock, log, storeId, nonce, moduleHost, epoch } = options;
+    const { config, store, clock, log, storeId, nonce, moduleHost, epoch, reads } = options;
     this.#options = options;
     this.#tasks = new Map(config.tasks.map((task) => [task.name, task]));
     this.#running = new RunningJobs({
@@ -70,6 +70,7 @@ class DispatchLoop implements Dispatcher {
       clock,
       log,
       moduleHost,
+      reads,
       onEnd: (claim, report) => this.#onEnd(claim, report),
       onProbe: (result) => {
         this.#probed.push(result);

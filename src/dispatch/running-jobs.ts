@@ -2,10 +2,12 @@ import PQueue from 'p-queue';
 import type { BreakerConfig, Config, TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
 import type { AttemptReport, RunOutcome } from '../job/outcome.js';
-import { isIntact } from '../job/snapshot.js';
-import { type Clock, pause } from '../platform/clock.js';
+import { isIntact, sha256 } from '../job/snapshot.js';
+import { type Clock, isoTime, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Claim, Orphan } from '../store/contract.js';
+import type { ReadBook } from '../trace/read-book.js';
+import { sayRead } from '../trace/say.js';
 import { endedAtOnce, type Interruption, type RunContext, type Runner, timeoutOf } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { Children } from './children.js';
@@ -20,6 +22,8 @@ export interface RunningJobsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly moduleHost?: string | undefined;
+  /** Where intake tells what it has put into the queue. */
+  readonly reads?: ReadBook | undefined;
   /** Called when an attempt is over and nothing of it is left; its slot is free again. */
   readonly onEnd: (claim: Claim, report: AttemptReport) => void;
   readonly onProbe: (result: ProbeResult) => void;
@@ -71,15 +75,28 @@ export class RunningJobs {
       throw new Error(`job ${claim.id} was claimed for the unknown task ${claim.task}`);
     const { task, runner } = found;
     void this.#queue.add(async () => {
-      const attempt = isIntact(claim.payload)
-        ? runner.start(claim)
-        : endedAtOnce(DAMAGED, this.#options.clock);
+      const attempt = this.#read(claim) ? runner.start(claim) : endedAtOnce(DAMAGED, this.#options.clock);
       const sinceMonotonicMs = this.#options.clock.monotonicMs();
       this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), attempt });
       const report = await attempt.report;
       this.slots.leave(claim.id);
       this.#options.onEnd(claim, report);
     });
+  }
+
+  /** Whether the claim holds what was admitted: the last of the hand-offs, before anything is spawned. */
+  #read({ id, cycle, task, attempt, payload }: Claim): boolean {
+    const { log, clock, reads } = this.#options;
+    const intact = isIntact(payload);
+    if (reads !== undefined) {
+      const read = reads.read(id, intact ? payload.hash : sha256(payload.bytes));
+      if (read !== null) sayRead(log, read, clock.wallMs());
+    }
+    if (intact && log.isLevelEnabled('debug')) {
+      const fields = { checkpoint: 'RUN', cycle_id: cycle, job: id, task, attempt };
+      log.debug({ ...fields, now_utc: isoTime(clock.wallMs()) }, `RUN ${id}`);
+    }
+    return intact;
   }
 
   probe(breaker: BreakerConfig): void {

@@ -2,6 +2,7 @@ import type { Config, SourceConfig } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 import { systemFiles } from './file-access.js';
 import type { HungRecord } from './hung.js';
 import { RejectCopies } from './reject-copies.js';
@@ -22,6 +23,10 @@ export interface IntakeParts {
   readonly onQueued: () => void;
   /** What former workers stood still on: it is refused unseen. */
   readonly hung?: readonly HungRecord[];
+  /** Where dispatch tells what it has read of the queue. */
+  readonly reads?: ReadBook;
+  /** false: hand-offs are not traced. For benchmarks alone, which tell what that costs. */
+  readonly isTraced?: boolean;
 }
 
 export interface Intake {
@@ -42,7 +47,8 @@ export interface Intake {
 }
 
 /** Polls the sources of a config. One that is broken or slow never stops another. */
-export function createIntake({ config, store, clock, log, onQueued, hung = [] }: IntakeParts): Intake {
+export function createIntake(parts: IntakeParts): Intake {
+  const { config, store, clock, log, onQueued, hung = [], reads, isTraced } = parts;
   const copies = new RejectCopies(config.stateFolder, log);
   const pollers = config.sources.map((source: SourceConfig) => {
     return new SourcePoller(source, {
@@ -53,6 +59,8 @@ export function createIntake({ config, store, clock, log, onQueued, hung = [] }:
       log,
       onQueued,
       copies,
+      reads,
+      isTraced,
       files: systemFiles,
     });
   });

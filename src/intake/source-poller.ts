@@ -4,6 +4,7 @@ import { type Clock, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { IntakeStore } from '../store/contract.js';
 import type { ReadStore } from '../store/read-contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 import { AdmissionDoor } from './admit.js';
 import type { FileAccess } from './file-access.js';
 import type { HungRecord } from './hung.js';
@@ -28,6 +29,8 @@ export interface PollerParts {
   readonly copies: RejectCopies;
   readonly files: FileAccess;
   readonly onQueued: () => void;
+  readonly reads?: ReadBook | undefined;
+  readonly isTraced?: boolean | undefined;
 }
 
 export interface SourceStatus {
@@ -210,7 +213,7 @@ export class SourcePoller {
   }
 
   async #prepare(): Promise<PollParts> {
-    const { files, clock, tasks, copies, log, onQueued } = this.#parts;
+    const { files, clock, tasks, copies, log, onQueued, reads, isTraced } = this.#parts;
     const source = this.#source;
     const reader = source.network
       ? new ThreadedReader(source, tasks, clock)
@@ -223,6 +226,8 @@ export class SourcePoller {
       clock,
       log,
       onQueued,
+      reads,
+      isTraced,
       onSlice: () => {
         this.#countLongPoll();
         this.#onProgress?.(reader.status().reading);

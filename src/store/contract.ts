@@ -1,6 +1,11 @@
 import type { JobId, JobState } from '../job/job.js';
 import type { AttemptReport, Next } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
+import type { BatchTrace } from '../trace/cycle-trace.js';
+import type { BreakerMove, StoredBreaker } from './breaker-contract.js';
+import type { Traced } from './trace-contract.js';
+
+export type { BreakerMove, StoredBreaker } from './breaker-contract.js';
 
 /*
  * One contract in five parts, so that each caller sees only its own: intake admits, dispatch claims and ends, upkeep mends and
@@ -92,6 +97,8 @@ export interface AdmissionBatch {
   readonly scope: Scope;
   /** Id of the poll that found these records: ties them together in the trace. */
   readonly cycle: string;
+  /** With it the hand-offs are checked, and the cycle's account is kept in the same transaction. */
+  readonly trace?: BatchTrace;
   readonly records: readonly AdmissionRecord[];
   readonly rejects: readonly RejectedRecord[];
   /** Paths that are being read anew from their beginning: their former rejects are closed by this batch. */
@@ -135,12 +142,12 @@ export interface AdmissionAnswer {
 }
 
 export type AdmissionReport =
-  | { readonly committed: true; readonly answers: readonly AdmissionAnswer[] }
+  | ({ readonly committed: true; readonly answers: readonly AdmissionAnswer[] } & Traced)
   /** Another reader moved one of these cursors first: nothing was written; read again. */
   | { readonly committed: false; readonly conflictPath: string };
 
 export interface IntakeStore {
-  /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
+  /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored, and BrokenHandOff. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
   admit(batch: AdmissionBatch): Promise<AdmissionReport>;
   /** In the order of their paths; with a page, those after a path, at most so many. */
   cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]>;
@@ -183,30 +190,6 @@ export interface EligibleTask {
   /** The dependency whose half-open breaker lets one job through: one of all tasks that name it here. */
   readonly trialOf?: string;
 }
-
-/** What a worker takes up again: a breaker as it was last stored. */
-export interface StoredBreaker {
-  readonly dependency: string;
-  /** Failures in a row, while it is closed. */
-  readonly failures: number;
-  /** Of the first of them, or of the outage; null without any. */
-  readonly sinceMs: number | null;
-  /** null: it is closed. Else when its cool-down ends. */
-  readonly retryAtMs: number | null;
-}
-
-/** A move of a breaker, stored in the transaction of the ends that caused it. */
-export type BreakerMove = { readonly dependency: string } & (
-  | { readonly to: 'counted'; readonly failures: number; readonly sinceMs: number | null }
-  /** Begins an outage. */
-  | { readonly to: 'opened'; readonly sinceMs: number; readonly retryAtMs: number; readonly cause: string }
-  /** The trial failed: the same outage goes on. */
-  | { readonly to: 'reopened'; readonly retryAtMs: number; readonly failure: string }
-  /** Ends the outage. `triedJobs`: how many of the jobs that it held back were the trial. */
-  | { readonly to: 'closed'; readonly evidence: string; readonly triedJobs: 0 | 1 }
-  /** A job failed for good while it was open: a casualty of the outage. Moves nothing. */
-  | { readonly to: 'cost'; readonly job: JobId; readonly attempt: number }
-);
 
 export interface Turn {
   readonly ends: readonly End[];

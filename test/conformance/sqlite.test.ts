@@ -7,6 +7,7 @@ import { conformsInAdmission } from './admission.js';
 import { conformsInBreakers } from './breakers.js';
 import { conformsInClaims } from './claims.js';
 import type { Engine } from './engine.js';
+import { conformsInTraces } from './traces.js';
 import { conformsInUpkeep } from './upkeep.js';
 
 const sqlite: Engine = {
@@ -29,5 +30,6 @@ describe('the SQLite engine conforms', () => {
   describe('in accounts', () => conformsInAccounts(sqlite));
   describe('in claims and ends', () => conformsInClaims(sqlite));
   describe('in breakers and outages', () => conformsInBreakers(sqlite));
+  describe('in traces', () => conformsInTraces(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

@@ -168,6 +168,7 @@ const FACTS: QueueFacts = {
   slots: [],
   sources: [],
   damaged: [],
+  brokenCycles: [],
 };
 
 async function checkQueue(different: Partial<QueueFacts>): Promise<readonly CheckResult[]> {
@@ -271,6 +272,7 @@ test('where the database cannot be read, what the last beat said is no pass', as
     { name: 'sources', status: 'unknown' },
     { name: 'dead-letters', status: 'unknown' },
     { name: 'payloads', status: 'unknown' },
+    { name: 'hand-offs', status: 'unknown' },
     { name: 'database', status: 'critical', text: 'database: it was locked by another process' },
   ]);
 });

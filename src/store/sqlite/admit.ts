@@ -15,6 +15,7 @@ import type {
 } from '../contract.js';
 import { type KnownVersion, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
+import type { Cycles } from './cycles.js';
 import { EarlyCheckpoint } from './early-checkpoint.js';
 import { JobDoor, type KnownJob } from './job-door.js';
 import { RejectBook } from './reject-book.js';
@@ -32,6 +33,7 @@ const ALL_CURSORS: CursorPage = { afterPath: '', limit: -1 };
 export class Admission {
   readonly checkpoint: EarlyCheckpoint;
   readonly #core: Core;
+  readonly #cycles: Cycles;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
   readonly #versions: VersionCounter;
@@ -46,9 +48,10 @@ export class Admission {
   readonly #countRecords: Statement<[number, number]>;
   #lastWasNew = true;
 
-  constructor(core: Core) {
+  constructor(core: Core, cycles: Cycles) {
     const { db } = core;
     this.#core = core;
+    this.#cycles = cycles;
     this.checkpoint = new EarlyCheckpoint(db);
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
@@ -94,16 +97,22 @@ export class Admission {
     if (conflictPath !== null) return { committed: false, conflictPath };
 
     this.#door.begin();
+    this.#cycles.begin();
     const scopeId = this.#core.names.scope(batch.scope);
     const admitted = { new: 0 };
-    const answers = batch.records.map((record) => this.#admitRecord(scopeId, record, batch, admitted));
+    const answers = batch.records.map((record) => {
+      const given = this.#admitRecord(scopeId, record, batch, admitted);
+      this.#cycles.follow(batch, this.#door.puts);
+      return given;
+    });
     if (admitted.new > 0) this.#countRecords.run(admitted.new, scopeId);
     this.#door.close();
     failpoint('admit.after-insert');
     this.#rejects.write(scopeId, batch);
     this.#moveCursors(scopeId, batch);
+    const trace = this.#cycles.keep(scopeId, batch, answers, this.#door.puts);
     failpoint('admit.before-commit');
-    return { committed: true, answers };
+    return trace === null ? { committed: true, answers } : { committed: true, answers, trace };
   }
 
   #findConflict(batch: AdmissionBatch): string | null {

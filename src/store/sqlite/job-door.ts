@@ -19,6 +19,13 @@ export interface KnownJob {
   readonly cycle: string;
 }
 
+/** What was written in this transaction. */
+export interface JobPut {
+  readonly id: number;
+  readonly record: AdmissionRecord;
+  isReplaced: boolean;
+}
+
 type KnownJobRow = Omit<KnownJob, 'place'> & { readonly place: number };
 
 /** Opens jobs and replaces the content of pending ones, each with its place and permit. */
@@ -32,6 +39,7 @@ export class JobDoor {
   readonly #replace: Statement<unknown[]>;
   readonly #payloads: Payloads;
   #nextId: number | null = null;
+  #puts: JobPut[] = [];
 
   constructor(core: Core) {
     const { db } = core;
@@ -56,6 +64,11 @@ export class JobDoor {
         max_attempts = ?, timeout_ms = ?, version_hash = ?, version_order = ?, cycle = ?,
         payload_hash = ?, payload = ?, charged = 0, crashes = 0, reason = NULL
       WHERE id = ?`);
+  }
+
+  /** In the order in which they were written. */
+  get puts(): readonly JobPut[] {
+    return this.#puts;
   }
 
   find(id: number): KnownJob | undefined {
@@ -100,6 +113,7 @@ export class JobDoor {
       this.#payloads.put(id, record.payload.bytes),
     );
     tally.move(queue.id, null, place);
+    this.#puts.push({ id, record, isReplaced: false });
     return { id, place };
   }
 
@@ -133,6 +147,9 @@ export class JobDoor {
       this.#payloads.replace(job.id, record.payload.bytes),
       job.id,
     );
+    const former = job.cycle === batch.cycle ? this.#puts.findLast(({ id }) => id === job.id) : undefined;
+    if (former !== undefined) former.isReplaced = true;
+    this.#puts.push({ id: job.id, record, isReplaced: false });
     tally.move(job.queueId, job.place, null);
     tally.move(queue.id, null, place);
     if (job.place === 'ready' && !(place === 'ready' && samePermit(job, queue.id, record))) {
@@ -146,6 +163,7 @@ export class JobDoor {
 
   /** Begins a transaction: ids that a rolled back one took are free again. */
   begin(): void {
+    this.#puts = [];
     this.#nextId = null;
   }
 
