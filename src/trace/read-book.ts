@@ -20,6 +20,13 @@ interface OpenCycle {
   isTooLarge: boolean;
 }
 
+interface Place {
+  readonly cycle: string;
+  readonly open: OpenCycle;
+  /** Among the jobs of its cycle. */
+  readonly n: number;
+}
+
 /** That every job of a cycle was claimed, and what they were claimed with. */
 export interface CycleRead extends Digest {
   readonly cycle: string;
@@ -34,7 +41,7 @@ export interface CycleRead extends Digest {
  */
 export class ReadBook {
   readonly #cycles = new Map<string, OpenCycle>();
-  readonly #cycleOf = new Map<JobId, string>();
+  readonly #placeOf = new Map<JobId, Place>();
 
   /** These were enqueued: ids with their seals. */
   expect(
@@ -53,12 +60,12 @@ export class ReadBook {
     }
     for (const [id, part] of more) {
       this.#replace(id);
-      this.#cycleOf.set(id, cycle);
+      this.#placeOf.set(id, { cycle, open, n: open.ids.length });
       open.ids.push(id);
-      open.parts.push(Buffer.from(part));
+      open.parts.push(part);
       open.left += 1;
     }
-    while (this.#cycleOf.size > MOST_JOBS) this.#forget([...this.#cycles.keys()][0] ?? '');
+    while (this.#placeOf.size > MOST_JOBS) this.#forget([...this.#cycles.keys()][0] ?? '');
   }
 
   /** Nothing more comes of this cycle. Answers as `read`: its jobs may have been quicker. */
@@ -72,13 +79,12 @@ export class ReadBook {
 
   /** A claim returned this job, with a payload of this hash. Answers once for each cycle, with its last job. */
   read(id: JobId, payloadHash: Buffer): CycleRead | null {
-    const cycle = this.#cycleOf.get(id);
-    const open = cycle === undefined ? undefined : this.#cycles.get(cycle);
-    if (cycle === undefined || open === undefined) return null;
-    this.#cycleOf.delete(id);
-    const n = open.ids.indexOf(id);
+    const place = this.#placeOf.get(id);
+    if (place === undefined) return null;
+    this.#placeOf.delete(id);
+    const { cycle, open, n } = place;
     const part = open.parts[n];
-    if (part !== undefined && !part.subarray(-HASH_BYTES).equals(payloadHash)) {
+    if (part !== undefined && payloadHash.compare(part, part.length - HASH_BYTES) !== 0) {
       open.isEqual = false;
       open.parts[n] = Buffer.concat([part.subarray(0, -HASH_BYTES), payloadHash]);
     }
@@ -98,12 +104,12 @@ export class ReadBook {
 
   /** A newer version has taken the place of the one that was to be read: its cycle is never read whole. */
   #replace(id: JobId): void {
-    const former = this.#cycleOf.get(id);
-    if (former !== undefined) this.#forget(former);
+    const former = this.#placeOf.get(id);
+    if (former !== undefined) this.#forget(former.cycle);
   }
 
   #forget(cycle: string): void {
-    for (const id of this.#cycles.get(cycle)?.ids ?? []) this.#cycleOf.delete(id);
+    for (const id of this.#cycles.get(cycle)?.ids ?? []) this.#placeOf.delete(id);
     this.#cycles.delete(cycle);
   }
 }

@@ -45,6 +45,14 @@ test('one flipped bit in a stored payload is caught before anything runs, named 
   }
   expect(run('jobs', '--state', 'failed').stdout.match(/integrity/g)).toHaveLength(2);
 
+  const traced = run('trace', flipped);
+  expect(traced.status).toBe(1);
+  expect(traced.stdout).toMatch(
+    /✓ ENQUEUED +1 .*\n✗ QUEUE_READ +1 .*does not match its hash: set aside, nothing was run/,
+  );
+  expect(traced.stdout).not.toContain('RUN ');
+  expect(run('trace', whole ?? '').status).toBe(0);
+
   const payloads = () =>
     json('health')[0].checks.filter(({ name }: { name: string }) => name.startsWith('payload'));
   expect(payloads()).toMatchObject(
