@@ -22,6 +22,7 @@ import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
 import { acquireStateLock, upgradeText } from './store/open.js';
+import { ReadBook } from './trace/read-book.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createClockWatch } from './upkeep/clock-watch.js';
@@ -97,6 +98,7 @@ async function runLocked(
   const shutdown = createShutdown(log);
   const jumps = createJumpBook(clock);
   const clockWatch = createClockWatch({ rules: config.clock, lastTrustedMs: trustedAtMs, clock, log });
+  const reads = new ReadBook();
   const dispatcher = createDispatcher({
     config,
     store,
@@ -108,6 +110,7 @@ async function runLocked(
     breakers: await store.breakers(),
     clockTrust: clockWatch,
     onClockJump: jumps.note,
+    reads,
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
@@ -118,6 +121,7 @@ async function runLocked(
     log,
     onQueued: dispatcher.nudge,
     clockTrust: clockWatch,
+    reads,
     hung: takeHungRecords(config.stateFolder, config.file),
   });
   const lifeLine = await createLifeLine(self.nonce);

@@ -93,6 +93,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./job.js')).jobCommand,
       },
       {
+        name: 'trace',
+        summary: 'the way of a record from file to handler, hand-off by hand-off',
+        load: async () => (await import('./trace.js')).traceCommand,
+      },
+      {
         name: 'rejects',
         summary: 'records that were refused, each with its remedy',
         load: async () => (await import('./rejects.js')).rejectsCommand,

@@ -8,7 +8,7 @@ import { hardwareChecks } from '../health/check-hardware.js';
 import { machineChecks } from '../health/check-machine.js';
 import { pagesCheck } from '../health/check-pages.js';
 import { currentBeat, processChecks } from '../health/check-processes.js';
-import { type AwayFact, queueChecks } from '../health/check-queue.js';
+import { type AwayFact, type QueueFacts, queueChecks } from '../health/check-queue.js';
 import { restorationCheck } from '../health/check-restoration.js';
 import { sourceFilesCheck } from '../health/check-sources.js';
 import { type Diagnosis, diagnose } from '../health/diagnose.js';
@@ -18,6 +18,7 @@ import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
 import { backupsIn, findDamageIn, restorationIn } from '../store/care.js';
 import type { Outage } from '../store/read-contract.js';
+import type { TraceReads } from '../store/trace-contract.js';
 import { trialText } from '../view/outage-text.js';
 import { readProcessFigures } from '../view/process-figures.js';
 import type { Remedy } from '../view/remedy.js';
@@ -28,6 +29,10 @@ export interface Place {
   readonly configFile: string;
   readonly stateFolder: string;
 }
+
+/** Of damaged payloads, and of broken polls. */
+const MOST_NAMED = 10;
+const BROKEN_WITHIN_MS = 24 * 3_600_000;
 
 /** Every check there is, for `health --diagnose` and whatever tells of it. */
 export async function diagnoseSystem(
@@ -50,8 +55,13 @@ export async function diagnoseSystem(
     ...queueChecks(
       settings,
       async () => {
-        const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
-        return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
+        const nowMs = clock.wallMs();
+        const none = { damaged: [], brokenCycles: [] } satisfies TraceFacts;
+        const { snapshot, extras } = await lookAtSystem<TraceFacts>(stateFolder, clock, none, (store) =>
+          readTraceFacts(store, nowMs),
+        );
+        const outages = snapshot.outages.map((outage) => awayFact(outage, nowMs));
+        return { ...snapshot, ...extras, outages };
       },
       clock,
     ),
@@ -74,6 +84,17 @@ export async function diagnoseSystem(
     ...hardwareChecks(),
   ];
   return diagnose(checks, clock, remedy);
+}
+
+type TraceFacts = Pick<QueueFacts, 'damaged' | 'brokenCycles'>;
+
+async function readTraceFacts(store: TraceReads, nowMs: number): Promise<TraceFacts> {
+  const damaged = await store.damaged(MOST_NAMED);
+  const broken = await store.brokenCycles(nowMs - BROKEN_WITHIN_MS, MOST_NAMED);
+  return {
+    damaged: damaged.map(({ id, task, key }) => ({ job: id, task, key })),
+    brokenCycles: broken.map(({ atMs, ...rest }) => ({ ...rest, ageMs: Math.max(0, nowMs - atMs) })),
+  };
 }
 
 async function readBackupFacts(stateFolder: string, nowMs: number): Promise<BackupFacts> {

@@ -7,13 +7,14 @@ import { freshNonce } from '../heartbeat/nonce.js';
 import { openRecoveryLog, type RecoveryLine } from '../heartbeat/recovery-log.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import { acknowledgeRestoration } from '../store/care.js';
 import { escapeText } from '../view/escape.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { diagnoseSystem, type Place, settingsIn } from './diagnosis.js';
 import { startFrom } from './start.js';
-import { locateSystem } from './system.js';
+import { locateSystem, withExisting } from './system.js';
 import { testAlerts } from './test-alerts.js';
 
 interface HealthOptions extends CommonOptions {
@@ -39,7 +40,10 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
       .option('--diagnose', 'check everything and say what to do')
       .option('--monitor', 'run the health monitor in the foreground')
       .option('--recover', 'mend what is dead or stuck, once')
-      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more')
+      .option(
+        '--acknowledge',
+        'you have seen what was damaged (a database that was replaced, payloads): it is critical no more',
+      )
       .option('--test-alerts', 'send one to each alert of the config, and say what came of it');
   },
   async run({ options, output, clock }) {
@@ -50,7 +54,7 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     }
     const place = await locateSystem(options);
     if (stay === true) return monitor(place, output);
-    if (noted === true) return acknowledge(place, output);
+    if (noted === true) return acknowledge(place, output, clock);
     if (test === true) return testAlerts(place.configFile, output, clock);
     if (act === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
@@ -68,14 +72,20 @@ async function diagnoseAll(place: Place, remedy: Remedy, output: Output, clock: 
   return DIAGNOSIS_EXIT[diagnosis.verdict];
 }
 
-async function acknowledge({ stateFolder }: Place, output: Output): Promise<number> {
+async function acknowledge({ stateFolder }: Place, output: Output, clock: Clock): Promise<number> {
   const restoration = await acknowledgeRestoration(stateFolder);
-  output.json({ acknowledged: restoration?.damagedAs ?? null });
-  output.print(
-    restoration === null
-      ? 'No database was ever replaced here'
-      : `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
-  );
+  const payloads = existsSync(join(stateFolder, 'dogged.db'))
+    ? await withExisting(stateFolder, clock, (store) => store.acknowledgeDamaged(clock.wallMs()))
+    : 0;
+  output.json({ acknowledged: restoration?.damagedAs ?? null, payloads });
+  if (restoration !== null) {
+    output.print(
+      `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
+    );
+  }
+  if (payloads > 0) output.print(`Noted: ${plural(payloads, 'damaged payload')}`);
+  if (restoration === null && payloads === 0)
+    output.print('Nothing that was damaged waits to be acknowledged');
   return EXIT.ok;
 }
 

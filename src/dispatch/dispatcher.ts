@@ -8,6 +8,7 @@ import type { ClockTrust } from '../policy/clock-trust.js';
 import type { MachineRoom, Pressure } from '../policy/pressure.js';
 import type { StoredBreaker } from '../store/breaker-contract.js';
 import type { ClaimStore, UpkeepStore } from '../store/contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 
 export interface DispatcherOptions {
   readonly config: Config;
@@ -31,6 +32,8 @@ export interface DispatcherOptions {
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
   readonly onFatal?: (error: DoggedError) => void;
+  /** Where intake tells what it has put into the queue. */
+  readonly reads?: ReadBook;
   /** Program that hosts module tasks: only tests run from source need another one. */
   readonly moduleHost?: string;
 }

@@ -5,6 +5,7 @@ import type { Log } from '../platform/log.js';
 import type { ClockTrust } from '../policy/clock-trust.js';
 import type { IntakeStore } from '../store/intake-contract.js';
 import type { ReadStore } from '../store/read-contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 import { AdmissionDoor } from './admit.js';
 import type { FileAccess } from './file-access.js';
 import type { HungRecord } from './hung.js';
@@ -30,6 +31,8 @@ export interface PollerParts {
   readonly copies: RejectCopies;
   readonly files: FileAccess;
   readonly onQueued: () => void;
+  readonly reads?: ReadBook | undefined;
+  readonly isTraced?: boolean | undefined;
 }
 
 /** What came of the last time at which all that stands in a source was to be held against the ledger. */
@@ -264,7 +267,7 @@ export class SourcePoller {
   }
 
   async #prepare(): Promise<PollParts> {
-    const { files, clock, tasks, copies, log, onQueued } = this.#parts;
+    const { files, clock, tasks, copies, log, onQueued, reads, isTraced } = this.#parts;
     const source = this.#source;
     const reader = source.network
       ? new ThreadedReader(source, tasks, clock)
@@ -277,6 +280,8 @@ export class SourcePoller {
       clock,
       log,
       onQueued,
+      reads,
+      isTraced,
       onSlice: () => {
         this.#countLongPoll();
         this.#onProgress?.(reader.status().reading);

@@ -135,6 +135,16 @@ export const ERRORS = {
     message: 'Nothing was appended to {file}: PID {pid} has been at it for more than {waitedMs}.',
     remedy: 'Try again; if it stays so, look at that process.',
   },
+  HANDOFF_BROKEN: {
+    exitCode: EXIT.failed,
+    message: 'Nothing of this batch was stored: a hand-off ({at}) was broken: {why}.',
+    remedy: 'It is read again. What was seen: dogged trace {cycle}',
+  },
+  TRACE_UNKNOWN: {
+    exitCode: EXIT.failed,
+    message: 'Nothing is known of {what}.',
+    remedy: 'Name a cycle (the last 10,000 are kept), a job, or SOURCE:KEY. List jobs with: dogged jobs',
+  },
   START_FAILED: {
     exitCode: EXIT.failed,
     message: 'The worker gave no first beat within {waitedMs}. {detail}',

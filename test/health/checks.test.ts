@@ -167,6 +167,8 @@ const FACTS: QueueFacts = {
   outages: [],
   slots: [],
   sources: [],
+  damaged: [],
+  brokenCycles: [],
 };
 
 async function checkQueue(different: Partial<QueueFacts>): Promise<readonly CheckResult[]> {
@@ -285,6 +287,18 @@ test('refused records, dead letters and a source in trouble are each named', asy
   ]);
 });
 
+test('a job that was set aside for its damaged payload is critical, and named', async () => {
+  const damaged = [{ job: '17', task: 'build', key: 'shed' }];
+  expect(await checkQueue({ damaged })).toMatchObject([
+    {
+      name: 'payload:17',
+      status: 'critical',
+      text: 'job 17 (build, "shed"): its stored payload is no longer what was admitted; nothing was run',
+      remedy: 'dogged trace 17',
+    },
+  ]);
+});
+
 test('a job whose dead worker left processes that cannot be killed is told, with what to look at', async () => {
   const slots = [{ slot: 0, state: 'working' as const, job: '17', task: 'build', orphanPids: [4711, 4712] }];
   expect(await checkQueue({ slots })).toContainEqual(
@@ -304,6 +318,8 @@ test('where the database cannot be read, what the last beat said is no pass', as
     { name: 'breakers', status: 'unknown' },
     { name: 'sources', status: 'unknown' },
     { name: 'dead-letters', status: 'unknown' },
+    { name: 'payloads', status: 'unknown' },
+    { name: 'hand-offs', status: 'unknown' },
     { name: 'database', status: 'critical', text: 'database: it was locked by another process' },
   ]);
 });

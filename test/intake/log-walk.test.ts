@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
 import { LeafList } from '../../src/intake/leaf-list.js';
-import { type FoundValue, LogWalk } from '../../src/intake/log-walk.js';
+import type { FoundValue } from '../../src/intake/log-sink.js';
+import { LogWalk } from '../../src/intake/log-walk.js';
 import { SliceBudget } from '../../src/intake/step.js';
 import { FakeClock } from '../support/fake-clock.js';
 

@@ -16,6 +16,7 @@ import type {
 import { firstVerdict } from '../plan-verdict.js';
 import { type KnownVersion, type LastJob, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
+import type { Cycles } from './cycles.js';
 import { EarlyCheckpoint } from './early-checkpoint.js';
 import { evidenceOf } from './evidence.js';
 import { JobDoor, type KnownJob } from './job-door.js';
@@ -35,6 +36,7 @@ const ALL_CURSORS: CursorPage = { afterPath: '', limit: -1 };
 export class Admission {
   readonly checkpoint: EarlyCheckpoint;
   readonly #core: Core;
+  readonly #cycles: Cycles;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
   readonly #versions: VersionCounter;
@@ -50,9 +52,10 @@ export class Admission {
   readonly #countRecords: Statement<[number, number]>;
   #lastWasNew = true;
 
-  constructor(core: Core) {
+  constructor(core: Core, cycles: Cycles) {
     const { db } = core;
     this.#core = core;
+    this.#cycles = cycles;
     this.checkpoint = new EarlyCheckpoint(db);
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
@@ -99,17 +102,28 @@ export class Admission {
     if (conflictPath !== null) return { committed: false, conflictPath };
 
     this.#door.begin();
+    this.#cycles.begin();
     const scopeId = this.#core.names.scope(batch.scope);
     const admitted = { new: 0 };
-    const answers = batch.records.map((record) => this.#admitRecord(scopeId, record, batch, admitted));
+    const answers = batch.records.map((record) => {
+      const given = this.#admitRecord(scopeId, record, batch, admitted);
+      this.#cycles.follow(batch, this.#door.puts);
+      return given;
+    });
     if (admitted.new > 0) this.#countRecords.run(admitted.new, scopeId);
     this.#door.close();
     const gone = batch.plan && this.#plans.settle(scopeId, batch.plan, batch);
     failpoint('admit.after-insert');
     this.#rejects.write(scopeId, batch);
     this.#moveCursors(scopeId, batch);
+    const trace = this.#cycles.keep(scopeId, batch, answers, this.#door.puts);
     failpoint('admit.before-commit');
-    return gone === undefined ? { committed: true, answers } : { committed: true, answers, gone };
+    return {
+      committed: true,
+      answers,
+      ...(gone !== undefined && { gone }),
+      ...(trace !== null && { trace }),
+    };
   }
 
   #findConflict(batch: AdmissionBatch): string | null {

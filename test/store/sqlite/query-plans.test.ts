@@ -48,6 +48,8 @@ const SMALL_TABLES = [
 
 /** Lists, which go back from the newest row until they have enough, and the recount after a changed limit or a kill. */
 const ALLOWED_SCANS: readonly RegExp[] = [
+  // At most 100 of a source.
+  /cycles INDEXED BY cycles_broken/,
   /FROM rejects r/,
   /FROM outages\s+ORDER BY id DESC/,
   /^SELECT id FROM jobs WHERE place IN .* ORDER BY id (DESC|ASC) LIMIT :limit$/,

@@ -30,6 +30,11 @@ function tablesOf(db: SqliteDatabase.Database): unknown {
     .all();
 }
 
+/** Takes away what came after the fourth schema. */
+const TO_SCHEMA_4 = `
+  DROP INDEX jobs_damaged; DROP TABLE cycles;
+  DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4`;
+
 /** The schemas of which a database is kept: those with which somebody may have worked. */
 const KEPT = readdirSync(DATABASES).flatMap((name) => /^schema-(\d+)\.db$/.exec(name)?.[1] ?? []);
 
@@ -126,7 +131,7 @@ test('the states of records are counted when a database is brought up, with what
   await store.close();
   const db = rawDatabase(folder);
   const outdated = db.prepare('SELECT id, outdated FROM jobs').all();
-  db.exec('DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4');
+  db.exec(TO_SCHEMA_4);
   const newer = await open(folder, 'worker');
   expect((await newer.counts()).sources).toEqual(sources);
   expect(rawDatabase(folder).prepare('SELECT id, outdated FROM jobs').all()).toEqual(outdated);
@@ -152,7 +157,7 @@ describe('an older version that waits again, as it could before, beside its canc
       UPDATE jobs SET place = ${PLACES.ready} WHERE id = 1;
       UPDATE tallies SET jobs = jobs + 1 WHERE place = ${PLACES.ready};
       UPDATE tallies SET jobs = jobs - 1 WHERE place = ${PLACES.running};
-      DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4`);
+      ${TO_SCHEMA_4}`);
     const store = await open(folder, 'worker');
     await store.takeOwnership(someOwner, T0);
     const states = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 1, expired: 0 };
