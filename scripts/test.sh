@@ -16,6 +16,11 @@ ensure_programs() {
   command -v setsid >/dev/null || missing+=(util-linux)
   # For tests of the live screen; where it cannot be had they are skipped with that reason.
   command -v tmux >/dev/null || missing+=(tmux)
+  # For tests under a systemd of their own, which only root can give a /run of its own.
+  if [[ $(id -u) -eq 0 ]]; then
+    [[ -x /lib/systemd/systemd ]] || missing+=(systemd)
+    [[ -e /usr/lib/systemd/user/dbus.socket ]] || missing+=(dbus-user-session)
+  fi
   # For tests on real mounts, which only root can make; elsewhere they are skipped with that reason.
   if [[ $(id -u) -eq 0 ]]; then
     command -v mkfs.vfat >/dev/null || missing+=(dosfstools)

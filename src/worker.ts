@@ -24,10 +24,12 @@ import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
 import { acquireStateLock, upgradeText } from './store/open.js';
+import { ReadBook } from './trace/read-book.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createClockWatch } from './upkeep/clock-watch.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
+import { createJumpBook } from './upkeep/jump-book.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
@@ -95,8 +97,10 @@ async function runLocked(
   );
 
   const shutdown = createShutdown(log);
+  const jumps = createJumpBook(clock);
   const clockWatch = createClockWatch({ rules: config.clock, lastTrustedMs: trustedAtMs, clock, log });
   const counts = new WorkerCounts(config);
+  const reads = new ReadBook();
   const dispatcher = createDispatcher({
     config,
     store,
@@ -108,6 +112,8 @@ async function runLocked(
     breakers: await store.breakers(),
     clockTrust: clockWatch,
     observer: counts,
+    onClockJump: jumps.note,
+    reads,
     lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
@@ -119,6 +125,7 @@ async function runLocked(
     onQueued: dispatcher.nudge,
     observer: counts,
     clockTrust: clockWatch,
+    reads,
     hung: takeHungRecords(config.stateFolder, config.file),
   });
   const lifeLine = await createLifeLine(self.nonce);
@@ -136,6 +143,7 @@ async function runLocked(
     storage: storage.problem,
     away: () => dispatcher.status().away,
     clockState: () => clockWatch.distrust()?.state ?? null,
+    clockJumps: () => jumps.recent().length,
     clock,
     onNews: () => void beat.beatNow(),
   });
@@ -180,6 +188,7 @@ async function runLocked(
     storage: storage.problem,
     clockDistrust: clockWatch.distrust,
     metrics: metrics.problem,
+    clockJumps: jumps.recent,
     onFenced: shutdown.abort,
   });
   const beat = createBeatWriter({

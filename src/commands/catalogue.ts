@@ -93,6 +93,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./job.js')).jobCommand,
       },
       {
+        name: 'trace',
+        summary: 'the way of a record from file to handler, hand-off by hand-off',
+        load: async () => (await import('./trace.js')).traceCommand,
+      },
+      {
         name: 'rejects',
         summary: 'records that were refused, each with its remedy',
         load: async () => (await import('./rejects.js')).rejectsCommand,
@@ -121,6 +126,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         name: 'logs',
         summary: 'the log, readable',
         load: async () => (await import('./logs.js')).logsCommand,
+      },
+      {
+        name: 'report',
+        summary: 'what a bug report needs, in one file, secrets removed',
+        load: async () => (await import('./report.js')).reportCommand,
       },
     ],
   },

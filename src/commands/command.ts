@@ -37,6 +37,11 @@ export interface CommandModule<Options extends CommonOptions = CommonOptions> {
    */
   configure?(command: Command): void;
   /**
+   * Set where nothing that `configure` adds is required or has a default: a line without any of it then starts without
+   * loading a parser, too.
+   */
+  readonly plainLine?: true;
+  /**
    * Does the work and returns the exit code. Throws a DoggedError for what a user can mend: `cli.ts` prints message and
    * remedy on stderr and exits with its code. Must leave nothing open: the process ends when its last handle closes.
    */

@@ -1,34 +1,20 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { alertsCheck } from '../health/check-alerts.js';
-import { type BackupFacts, backupCheck } from '../health/check-backups.js';
-import { type ConfigFinding, configCheck } from '../health/check-config.js';
-import { hardwareChecks } from '../health/check-hardware.js';
-import { machineChecks } from '../health/check-machine.js';
-import { metricsCheck } from '../health/check-metrics.js';
-import { pagesCheck } from '../health/check-pages.js';
-import { currentBeat, processChecks } from '../health/check-processes.js';
-import { type AwayFact, queueChecks } from '../health/check-queue.js';
-import { restorationCheck } from '../health/check-restoration.js';
-import { sourceFilesCheck } from '../health/check-sources.js';
-import { DIAGNOSIS_EXIT, diagnose, diagnosisLines, summaryLine } from '../health/diagnose.js';
+import { DIAGNOSIS_EXIT, diagnosisLines, summaryLine } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
 import { writeDesired } from '../heartbeat/desired.js';
 import { freshNonce } from '../heartbeat/nonce.js';
 import { openRecoveryLog, type RecoveryLine } from '../heartbeat/recovery-log.js';
-import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
-import { programVersion } from '../platform/version.js';
-import { acknowledgeRestoration, backupsIn, findDamageIn, restorationIn } from '../store/care.js';
-import type { Outage } from '../store/read-contract.js';
+import { plural } from '../platform/duration-text.js';
+import { acknowledgeRestoration } from '../store/care.js';
 import { escapeText } from '../view/escape.js';
-import { trialText } from '../view/outage-text.js';
-import { readProcessFigures } from '../view/process-figures.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
+import { diagnoseSystem, type Place, settingsIn } from './diagnosis.js';
 import { startFrom } from './start.js';
-import { locateSystem, lookAtSystem } from './system.js';
+import { locateSystem, withExisting } from './system.js';
 import { testAlerts } from './test-alerts.js';
 
 interface HealthOptions extends CommonOptions {
@@ -37,11 +23,6 @@ interface HealthOptions extends CommonOptions {
   readonly recover?: boolean;
   readonly acknowledge?: boolean;
   readonly testAlerts?: boolean;
-}
-
-interface Place {
-  readonly configFile: string;
-  readonly stateFolder: string;
 }
 
 export const healthCommand: CommandModule<HealthOptions> = {
@@ -59,7 +40,10 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
       .option('--diagnose', 'check everything and say what to do')
       .option('--monitor', 'run the health monitor in the foreground')
       .option('--recover', 'mend what is dead or stuck, once')
-      .option('--acknowledge', 'you have read that a damaged database was replaced: it is critical no more')
+      .option(
+        '--acknowledge',
+        'you have seen what was damaged (a database that was replaced, payloads): it is critical no more',
+      )
       .option('--test-alerts', 'send one to each alert of the config, and say what came of it');
   },
   async run({ options, output, clock }) {
@@ -70,105 +54,39 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
     }
     const place = await locateSystem(options);
     if (stay === true) return monitor(place, output);
-    if (noted === true) return acknowledge(place, output);
+    if (noted === true) return acknowledge(place, output, clock);
     if (test === true) return testAlerts(place.configFile, output, clock);
     if (act === true) return recover(place, remedyFor(options.config), output, clock);
     return diagnoseAll(place, remedyFor(options.config), output, clock);
   },
 };
 
-async function diagnoseAll(
-  { configFile, stateFolder }: Place,
-  remedy: Remedy,
-  output: Output,
-  clock: Clock,
-): Promise<number> {
-  const settings = settingsIn(stateFolder, configFile);
-  const finding = loadFinding(configFile);
-  finding.catch(() => undefined);
-  const checks = [
-    configCheck(configFile, stateFolder, () => finding),
-    ...processChecks({
-      stateFolder,
-      settings,
-      clock,
-      version: programVersion(),
-      figuresOf: readProcessFigures,
-    }),
-    ...queueChecks(
-      settings,
-      async () => {
-        const { snapshot } = await lookAtSystem(stateFolder, clock, null, async () => null);
-        return { ...snapshot, outages: snapshot.outages.map((outage) => awayFact(outage, clock.wallMs())) };
-      },
-      clock,
-    ),
-    sourceFilesCheck(async () => {
-      const found = await finding;
-      return found.is === 'valid' ? found.sources : [];
-    }),
-    ...(existsSync(join(stateFolder, 'dogged.db'))
-      ? [pagesCheck((signal) => findDamageIn(stateFolder, signal))]
-      : []),
-    alertsCheck(settings, stateFolder, clock.wallMs()),
-    metricsCheck(settings, currentBeat(stateFolder, settings)),
-    restorationCheck(clock.wallMs(), () => restorationIn(stateFolder)),
-    backupCheck(settings, () => readBackupFacts(stateFolder, clock.wallMs())),
-    ...machineChecks(stateFolder),
-    ...hardwareChecks(clock.wallMs(), currentBeat(stateFolder, settings)),
-  ];
-  const diagnosis = await diagnose(checks, clock, remedy);
+async function diagnoseAll(place: Place, remedy: Remedy, output: Output, clock: Clock): Promise<number> {
+  const diagnosis = await diagnoseSystem(place, remedy, clock);
   output.json({
     verdict: diagnosis.verdict,
-    checks: diagnosis.checks.map(({ name, status, text, remedy }) => ({ name, status, text, remedy })),
+    checks: diagnosis.checks.map(({ heading: _, ...check }) => check),
   });
   output.print(escapeText(summaryLine(diagnosis)));
   for (const line of diagnosisLines(diagnosis)) output.print(escapeText(line));
   return DIAGNOSIS_EXIT[diagnosis.verdict];
 }
 
-async function acknowledge({ stateFolder }: Place, output: Output): Promise<number> {
+async function acknowledge({ stateFolder }: Place, output: Output, clock: Clock): Promise<number> {
   const restoration = await acknowledgeRestoration(stateFolder);
-  output.json({ acknowledged: restoration?.damagedAs ?? null });
-  output.print(
-    restoration === null
-      ? 'No database was ever replaced here'
-      : `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
-  );
-  return EXIT.ok;
-}
-
-async function readBackupFacts(stateFolder: string, nowMs: number): Promise<BackupFacts> {
-  const database = statSync(join(stateFolder, 'dogged.db'), { throwIfNoEntry: false });
-  const backups = await backupsIn(stateFolder);
-  return {
-    backups: backups.map(({ madeAtMs, sizeBytes }) => ({ ageMs: Math.max(0, nowMs - madeAtMs), sizeBytes })),
-    databaseAgeMs: database === undefined ? null : Math.max(0, nowMs - database.birthtimeMs),
-  };
-}
-
-/** As the worker understood its config; before the first worker, as it would understand an empty one. */
-function settingsIn(stateFolder: string, configFile: string): Settings {
-  const file = readSettings(stateFolder);
-  return file.status === 'read' ? file.content : defaultSettings(stateFolder, configFile);
-}
-
-async function loadFinding(configFile: string): Promise<ConfigFinding> {
-  const { readConfig } = await import('../config/load.js');
-  const { formatProblem } = await import('../config/problem.js');
-  try {
-    const { config, problems, file } = await readConfig(configFile);
-    if (config !== null) return { is: 'valid', sources: config.sources, tasks: config.tasks.length };
-    return { is: 'invalid', problems: problems.map((problem) => formatProblem(problem, file)) };
-  } catch (error) {
-    if (error instanceof DoggedError && error.code === 'CONFIG_MISSING') return { is: 'missing' };
-    throw error;
+  const payloads = existsSync(join(stateFolder, 'dogged.db'))
+    ? await withExisting(stateFolder, clock, (store) => store.acknowledgeDamaged(clock.wallMs()))
+    : 0;
+  output.json({ acknowledged: restoration?.damagedAs ?? null, payloads });
+  if (restoration !== null) {
+    output.print(
+      `Noted. The damaged database stays in ${join(stateFolder, restoration.damagedAs)} until you remove it`,
+    );
   }
-}
-
-function awayFact(outage: Outage, nowMs: number): AwayFact {
-  const { dependency, sinceMs, cause, held } = outage;
-  return { dependency, ageMs: Math.max(0, nowMs - sinceMs), held, cause, nextTry: trialText(outage, nowMs) };
+  if (payloads > 0) output.print(`Noted: ${plural(payloads, 'damaged payload')}`);
+  if (restoration === null && payloads === 0)
+    output.print('Nothing that was damaged waits to be acknowledged');
+  return EXIT.ok;
 }
 
 async function monitor({ configFile, stateFolder }: Place, output: Output): Promise<number> {

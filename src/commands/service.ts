@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { endMonitor } from '../health/stop-pair.js';
+import { forgetService, writeService } from '../heartbeat/service-file.js';
 import { defaultSettings, readSettings } from '../heartbeat/settings.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
@@ -35,7 +37,7 @@ export const serviceCommand: CommandModule<ServiceOptions> = {
       .option('--name <name>', 'of the unit')
       .option('--to <folder>', 'write the unit there and do nothing else');
   },
-  async run({ args: [action = ''], options, output }) {
+  async run({ args: [action = ''], options, output, clock }) {
     if (!ACTIONS.includes(action))
       throw new DoggedError('USAGE', { problem: `Say one of ${ACTIONS.join(', ')}.`, command: 'service' });
     const { configFile, stateFolder } = await locateSystem(options);
@@ -54,10 +56,18 @@ export const serviceCommand: CommandModule<ServiceOptions> = {
       mkdirSync(dirname(file), { recursive: true });
       writeFileAtomic(file, unitFor(configFile, stateFolder, options), 0o644);
       systemctl('daemon-reload');
-      systemctl('enable', '--now', name);
+      systemctl('enable', name);
+      if (options.to === undefined) {
+        mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+        writeService(stateFolder, { unit: name, manager: options.system ? 'system' : 'user', file });
+        // One that runs in the background makes way; the worker goes on, and the new one adopts it.
+        await endMonitor(stateFolder, clock);
+      }
+      systemctl('start', name);
     } else {
       systemctl('disable', '--now', name);
       rmSync(file);
+      forgetService(stateFolder);
       systemctl('daemon-reload');
     }
     const done = action === 'install' ? 'installed' : 'uninstalled';

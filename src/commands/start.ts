@@ -41,8 +41,9 @@ export async function startFrom(
     clock,
   });
   if (!result.started) {
-    const tail = tailOf(stateFiles(stateFolder).workerLog);
-    const detail = [result.why ?? '', ...tail, remedy(STILL_TRYING)].join('\n').trim();
+    const { why, isTrying } = result;
+    const more = isTrying ? [...tailOf(stateFiles(stateFolder).workerLog), remedy(STILL_TRYING)] : [];
+    const detail = [why ?? '', ...more].join('\n').trim();
     throw new DoggedError('START_FAILED', { waitedMs: result.waitedMs, detail });
   }
   const { workerPid, monitorPid, wasRunning } = result;

@@ -6,6 +6,7 @@ import type { ClaimStore } from '../store/contract.js';
 import type { Store, Upgrade } from '../store/engine.js';
 import { openStore, upgradeText } from '../store/open.js';
 import type { JobSummary, ReadStore } from '../store/read-contract.js';
+import type { TraceReads } from '../store/trace-contract.js';
 import { composeSnapshot, lookAtStore, type StoreLook, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommonOptions } from './command.js';
 
@@ -15,7 +16,7 @@ export function locateSystem({ config }: CommonOptions): Promise<Location> {
 }
 
 /** What a reader may ask, and whether asking again can give another answer. */
-export type Reader = ReadStore & Pick<ClaimStore, 'changedElsewhere'>;
+export type Reader = ReadStore & TraceReads & Pick<ClaimStore, 'changedElsewhere'>;
 
 /** Opens the store for reading only, for as long as `work` takes. Throws STORE_MISSING where nothing has run yet. */
 export async function withReader<T>(
@@ -80,7 +81,7 @@ export async function lookAtSystem<T>(
   stateFolder: string,
   clock: Clock,
   none: T,
-  readExtras: (store: ReadStore) => Promise<T>,
+  readExtras: (store: ReadStore & TraceReads) => Promise<T>,
 ): Promise<SystemLook<T>> {
   let look: StoreLook;
   let extras = none;

@@ -12,6 +12,7 @@ export const workerCommand: CommandModule<WorkerOptions> = {
   configure(command) {
     command.option('--until-idle', 'poll, run what is due, end');
   },
+  plainLine: true,
   async run({ options }) {
     const { configFile } = await locateSystem(options);
     const { runWorker } = await import('../worker.js');

@@ -17,7 +17,12 @@ import { configSchema } from './schema.js';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Either a config or at least one problem. */
-export type ConfigReading = { readonly file: string; place(finding: Finding): Problem } & (
+export type ConfigReading = {
+  readonly file: string;
+  /** As it was read, valid or not, with the environment laid over it; undefined where no parser could read it. */
+  readonly value: unknown;
+  place(finding: Finding): Problem;
+} & (
   | {
       readonly config: Config;
       readonly problems: readonly [];
@@ -59,7 +64,8 @@ export async function readConfig(
     problems: misnamed,
   } = applyEnvironment(document.value, environment, configSchema);
   const place = (finding: Finding) => placed(finding, document, variables);
-  if (!document.isWhole) return { file, place, config: null, problems: document.problems, warnings: [] };
+  if (!document.isWhole)
+    return { file, value: undefined, place, config: null, problems: document.problems, warnings: [] };
 
   const parsed = configSchema.safeParse(value);
   const findings = [
@@ -71,9 +77,9 @@ export async function readConfig(
   const problems = [...document.problems, ...findings.map(place), ...misnamed].sort(byPosition);
   if (parsed.success && problems.length === 0) {
     const config = resolveConfig(parsed.data, file);
-    return { file, place, config, problems: [], warnings: explainIdle(config).map(place) };
+    return { file, value, place, config, problems: [], warnings: explainIdle(config).map(place) };
   }
-  return { file, place, config: null, problems, warnings: [] };
+  return { file, value, place, config: null, problems, warnings: [] };
 }
 
 async function readDocument(file: string): Promise<ConfigDocument> {

@@ -8,6 +8,7 @@ import type { ClockTrust } from '../policy/clock-trust.js';
 import type { MachineRoom, Pressure } from '../policy/pressure.js';
 import type { BreakerMove, StoredBreaker } from '../store/breaker-contract.js';
 import type { Claim, ClaimStore, UpkeepStore } from '../store/contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 import type { EndedAttempt } from './record.js';
 
 /** Hears of what was committed, and of nothing else. Called on the loop's hot path: it must be quick, and never throw. */
@@ -30,6 +31,8 @@ export interface DispatcherOptions {
   /** Whether the wall clock may say that a time has come. */
   readonly clockTrust: ClockTrust;
   readonly observer?: DispatchObserver;
+  /** The wall clock was set, or the machine slept: by how much, below 0 back. It is in the log already. */
+  readonly onClockJump?: (byMs: number) => void;
   /** The worker before us did not die by itself: the health monitor or a stop ended it. */
   readonly lastKilledByUs?: boolean;
   /** Only tests fill a machine by other means than filling it. */
@@ -38,6 +41,8 @@ export interface DispatcherOptions {
   readonly random?: () => number;
   /** Called once when the store can no longer be used (damaged, or another worker's): all children are ended by then. */
   readonly onFatal?: (error: DoggedError) => void;
+  /** Where intake tells what it has put into the queue. */
+  readonly reads?: ReadBook;
   /** Program that hosts module tasks: only tests run from source need another one. */
   readonly moduleHost?: string;
 }

@@ -68,8 +68,9 @@ export class DueTimes {
     const byMs = this.#jump.look();
     if (byMs === null) return false;
     const direction = byMs > 0 ? 'forward' : 'back';
-    const text = `🕒 The wall clock jumped ${direction} by ${durationText(Math.abs(byMs))}: retries keep their waits, and what is due is judged anew`;
-    this.#options.log.warn({ byMs }, text);
+    const now = new Date(this.#options.clock.wallMs()).toISOString();
+    const text = `🕒 The wall clock jumped ${direction} by ${durationText(Math.abs(byMs))}, to ${now}: it was set, or the machine slept. Retries keep their waits, and what is due is judged anew`;
+    this.#options.log.warn({ byMs, now }, text);
     this.#options.onJump(byMs);
     return true;
   }

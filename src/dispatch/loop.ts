@@ -64,7 +64,7 @@ class DispatchLoop implements Dispatcher {
   #alone: { readonly id: JobId; readonly runs: boolean } | null = null;
 
   constructor(options: DispatcherOptions) {
-    const { config, store, clock, log, storeId, nonce, moduleHost, epoch } = options;
+    const { config, store, clock, log, storeId, nonce, moduleHost, epoch, reads } = options;
     this.#options = options;
     this.#tasks = new Map(config.tasks.map((task) => [task.name, task]));
     this.#running = new RunningJobs({
@@ -73,6 +73,7 @@ class DispatchLoop implements Dispatcher {
       clock,
       log,
       moduleHost,
+      reads,
       onEnd: (claim, report) => this.#onEnd(claim, report),
       onProbe: (result) => {
         this.#probed.push(result);
@@ -92,6 +93,7 @@ class DispatchLoop implements Dispatcher {
       trust: options.clockTrust,
       onJump: (byMs) => {
         store.clockJumped(byMs);
+        options.onClockJump?.(byMs);
         this.#turns.request();
       },
     });

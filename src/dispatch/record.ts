@@ -31,8 +31,16 @@ export function decideEnd(
 
 /** Says what became of an attempt. Never before its commit: until then it may still come out otherwise. */
 export function announceEnd(log: Log, { claim, report, next }: EndedAttempt, recorded: boolean): void {
-  const { id, task, key, attempt, maxAttempts } = claim;
-  const facts = { job: id, task, key, attempt, outcome: report.outcome.kind };
+  const { id, task, key, cycle, attempt, maxAttempts } = claim;
+  const facts = {
+    checkpoint: 'RECORDED',
+    cycle_id: cycle,
+    job: id,
+    task,
+    key,
+    attempt,
+    outcome: report.outcome.kind,
+  };
   if (!recorded) {
     log.warn(
       facts,

@@ -1,6 +1,5 @@
 import type { TaskConfig, TaskRunner } from '../config/config.js';
 import type { AttemptReport } from '../job/outcome.js';
-import { isIntact } from '../job/snapshot.js';
 import { breadcrumb } from '../platform/breadcrumb.js';
 import type { Clock } from '../platform/clock.js';
 import { failpoint } from '../platform/failpoint.js';
@@ -34,9 +33,6 @@ export function runCommand(
   context: RunContext,
 ): RunningAttempt {
   const { clock } = context;
-  if (!isIntact(claim.payload)) {
-    return endedAtOnce({ kind: 'damaged', reason: 'the stored payload does not match its hash' }, clock);
-  }
   // A shell would read a filled value as more than one word: its command stays as the user wrote it.
   const filled = runner.shell
     ? { ok: true as const, argv: runner.argv }

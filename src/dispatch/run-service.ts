@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { TaskConfig, TaskRunner } from '../config/config.js';
 import type { JobId } from '../job/job.js';
-import { isIntact } from '../job/snapshot.js';
 import type { Claim } from '../store/contract.js';
-import { endedAtOnce, type RunContext, type Runner, type RunningAttempt } from './attempt.js';
+import type { RunContext, Runner, RunningAttempt } from './attempt.js';
 import { PooledAttempt } from './pooled-attempt.js';
 import { ServiceChild } from './service-child.js';
 
@@ -40,10 +39,6 @@ export class ServicePool implements Runner {
 
   /** The caller keeps to the task's limit: see `concurrencyOf`. */
   start(claim: Claim): RunningAttempt {
-    if (!isIntact(claim.payload)) {
-      const reason = 'the stored payload does not match its hash';
-      return endedAtOnce({ kind: 'damaged', reason }, this.#context.clock);
-    }
     const attempt = new PooledAttempt(claim, this.#context.clock);
     this.#waiting.push(attempt);
     this.#seat();

@@ -1,11 +1,14 @@
 import PQueue from 'p-queue';
 import type { BreakerConfig, Config, TaskConfig } from '../config/config.js';
 import type { JobId } from '../job/job.js';
-import type { AttemptReport } from '../job/outcome.js';
-import { type Clock, pause } from '../platform/clock.js';
+import type { AttemptReport, RunOutcome } from '../job/outcome.js';
+import { isIntact, sha256 } from '../job/snapshot.js';
+import { type Clock, isoTime, pause } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Claim, Orphan } from '../store/contract.js';
-import { type Interruption, type RunContext, type Runner, timeoutOf } from './attempt.js';
+import type { ReadBook } from '../trace/read-book.js';
+import { sayRead } from '../trace/say.js';
+import { endedAtOnce, type Interruption, type RunContext, type Runner, timeoutOf } from './attempt.js';
 import type { ChildMark } from './child-environment.js';
 import { Children } from './children.js';
 import { type ProbeResult, Probes } from './probes.js';
@@ -20,6 +23,8 @@ export interface RunningJobsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly moduleHost?: string | undefined;
+  /** Where intake tells what it has put into the queue. */
+  readonly reads?: ReadBook | undefined;
   /** Called when an attempt is over and nothing of it is left; its slot is free again. */
   readonly onEnd: (claim: Claim, report: AttemptReport) => void;
   readonly onProbe: (result: ProbeResult) => void;
@@ -30,6 +35,9 @@ interface StuckOrphan {
   readonly orphan: Orphan;
   readonly pids: readonly number[];
 }
+
+/** Bytes that are not those that were admitted must not run, whichever way their task runs. */
+const DAMAGED: RunOutcome = { kind: 'damaged', reason: 'the stored payload does not match its hash' };
 
 /** How long killed processes have to go before we stop waiting for them. */
 const KILL_PATIENCE_MS = 10_000;
@@ -72,13 +80,28 @@ export class RunningJobs {
     this.#windows.announceStart(this.#options.log, claim);
     const stopAtMs = this.#windows.stopAtMs(claim);
     void this.#queue.add(async () => {
-      const attempt = runner.start(claim);
+      const attempt = this.#read(claim) ? runner.start(claim) : endedAtOnce(DAMAGED, this.#options.clock);
       const sinceMonotonicMs = this.#options.clock.monotonicMs();
       this.slots.take({ claim, sinceMonotonicMs, timeoutMs: timeoutOf(claim, task), stopAtMs, attempt });
       const report = await attempt.report;
       this.slots.leave(claim.id);
       this.#options.onEnd(claim, report);
     });
+  }
+
+  /** Whether the claim holds what was admitted: the last of the hand-offs, before anything is spawned. */
+  #read({ id, cycle, task, attempt, payload }: Claim): boolean {
+    const { log, clock, reads } = this.#options;
+    const intact = isIntact(payload);
+    if (reads !== undefined) {
+      const read = reads.read(id, intact ? payload.hash : sha256(payload.bytes));
+      if (read !== null) sayRead(log, read, clock.wallMs());
+    }
+    if (intact && log.isLevelEnabled('debug')) {
+      const fields = { checkpoint: 'RUN', cycle_id: cycle, job: id, task, attempt };
+      log.debug({ ...fields, now_utc: isoTime(clock.wallMs()) }, `RUN ${id}`);
+    }
+    return intact;
   }
 
   probe(breaker: BreakerConfig): void {
@@ -119,7 +142,9 @@ export class RunningJobs {
 
   /** Resolves with the answer of the `verify` command. The job sits in a slot until `leave` is called. */
   async verify(orphan: Orphan, task: TaskConfig, argv: readonly string[]): Promise<AttemptReport> {
-    const attempt = startVerification(orphan.claim, task, argv, this.#context);
+    const attempt = isIntact(orphan.claim.payload)
+      ? startVerification(orphan.claim, task, argv, this.#context)
+      : endedAtOnce(DAMAGED, this.#options.clock);
     this.#seat(orphan, { attempt });
     await this.#queue.add(() => attempt.report);
     return attempt.report;

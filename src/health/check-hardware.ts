@@ -1,40 +1,28 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Beat } from '../heartbeat/beat.js';
-import { NO_EARLIER_THAN_MS } from '../platform/clock.js';
-import { readClockFacts } from '../platform/clock-facts.js';
-import { durationText } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
 
 /** Where the kernel tells of the machine; another root in tests. */
 export interface HardwareRoots {
   readonly proc: string;
   readonly sys: string;
-  readonly run: string;
 }
 
-const ROOTS: HardwareRoots = { proc: '/proc', sys: '/sys', run: '/run' };
+const ROOTS: HardwareRoots = { proc: '/proc', sys: '/sys' };
 
 const MEMORY_WARN_BELOW_SHARE = 0.05;
 /** A Raspberry Pi slows itself down from 80 °C on, and hard from 85 °C on. */
 const HOT_C = 80;
 const VERY_HOT_C = 85;
 
-const SET_CLOCK = 'timedatectl set-ntp true';
-
 /** Bits of what a Raspberry Pi reports: now, and since it was booted. */
 const UNDER_VOLTAGE_NOW = 0x1;
 const UNDER_VOLTAGE_SINCE_BOOT = 0x1_00_00;
 
-/** Small reads of what the kernel tells; what it does not tell on this machine is not applicable. `beat`: of the running worker. */
-export function hardwareChecks(
-  nowWallMs: number,
-  beat: Pick<Beat, 'clock'> | null,
-  roots: HardwareRoots = ROOTS,
-): Check[] {
+/** Small reads of what the kernel tells; what it does not tell on this machine is not applicable. */
+export function hardwareChecks(roots: HardwareRoots = ROOTS): Check[] {
   return [
     { name: 'memory', run: () => [checkMemory(roots)] },
-    { name: 'clock', run: () => [checkClock(nowWallMs, beat, roots)] },
     { name: 'temperature', run: () => [checkTemperature(roots)] },
     { name: 'power', run: () => [checkPower(roots)] },
   ];
@@ -50,33 +38,6 @@ function checkMemory({ proc }: HardwareRoots): CheckResult {
   if (available / total < MEMORY_WARN_BELOW_SHARE)
     return result('memory', 'Memory', 'warning', `${words}, need 5 %`, 'ps aux --sort=-rss');
   return result('memory', 'Memory', 'ok', words);
-}
-
-function checkClock(nowWallMs: number, beat: Pick<Beat, 'clock'> | null, roots: HardwareRoots): CheckResult {
-  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
-    result('clock', 'Clock', status, text, remedy);
-  const distrust = beat?.clock;
-  if (distrust?.state === 'suspect') {
-    const { why, forMs, believedInMs = 0 } = distrust;
-    const limit = `jobs for a time of day wait for it, ${durationText(believedInMs)} more at most`;
-    return say('warning', `not trusted for ${durationText(forMs)}: ${why}; ${limit}`, SET_CLOCK);
-  }
-  if (distrust?.state === 'believed') {
-    const text = `believed only because clock.timeout is over: ${distrust.why}`;
-    return say('warning', text, `${SET_CLOCK}, or clock: { trust: always } in the config`);
-  }
-  if (nowWallMs < NO_EARLIER_THAN_MS) {
-    const time = new Date(nowWallMs).toISOString();
-    return say('warning', `it says ${time}, which cannot be: jobs for later are late`, SET_CLOCK);
-  }
-  const { hasChip, synchronised } = readClockFacts(roots);
-  const kept = hasChip ? '; a clock chip keeps it' : '';
-  const trusted = beat === null ? '' : 'trusted; ';
-  if (synchronised === 'yes') return say('ok', `${trusted}synchronised${kept}`);
-  if (synchronised === 'no')
-    return say('warning', `${trusted}not synchronised since the boot${kept}`, 'timedatectl timesync-status');
-  const unsaid = `nothing here tells whether it is synchronised${kept}`;
-  return beat === null ? say('not-applicable', unsaid) : say('ok', `${trusted}${unsaid}`);
 }
 
 function checkTemperature({ sys }: HardwareRoots): CheckResult {

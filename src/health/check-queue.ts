@@ -1,8 +1,9 @@
-import type { BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import type { BeatQueue, BeatSlot, BeatWaiting } from '../heartbeat/beat.js';
 import type { Settings } from '../heartbeat/settings.js';
 import { type Clock, pause } from '../platform/clock.js';
 import { countText, durationText, plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
+import { checkSourceAccount, type SourceFacts } from './check-source-account.js';
 
 /** What the database says, or the last beat where that cannot be read. Handed in: health opens no store. */
 export interface QueueFacts {
@@ -14,8 +15,18 @@ export interface QueueFacts {
   readonly waiting: readonly BeatWaiting[];
   readonly pausedAll: boolean;
   readonly outages: readonly AwayFact[];
-  readonly sources: readonly BeatSource[];
+  readonly sources: readonly SourceFacts[];
   readonly slots: readonly BeatSlot[];
+  /** Jobs that were set aside because their stored payload is no longer what was admitted, the oldest of them. */
+  readonly damaged: readonly { readonly job: string; readonly task: string; readonly key: string }[];
+  /** Polls of the last day of which a batch was refused because it was not what had been read, newest first. */
+  readonly brokenCycles: readonly {
+    readonly cycle: string;
+    readonly source: string;
+    readonly ageMs: number;
+    readonly at: string;
+    readonly why: string;
+  }[];
 }
 
 /** An outage that goes on. */
@@ -49,8 +60,10 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
     { name: 'breakers', run: () => known('breakers', checkBreakers) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
-    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSource)) },
+    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSourceAccount)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
+    { name: 'payloads', run: () => known('payloads', checkPayloads) },
+    { name: 'hand-offs', run: () => known('hand-offs', checkHandOffs) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
 }
@@ -123,28 +136,29 @@ function checkBreakers({ outages }: QueueFacts): CheckResult[] {
   });
 }
 
-function checkSource({
-  name,
-  records,
-  rejected,
-  lastPollMs,
-  problem,
-  waitingFiles = 0,
-}: BeatSource): CheckResult {
-  const say = (status: CheckResult['status'], text: string, remedy: string | null = null) =>
-    result(`source:${name}`, `Source ${name}`, status, text, remedy);
-  const written =
-    waitingFiles === 0 ? '' : `, ${plural(waitingFiles, 'file is being written', 'files are being written')}`;
-  const text = `${plural(records, 'record')}, ${countText(rejected)} rejected${written}`;
-  if (problem !== null) return say('warning', `${text}; ${problem}`, 'dogged logs');
-  if (rejected > 0) return say('warning', text, `dogged rejects --source ${name}`);
-  return say('ok', lastPollMs === null ? `${text}, not polled yet` : text);
-}
-
 function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {
   if (queue.failed === 0) return [result('dead-letters', 'Dead letters', 'ok', 'none')];
   const text = `${plural(queue.failed, 'job')} failed for good`;
   return [result('dead-letters', 'Dead letters', 'warning', text, 'dogged jobs --state failed')];
+}
+
+/** Nothing of them was run. Bytes do not change by themselves: memory, disk or somebody with an editor is to blame. */
+function checkPayloads({ damaged }: QueueFacts): CheckResult[] {
+  if (damaged.length === 0)
+    return [result('payloads', 'Payloads', 'ok', 'all that were claimed match their hash')];
+  return damaged.map(({ job, task, key }) => {
+    const text = `job ${job} (${task}, "${key}"): its stored payload is no longer what was admitted; nothing was run`;
+    return result(`payload:${job}`, 'Payload damaged', 'critical', text, `dogged trace ${job}`);
+  });
+}
+
+/** It was read again: what is told here is that memory, or a program, is not to be trusted. */
+function checkHandOffs({ brokenCycles }: QueueFacts): CheckResult[] {
+  const [last] = brokenCycles;
+  if (last === undefined) return [result('hand-offs', 'Hand-offs', 'ok', 'none was broken within a day')];
+  const { cycle, source, ageMs, at, why } = last;
+  const text = `${plural(brokenCycles.length, 'poll')} broken within a day, the last ${durationText(ageMs)} ago (${source}, ${at}): ${why}; it was read again`;
+  return [result('hand-offs', 'Hand-offs', 'warning', text, `dogged trace ${cycle}`)];
 }
 
 function checkDatabase({ countedFrom, problems }: QueueFacts): CheckResult[] {

@@ -10,6 +10,8 @@ export interface CheckResult {
   readonly text: string;
   /** The command that mends it, or null. */
   readonly remedy: string | null;
+  /** The numbers of its text, for scripts; null for what is not known. */
+  readonly figures?: Readonly<Record<string, number | null>>;
 }
 
 export interface Check {

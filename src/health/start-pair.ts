@@ -1,12 +1,11 @@
-import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import type { Beat } from '../heartbeat/beat.js';
 import { isOvertaken, readDesired, writeDesired } from '../heartbeat/desired.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
-import { spawnMonitor } from '../heartbeat/spawn-monitor.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { type Clock, pause } from '../platform/clock.js';
+import { type MonitorStart, startMonitor } from './start-monitor.js';
 import { type Phase, readTally } from './tally.js';
 
 export interface StartOptions {
@@ -24,8 +23,13 @@ export type StartResult =
       readonly monitorPid: number;
       readonly wasRunning: boolean;
     }
-  /** `why` is the monitor's account, where it gave one. */
-  | { readonly started: false; readonly waitedMs: number; readonly why: string | null };
+  /** `why` is the monitor's account, where it gave one. `isTrying`: there is a monitor, and it goes on. */
+  | {
+      readonly started: false;
+      readonly waitedMs: number;
+      readonly why: string | null;
+      readonly isTrying: boolean;
+    };
 
 const LOOK_EVERY_MS = 20;
 /** Between two tries to start a monitor: the first may have met one that was just ending. */
@@ -47,28 +51,30 @@ export async function startPair(options: StartOptions): Promise<StartResult> {
   const request = writeDesired(stateFolder, 'running');
   const startedAtMs = clock.monotonicMs();
   let spawnedAtMs = Number.NEGATIVE_INFINITY;
-  let monitor: ChildProcess | null = null;
-  let spawnError: string | null = null;
+  let monitor: MonitorStart | null = null;
   for (;;) {
     const nowMs = clock.monotonicMs();
     const pair = pairAtWork(stateFolder, heartbeatFolder);
     if (pair !== null) return { started: true, ...pair, wasRunning: false };
     const waitedMs = Math.round(nowMs - startedAtMs);
     if (isOvertaken(stateFolder, request) && !isDesired(stateFolder)) {
-      return { started: false, waitedMs, why: 'A stop was asked for meanwhile.' };
+      return { started: false, waitedMs, why: 'A stop was asked for meanwhile.', isTrying: false };
     }
     const tally = readTally(stateFolder);
     const isNews = JSON.stringify(tally) !== JSON.stringify(before);
     const isHopeless = isNews && tally !== null && HOPELESS.includes(tally.phase);
+    const problem = monitor?.problem() ?? null;
+    if (problem !== null) return { started: false, waitedMs, why: problem, isTrying: false };
     if (isHopeless || waitedMs > withinMs) {
-      return { started: false, waitedMs, why: spawnError ?? (isNews && tally !== null ? tally.why : null) };
+      return { started: false, waitedMs, why: isNews && tally !== null ? tally.why : null, isTrying: true };
     }
-    const isComing = monitor !== null && monitor.exitCode === null && monitor.signalCode === null;
-    if (!isComing && nowMs - spawnedAtMs >= SPAWN_EVERY_MS && monitorOf(stateFolder) === null) {
+    if (
+      !(monitor?.isComing() ?? false) &&
+      nowMs - spawnedAtMs >= SPAWN_EVERY_MS &&
+      monitorOf(stateFolder) === null
+    ) {
       spawnedAtMs = nowMs;
-      monitor = spawnMonitor(stateFolder, configFile).on('error', (error) => {
-        spawnError = `The health monitor could not be started: ${error.message}`;
-      });
+      monitor = startMonitor(stateFolder, configFile);
     }
     await pause(clock, LOOK_EVERY_MS);
   }

@@ -52,13 +52,9 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
   let killed = false;
   let cutOff: readonly CutOffJob[] = [];
   const stopMonitor = async () => {
-    const monitor = runningProcess(files.monitorPid);
-    if (monitor === null) return false;
-    monitorPid = monitor.pid;
-    const result = await endProcess(monitor, { how: 'ask', graceMs: MONITOR_GRACE_MS, clock });
-    if (result === 'unkillable') throw stopFailed('health monitor', monitor.pid, MONITOR_GRACE_MS);
-    await isCollected(monitor, COLLECTED_WITHIN_MS, clock);
-    return true;
+    const pid = await endMonitor(stateFolder, clock);
+    monitorPid = pid ?? monitorPid;
+    return pid !== null;
   };
   for (;;) {
     // A monitor that cannot be told would start another worker.
@@ -83,6 +79,16 @@ export async function stopPair(options: StopOptions): Promise<StopResult> {
     }
     return { workerPid, monitorPid, killed, cutOff };
   }
+}
+
+/** Ends the monitor alone, and waits for that: the worker goes on. Throws STOP_FAILED as `stopPair`. */
+export async function endMonitor(stateFolder: string, clock: Clock): Promise<number | null> {
+  const monitor = runningProcess(stateFiles(stateFolder).monitorPid);
+  if (monitor === null) return null;
+  const result = await endProcess(monitor, { how: 'ask', graceMs: MONITOR_GRACE_MS, clock });
+  if (result === 'unkillable') throw stopFailed('health monitor', monitor.pid, MONITOR_GRACE_MS);
+  await isCollected(monitor, COLLECTED_WITHIN_MS, clock);
+  return monitor.pid;
 }
 
 /** Null where nothing can be written, as on a card that has turned read-only: that must keep nobody from stopping. */

@@ -32,9 +32,10 @@ export interface WorkerProgram {
 
 /**
  * Node copies the page tables of the worker for each child that it starts. Left alone, V8 keeps 30 MiB more for young
- * objects, and a command takes a tenth longer: docs/decisions/0011-a-small-young-heap-for-the-worker.md.
+ * objects, and a command takes a tenth longer; its four threads for garbage and compiling take 2 MiB, and one does as well:
+ * docs/decisions/0011-a-small-young-heap-for-the-worker.md and 0012.
  */
-const SMALL_YOUNG_HEAP = '--max-semi-space-size=2';
+const SMALL = ['--max-semi-space-size=2', '--v8-pool-size=1'];
 
 /**
  * Starts a worker in a session of its own, with a file behind its stdio: it outlives this process, and no pipe can
@@ -44,7 +45,7 @@ export function startWorker(program: WorkerProgram, onEnd: () => void): WorkerPr
   const log = openSync(stateFiles(program.stateFolder).workerLog, 'a', 0o600);
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [SMALL_YOUNG_HEAP, ...program.argv], {
+    child = spawn(process.execPath, [...SMALL, ...program.argv], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: dirname(program.configFile),

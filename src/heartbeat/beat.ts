@@ -41,8 +41,17 @@ export interface Beat {
   readonly metrics?: string;
   /** The wall clock is not trusted. Left out while it is. */
   readonly clock?: BeatClock;
+  /** When the wall clock was set during the last hour, or the machine slept; the newest last. Left out when it was not. */
+  readonly clockJumps?: readonly ClockJump[];
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly memory: { readonly rssBytes: number };
+}
+
+export interface ClockJump {
+  /** How long before this beat, by the monotonic clock. */
+  readonly agoMs: number;
+  /** Below zero: back. */
+  readonly byMs: number;
 }
 
 export type WorkerState = 'starting' | 'running' | 'draining' | 'stopping' | 'stopped';
@@ -97,6 +106,17 @@ export interface BeatSource {
   readonly waitingFiles?: number;
   /** A backlog that is being read just now; left out when there is none. */
   readonly reading?: BeatReading;
+  /** The last time that all of it was to be held against the ledger; left out before there was one. */
+  readonly look?: BeatLook;
+}
+
+export interface BeatLook {
+  /** How long before this beat. */
+  readonly agoMs: number;
+  /** Records that nobody accounts for; null where it is not known. */
+  readonly unaccounted: number | null;
+  /** Why it is not known; left out where it is. */
+  readonly unknown?: 'network' | 'large' | 'missing' | 'unreadable';
 }
 
 export interface BeatReading {

@@ -39,6 +39,7 @@ export interface WorkerFacts {
   readonly storage: string | null;
   readonly metrics: string | null;
   readonly clock: NonNullable<Beat['clock']> | null;
+  readonly clockJumps: NonNullable<Beat['clockJumps']>;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
 }
@@ -71,6 +72,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.storage === null ? {} : { storage: facts.storage }),
     ...(facts.metrics === null ? {} : { metrics: facts.metrics }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
+    ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },
   };

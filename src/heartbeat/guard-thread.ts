@@ -2,6 +2,7 @@ import { workerData } from 'node:worker_threads';
 import { CrumbMemory } from '../platform/breadcrumb.js';
 import { systemClock as clock, isoTime } from '../platform/clock.js';
 import { lookAtThread } from './blocked-thread.js';
+import { inTheirModules } from './frame-places.js';
 import { type Hang, writeHang } from './hang-file.js';
 import { hungBytes } from './hung-bytes.js';
 import { readMainStack } from './main-stack.js';
@@ -67,7 +68,7 @@ async function examine(turns: number, stoodMs: number): Promise<Hang> {
   const lastStep = crumbs.read();
   const thread = lookAtThread(pid);
   const record = hungBytes(lastStep);
-  const stack = await readMainStack(clock, () => crumbs.turns() === turns);
+  const { stack, noStack } = await readMainStack(clock, () => crumbs.turns() === turns);
   const at = isoTime(clock.wallMs()) ?? '';
   const hang: Hang = {
     schema: 1,
@@ -78,7 +79,8 @@ async function examine(turns: number, stoodMs: number): Promise<Hang> {
     lastStep,
     record,
     thread,
-    ...stack,
+    stack: inTheirModules(stack),
+    noStack,
     overAfterMs: null,
   };
   // A loop that has turned meanwhile is written down as such from the start: nobody may act on it.

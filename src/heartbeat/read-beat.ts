@@ -4,15 +4,17 @@ import type {
   BeatClock,
   BeatCounters,
   BeatFailure,
+  BeatLook,
   BeatOutage,
   BeatQueue,
   BeatReading,
   BeatSlot,
   BeatSource,
   BeatWaiting,
+  ClockJump,
 } from './beat.js';
 import { readStateFile, type StateFile } from './read-state-file.js';
-import { amount, count, flag, listOf, oneOf, optional, orNull, shapeOf, text } from './shape.js';
+import { amount, count, flag, listOf, number, oneOf, optional, orNull, shapeOf, text } from './shape.js';
 
 export function beatFile(heartbeatFolder: string): string {
   return join(heartbeatFolder, 'heartbeat.json');
@@ -80,6 +82,9 @@ const checkBeat = shapeOf<Beat>({
       lastPollMs: orNull(amount),
       problem: orNull(text),
       waitingFiles: optional(count),
+      look: optional(
+        shapeOf<BeatLook>({ agoMs: amount, unaccounted: orNull(count), unknown: optional(text) }),
+      ),
       reading: optional(shapeOf<BeatReading>({ unit: oneOf('bytes', 'files'), done: count, total: count })),
     }),
   ),
@@ -99,6 +104,7 @@ const checkBeat = shapeOf<Beat>({
       believedInMs: optional(amount),
     }),
   ),
+  clockJumps: optional(listOf(shapeOf<ClockJump>({ agoMs: amount, byMs: number }))),
   lag: shapeOf<Beat['lag']>({ p50Ms: amount, p99Ms: amount, maxMs: amount }),
   memory: shapeOf<Beat['memory']>({ rssBytes: count }),
 });

@@ -10,6 +10,10 @@ export const text: Check = (value, at) => (typeof value === 'string' ? null : `$
 
 export const flag: Check = (value, at) => (typeof value === 'boolean' ? null : `${at} is not true or false`);
 
+/** A finite number, of either sign. */
+export const number: Check = (value, at) =>
+  typeof value === 'number' && Number.isFinite(value) ? null : `${at} is not a number`;
+
 /** A finite number, not below zero. */
 export const amount: Check = (value, at) =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? null : `${at} is not a number ≥ 0`;

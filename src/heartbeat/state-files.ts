@@ -12,6 +12,8 @@ export interface StateFiles {
   readonly recovery: string;
   /** What was alerted, and what is to be. */
   readonly alerts: string;
+  /** The systemd unit that was installed. */
+  readonly service: string;
   readonly lastStop: string;
   readonly lastKill: string;
   /** What no worker is to look at again. */
@@ -30,6 +32,7 @@ export function stateFiles(stateFolder: string): StateFiles {
     restarts: join(stateFolder, 'restarts.json'),
     recovery: join(stateFolder, 'recovery.ndjson'),
     alerts: join(stateFolder, 'alerts.json'),
+    service: join(stateFolder, 'service.json'),
     lastStop: join(stateFolder, 'last-stop.json'),
     lastKill: join(stateFolder, 'last-kill.json'),
     hungRecords: join(stateFolder, 'hung-records.json'),

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
-import { writeFileAtomic } from '../platform/atomic-file.js';
+import { replaceFile } from '../platform/atomic-file.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import type { Beat } from './beat.js';
@@ -36,7 +36,7 @@ const NO_ROOM: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT']);
  */
 function write(path: string, content: string): void {
   try {
-    writeFileAtomic(path, content);
+    replaceFile(path, content);
   } catch (error) {
     if (!NO_ROOM.has((error as NodeJS.ErrnoException).code)) throw error;
     overwriteInPlace(path, content);

@@ -10,6 +10,7 @@ import type {
   IntakeStore,
   Scope,
 } from '../store/intake-contract.js';
+import { type BatchTrace, onlyBatch } from '../trace/cycle-trace.js';
 import { groupOf } from './judge.js';
 import { createNormaliser } from './normalise.js';
 import { isRefusal } from './refusal.js';
@@ -48,12 +49,13 @@ export class AdmissionDoor {
   }
 
   /** Throws what the store throws (STORE_BUSY …): nothing was written then, and the step is to be read again. */
-  async admit(step: Step, cycle: string, nowMs: number): Promise<AdmissionReport> {
+  async admit(step: Step, cycle: string, nowMs: number, trace?: BatchTrace): Promise<AdmissionReport> {
     failpoint('intake.after-read');
     this.isInStep = false;
     const report = await this.#store.admit({
       scope: this.#scope,
       cycle,
+      ...(trace && { trace }),
       records: step.records,
       rejects: step.rejects.map(({ copy: _, ...reject }) => reject),
       rereadPaths: step.rereadPaths,
@@ -113,25 +115,25 @@ export async function admitAdded(store: IntakeStore, job: AddedJob): Promise<Add
   const record = createNormaliser(rule)({ bytes: Buffer.from(job.payloadText), fallbackKey: key });
   if (isRefusal(record)) throw new DoggedError('PAYLOAD_INVALID', { detail: record.detail });
 
+  const admitted = {
+    key,
+    occurrenceIn: null,
+    version: record.version,
+    onChange: 'ignore',
+    payload: record.payload,
+    task: job.task,
+    priority: job.priority,
+    runAtMs: job.runAtMs,
+    expiresAtMs: null,
+    timeoutMs: null,
+    group: job.group ?? groupOf(record.value, job.groupRule),
+    maxAttempts: job.maxAttempts,
+  } as const;
   const report = await store.admit({
     scope: { workspace: job.workspace, kind: 'task', name: job.task },
     cycle: newCycle(job.nowMs),
-    records: [
-      {
-        key,
-        occurrenceIn: null,
-        version: record.version,
-        onChange: 'ignore',
-        payload: record.payload,
-        task: job.task,
-        priority: job.priority,
-        runAtMs: job.runAtMs,
-        expiresAtMs: null,
-        timeoutMs: null,
-        group: job.group ?? groupOf(record.value, job.groupRule),
-        maxAttempts: job.maxAttempts,
-      },
-    ],
+    trace: onlyBatch([admitted], job.nowMs),
+    records: [admitted],
     rejects: [],
     rereadPaths: [],
     cursors: [],

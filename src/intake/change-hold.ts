@@ -1,4 +1,5 @@
 import type { AdmissionAnswer, AdmissionRecord } from '../store/intake-contract.js';
+import { NO_SEAL, type Seal, sealedPart, sealOfParts } from '../trace/seal.js';
 import { PAUSE, SLICE_RECORDS, type Step } from './step.js';
 
 /** More than this is not kept in memory: what was held so far is then made first. */
@@ -8,6 +9,8 @@ interface HeldChange {
   readonly record: AdmissionRecord;
   /** How many older versions of it this poll has met before. */
   readonly repeated: number;
+  /** As it was sealed when it was normalised. */
+  readonly sealed: Buffer;
 }
 
 /** What the records of one step came to. */
@@ -25,6 +28,7 @@ export class ChangeHold {
   readonly #held = new Map<string, HeldChange>();
   readonly #cursors = new Map<string, Step['cursors'][number]>();
   #heldBytes = 0;
+  #outrun: string[] = [];
 
   get isEmpty(): boolean {
     return this.#held.size + this.#cursors.size === 0;
@@ -46,14 +50,22 @@ export class ChangeHold {
   }
 
   /** Takes the answers to `asking(step)`: what has changed is held, and counts once it is known what became of it. */
-  answered(step: Step, answers: readonly AdmissionAnswer[]): Settled {
+  answered(step: Step, answers: readonly AdmissionAnswer[], seal: Seal): Settled {
     const settled: Settled['answers'][number][] = [];
     for (const [n, answer] of answers.entries()) {
       const record = step.records[n];
       const former = record && this.#held.get(record.key);
-      if (former !== undefined) settled.push({ result: 'older-ignored' });
+      if (former !== undefined) {
+        settled.push({ result: 'older-ignored' });
+        this.#outrun.push(former.record.key);
+      }
       if (record !== undefined && canWait(record) && answer.result === 'changed-ignored') {
-        this.#held.set(record.key, { record, repeated: former === undefined ? 0 : former.repeated + 1 });
+        const sealed = Buffer.from(sealedPart(seal, n));
+        this.#held.set(record.key, {
+          record,
+          repeated: former === undefined ? 0 : former.repeated + 1,
+          sealed,
+        });
         this.#heldBytes += record.payload.bytes.length;
         continue;
       }
@@ -64,7 +76,7 @@ export class ChangeHold {
   }
 
   /** What has waited, to be admitted as it is. The cursors come with the last step. */
-  *rest(): Generator<Step & { readonly repeated: number }, void> {
+  *rest(): Generator<Step & { readonly repeated: number; readonly seal: Seal }, void> {
     const held = [...this.#held.values()];
     this.#held.clear();
     this.#heldBytes = 0;
@@ -73,9 +85,17 @@ export class ChangeHold {
       const isLast = from + SLICE_RECORDS >= held.length;
       const repeated = slice.reduce((sum, change) => sum + change.repeated, 0);
       const records = slice.map(({ record }) => record);
-      yield { ...PAUSE, records, cursors: isLast ? this.#takeCursors() : [], repeated };
+      const seal = sealOfParts(slice.map(({ sealed }) => sealed));
+      yield { ...PAUSE, records, cursors: isLast ? this.#takeCursors() : [], repeated, seal };
     }
-    if (this.#cursors.size > 0) yield { ...PAUSE, cursors: this.#takeCursors(), repeated: 0 };
+    if (this.#cursors.size > 0) yield { ...PAUSE, cursors: this.#takeCursors(), repeated: 0, seal: NO_SEAL };
+  }
+
+  /** Keys of what was held until a later record of the same key came, since this was last asked. */
+  takeOutrun(): readonly string[] {
+    const outrun = this.#outrun;
+    this.#outrun = [];
+    return outrun;
   }
 
   #takeCursors(): Step['cursors'] {
@@ -86,7 +106,7 @@ export class ChangeHold {
 }
 
 /** A version field tells by itself which version is the newer; copies of unkeyed records never change. */
-function canWait({ onChange, version, occurrenceIn }: AdmissionRecord): boolean {
+export function canWait({ onChange, version, occurrenceIn }: AdmissionRecord): boolean {
   return onChange === 'rerun' && version.order === null && occurrenceIn === null;
 }
 

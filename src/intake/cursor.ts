@@ -70,6 +70,16 @@ export function decodeLogCursor(body: string): LogCursor | null {
   return { generation, stamp, observedAtMs, format, lines, print, auditLeaf, reached, quarantined };
 }
 
+/** What is kept of a log of which nothing was taken yet. No `LogCursor`: there is nothing to go on with. */
+export function encodeFirstLook(stamp: Stamp): string {
+  return JSON.stringify({ v: VERSION, stamp: encodeStamp(stamp) });
+}
+
+/** Of a `LogCursor` or of a first look; null for a body that this program does not understand. */
+export function decodeLookStamp(body: string): Stamp | null {
+  return stampIn(parseBody(body));
+}
+
 export function encodeFileCursor({ stamp, observedAtMs, digest, whole }: FileCursor): string {
   return JSON.stringify({ v: VERSION, stamp: encodeStamp(stamp), observedAtMs, digest, whole });
 }

@@ -3,11 +3,12 @@ import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { type ClockTrust, TRUSTED_CLOCK } from '../policy/clock-trust.js';
 import type { IntakeStore } from '../store/intake-contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 import { systemFiles } from './file-access.js';
 import type { HungRecord } from './hung.js';
+import type { IntakeObserver } from './intake-observer.js';
 import { RejectCopies } from './reject-copies.js';
 import {
-  type IntakeObserver,
   type PolledReads,
   SourcePoller,
   type SourceReconciliation,
@@ -27,6 +28,10 @@ export interface IntakeParts {
   readonly observer?: IntakeObserver;
   /** What former workers stood still on: it is refused unseen. */
   readonly hung?: readonly HungRecord[];
+  /** Where dispatch tells what it has read of the queue. */
+  readonly reads?: ReadBook;
+  /** false: hand-offs are not traced. For benchmarks alone, which tell what that costs. */
+  readonly isTraced?: boolean;
 }
 
 export interface Intake {
@@ -50,7 +55,18 @@ export interface Intake {
 
 /** Polls the sources of a config. One that is broken or slow never stops another. */
 export function createIntake(parts: IntakeParts): Intake {
-  const { config, store, clock, log, onQueued, observer, hung = [], clockTrust = TRUSTED_CLOCK } = parts;
+  const {
+    config,
+    store,
+    clock,
+    log,
+    onQueued,
+    observer,
+    hung = [],
+    clockTrust = TRUSTED_CLOCK,
+    reads,
+    isTraced,
+  } = parts;
   const copies = new RejectCopies(config.stateFolder, log);
   const pollers = config.sources.map((source: SourceConfig) => {
     return new SourcePoller(source, {
@@ -62,6 +78,8 @@ export function createIntake(parts: IntakeParts): Intake {
       log,
       onQueued,
       copies,
+      reads,
+      isTraced,
       files: systemFiles,
       ...(observer === undefined ? {} : { observer }),
     });

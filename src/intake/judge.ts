@@ -3,6 +3,7 @@ import { ledgerHash } from '../job/snapshot.js';
 import { breadcrumb } from '../platform/breadcrumb.js';
 import { routeRecord } from '../policy/route.js';
 import type { AdmissionRecord, RejectedRecord } from '../store/intake-contract.js';
+import { deepFrozen } from './frozen.js';
 import { createGate } from './gate.js';
 import { createHungCheck, type HungRecord } from './hung.js';
 import { fieldPath, fieldValue } from './json-field.js';
@@ -54,11 +55,14 @@ export async function createJudge(
   const refuseHung = createHungCheck(hung);
   const gate = await createGate(source.require);
   const timesOf = await timesReader(source);
+  // Nobody else sees the value: what is handed on are the bytes.
+  const isLookedAt = source.require !== null || source.route.length > 0;
   const tasksByName = new Map(tasks.map((task) => [task.name, task]));
 
   const judge: Judge = (raw, generation, nowMs) => {
     const record = normalise(raw);
     if (isRefusal(record)) return record;
+    if (isLookedAt) deepFrozen(record.value);
     const refusal = gate(record.value, record.key);
     if (refusal !== null) return refusal;
     const times = timesOf(record.value, record.key, nowMs);

@@ -22,9 +22,13 @@ export class LeafList {
     return this.#length;
   }
 
-  /** True when there was a former document and it stands unchanged at the beginning of this one. */
+  /**
+   * True when there was a former document and it stands unchanged at the beginning of this one. Everything begins with an
+   * empty one: that proves nothing, unless this one is empty too.
+   */
   get beginsWithFormer(): boolean {
-    return this.#former !== null && !this.#differs && this.#length >= this.#former.#length;
+    if (this.#former === null || this.#differs) return false;
+    return this.#former.#length === 0 ? this.#length === 0 : this.#length >= this.#former.#length;
   }
 
   /** Takes in the bytes that follow. */

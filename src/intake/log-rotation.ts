@@ -2,10 +2,10 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { FileAccess } from './file-access.js';
 import { fileName } from './file-names.js';
 import { isGone } from './path-trouble.js';
-import { type Stamp, sameInode, stampOf } from './stamp.js';
+import { isOfNothing, type Stamp, sameInode, stampOf, stampOfNothing } from './stamp.js';
 
 /** A file that holds some of what the log was. */
-interface Generation {
+export interface Generation {
   readonly path: string;
   readonly stamp: Stamp;
 }
@@ -21,7 +21,7 @@ export interface Rotation {
   /** The present file follows on the last of them: it holds none of their records over again. */
   readonly isContinued: boolean;
   /** What shows that something was rotated out of reach, deleted or packed: what it held past the cursor may be lost. */
-  readonly gap: string | null;
+  readonly gap: Generation | null;
 }
 
 const NOT_ROTATED: Rotation = {
@@ -55,10 +55,12 @@ export function* findRotation(
     readonly isSame: boolean;
     /** That file, which may have been rotated as well since it was opened. */
     readonly present: Stamp | null;
+    /** The generation that was read last: neither it nor what is older is read again. */
+    readonly done: Stamp | null;
   },
   fits: (path: string, isSameInode: boolean) => boolean,
 ): Generator<void, Rotation> {
-  const { last, isSame, present } = seen;
+  const { last, isSame, present, done } = seen;
   const all = yield* listCalm(files, log);
   const isItself = ({ stamp }: Sibling) => present !== null && sameInode(stamp, present);
   const siblings = all.filter((sibling) => !isItself(sibling));
@@ -74,22 +76,45 @@ export function* findRotation(
       wasMoved: true,
       // A name such as `log.bak` may be a copy that the program keeps while it writes all its records again.
       isContinued: moved.mark !== null,
-      gap: later.find((sibling) => sibling.isPacked)?.path ?? null,
+      gap: firstPacked(later),
     };
   }
+  const isDone = ({ stamp }: Sibling) => done !== null && isUnchanged(stamp, done);
+  const unread = rotated.slice(rotated.findLastIndex(isDone) + 1);
   const isCopy = ({ path, stamp, isPacked }: Sibling) =>
     !isPacked && stamp.mtimeNs > last.ctimeNs && fits(path, false);
-  const copies = rotated.slice(lastIndex(rotated, isCopy));
-  if (copies.length > 0) return { ...NOT_ROTATED, generations: unpacked(copies), goesOn: true };
+  const copies = unread.slice(lastIndex(unread, isCopy));
   // What was last written before we looked holds nothing new, unless it is the very file and was rewritten since. The
   // log's own mtime is no measure of that: programs set it.
   const isUnseen = (sibling: Sibling) => sibling === moved || sibling.stamp.mtimeNs >= last.ctimeNs;
-  const unseen = rotated.slice(firstIndex(rotated, isUnseen));
+  const unseen = unread.slice(firstIndex(unread, isUnseen));
   const [first] = unseen;
   if (first === undefined) return NOT_ROTATED;
+  // Emptied while it was being read, it may begin with what comes after a generation that nobody has looked at. What fits
+  // before the last copy is an earlier copy of the same.
+  const goesOn = copies.length > 0 && unseen.slice(0, -copies.length).every(isCopy);
+  const later = goesOn ? copies : unseen;
   // What the log was when we read it last was replaced, or rotated out of reach: then its end is missing.
-  const isAccounted = first === moved || isSame;
-  return { ...NOT_ROTATED, generations: unpacked(unseen), gap: isAccounted ? null : first.path };
+  const isAccounted = copies.length > 0 || first === moved || isSame || isOfNothing(last);
+  const gap = isAccounted ? firstPacked(later) : first;
+  return { ...NOT_ROTATED, generations: unpacked(later), goesOn, gap };
+}
+
+/** The stamp of a log that is not there: whatever stands beside it now was there before, and is none of its generations. */
+export function* stampOfAbsent(files: FileAccess, log: string, folder: Stamp): Generator<void, Stamp> {
+  const siblings = yield* listSiblings(files, log);
+  const isLater = (a: bigint, b: bigint) => (a > b ? a : b);
+  const afterAllNs = siblings.map(({ stamp }) => stamp.ctimeNs + 1n).reduce(isLater, folder.ctimeNs);
+  return stampOfNothing(folder.dev, afterAllNs);
+}
+
+/** Renaming a file moves its ctime. */
+function isUnchanged(a: Stamp, b: Stamp): boolean {
+  return sameInode(a, b) && a.size === b.size && a.mtimeNs === b.mtimeNs;
+}
+
+function firstPacked(siblings: readonly Sibling[]): Generation | null {
+  return siblings.find(({ isPacked }) => isPacked) ?? null;
 }
 
 function unpacked(siblings: readonly Sibling[]): readonly Generation[] {

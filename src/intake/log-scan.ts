@@ -3,7 +3,8 @@ import type { LogFormat } from './cursor.js';
 import type { FileAccess } from './file-access.js';
 import { LEAF_BYTES } from './fingerprint.js';
 import { LeafList } from './leaf-list.js';
-import { formatOf, LogWalk, type WalkEnd } from './log-walk.js';
+import { formatOf } from './log-format.js';
+import { LogWalk, type WalkEnd } from './log-walk.js';
 import { SliceBudget } from './step.js';
 import { readWindow } from './window.js';
 

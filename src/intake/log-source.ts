@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { LogSource } from '../config/config.js';
 import type { Clock } from '../platform/clock.js';
 import type { CursorRecord } from '../store/intake-contract.js';
+import { decodeLookStamp } from './cursor.js';
 import { type FileAccess, racyRuleOf } from './file-access.js';
 import type { Judge } from './judge.js';
 import { LogGenerations } from './log-generations.js';
@@ -11,7 +12,7 @@ import { type LogScan, peekFormat, scanLog } from './log-scan.js';
 import { LogWait } from './log-wait.js';
 import type { WalkEnd } from './log-walk.js';
 import {
-  checkFolder,
+  folderStamp,
   NotReadable,
   type OpenFile,
   openFile,
@@ -57,6 +58,8 @@ export class LogReader implements SourceReader {
   #isRewritten = false;
   /** It is gone for good, as far as anybody can tell, and its rejects were closed. */
   #isDeleted = false;
+  /** Written to while its reading began: it may have been emptied first, after we looked for what it was before. */
+  #looksBack = false;
   readonly #clockWatch = new ClockWatch();
   #trouble: PathTrouble | null = null;
 
@@ -68,18 +71,19 @@ export class LogReader implements SourceReader {
     this.#parts = { path: source.path, files, clock, judge, maxRecordBytes: source.maxRecordBytes };
     this.#wait = new LogWait(source.quarantineAfterMs, false);
     this.#progress = new LogProgress(this.#parts, this.#wait, null);
-    this.#generations = new LogGenerations(files, source.path, this.#progress, null);
+    this.#generations = new LogGenerations(this.#parts, source.key !== null, this.#progress, null);
   }
 
   restore(cursors: readonly CursorRecord[]): void {
-    const stored = LogProgress.parse(cursors.find(({ path }) => path === this.#source.path)?.body);
+    const body = cursors.find(({ path }) => path === this.#source.path)?.body;
+    const stored = LogProgress.parse(body);
     this.#wait = new LogWait(this.#source.quarantineAfterMs, stored?.quarantined ?? false);
     this.#progress = new LogProgress(this.#parts, this.#wait, stored);
     this.#generations = new LogGenerations(
-      this.#files,
-      this.#source.path,
+      this.#parts,
+      this.#source.key !== null,
       this.#progress,
-      stored?.stamp ?? null,
+      body === undefined ? null : decodeLookStamp(body),
     );
     this.#candidate = null;
     this.#isRewritten = false;
@@ -96,7 +100,10 @@ export class LogReader implements SourceReader {
   }
 
   *poll(at: Moment): Generator<Step, void> {
-    if (this.#clockWatch.wasSetBack(at)) this.#sighting = null;
+    if (this.#clockWatch.wasSetBack(at)) {
+      this.#sighting = null;
+      this.#generations.forgetFolder();
+    }
     if (this.#trouble !== null && !this.#trouble.isDue(at.monotonicMs)) return;
     try {
       yield* this.#look(at);
@@ -125,31 +132,37 @@ export class LogReader implements SourceReader {
     if (found === null) {
       // The records of a file that is gone stay known; when it comes back it is compared with them.
       this.#wait.end();
-      checkFolder(this.#files, dirname(this.#source.path));
-      yield* this.#closeRejects(at);
-      yield* this.#generations.read(null, at);
+      const folder = folderStamp(this.#files, dirname(this.#source.path));
+      yield* this.#closeRejects(folder, at);
+      yield* this.#generations.readBeside(folder, at, this.#racyRule());
       return;
     }
     this.#isDeleted = false;
     if (!this.#isWorthOpening(stampOf(found.stats), at)) return;
     const file = openFile(this.#files, found.path);
+    let vouched = this.#progress.reading;
     try {
       yield* this.#read(file, at);
       // Written to while we read: what was taken is sound, but there is more to see.
       const calm = sameStamp(stampOf(this.#files.fstat(file.fd)), file.stamp);
       this.#sighting = calm ? sight(this.#sighting, file.stamp, at, this.#racyRule()) : null;
+      this.#looksBack = false;
+      if (this.#sighting !== null && !this.#sighting.racy) vouched = this.#progress.reading;
     } finally {
       this.#files.close(file.fd);
+      if (this.#progress.reading !== vouched) this.#looksBack = true;
+      // Of a first reading that failed midway.
+      if (!this.#progress.isAtStart) this.#generations.last ??= file.stamp;
     }
   }
 
   /** Nobody can mend what was deleted. Should it come back after all, it is read anew, and so are its rejects. */
-  *#closeRejects(at: Moment): Generator<Step, void> {
+  *#closeRejects(folder: Stamp, at: Moment): Generator<Step, void> {
     const { path } = this.#source;
     const last = this.#generations.last;
-    if (this.#isDeleted || last === null) return;
+    if (this.#isDeleted || this.#progress.isAtStart || last === null) return;
     // Another device: what is missing here is not gone, but unmounted.
-    if (this.#files.stat(dirname(path)).dev !== last.dev) return;
+    if (folder.dev !== last.dev) return;
     const rotation = yield* this.#generations.find(null);
     if (rotation !== null && (rotation.generations.length > 0 || rotation.gap !== null)) return;
     this.#isDeleted = true;
@@ -181,7 +194,7 @@ export class LogReader implements SourceReader {
       return;
     }
     this.#generations.followsMoved = false;
-    const isOther = this.#isRewritten || (yield* this.#isNextGeneration(file));
+    const isOther = this.#isRewritten || (yield* this.#generations.hasTurned(file, this.#looksBack));
     const reading = isOther ? null : this.#progress.fitting(file);
     if (reading === null) {
       yield* this.#startOver(file, at);
@@ -201,14 +214,15 @@ export class LogReader implements SourceReader {
   /** Just begun, or about to be written anew. */
   *#readEmpty(file: OpenFile, at: Moment): Generator<Step, void> {
     this.#candidate = null;
-    if (this.#progress.isAtStart) {
-      // What is written there next may be rotated away before we look again.
-      this.#generations.last = file.stamp;
+    if (this.#generations.last === null) {
+      yield* this.#generations.begin(file.stamp);
       return;
     }
-    this.#wait.begin('empty', file.stamp, at);
-    // Emptied and left so: nothing will be rejected, and nothing more is expected.
-    if (this.#wait.isStale(at)) this.#wait.giveUp();
+    if (!this.#progress.isAtStart) {
+      this.#wait.begin('empty', file.stamp, at);
+      // Emptied and left so: nothing will be rejected, and nothing more is expected.
+      if (this.#wait.isStale(at)) this.#wait.giveUp();
+    }
     yield* this.#generations.read(file, at);
   }
 
@@ -238,24 +252,13 @@ export class LogReader implements SourceReader {
     this.#candidate = scan;
     if (scan.format === null) this.#wait.begin('empty', file.stamp, at);
     else this.#wait.begin(canTake ? 'settling' : scan.end, file.stamp, at);
+    yield* this.#generations.begin(file.stamp);
   }
 
   *#takeAll(file: OpenFile, at: Moment, scan: LogScan | null): Generator<Step, void> {
     const end = yield* this.#progress.drain(this.#progress.fresh(), file, at, scan?.leaves ?? null);
     if (end !== 'changed') this.#isRewritten = false;
     this.#settle(end, file, at);
-  }
-
-  /**
-   * A new file that may well begin like the old one. Where nothing of the old one was taken every file does; without
-   * keys it is the old one's being there that tells.
-   */
-  *#isNextGeneration(file: OpenFile): Generator<Step, boolean> {
-    const last = this.#generations.last;
-    if (last === null || this.#generations.isLast(file)) return false;
-    if (this.#progress.isEmpty) return true;
-    if (this.#source.key !== null) return false;
-    return (yield* this.#generations.find(file))?.isContinued ?? false;
   }
 
   /**

@@ -5,37 +5,14 @@ import type { FileAccess } from './file-access.js';
 import { EDGE_BYTES, LEAF_BYTES } from './fingerprint.js';
 import { isJsonSpace, skipSpace, type ValueScanner } from './json-scanner.js';
 import type { LeafList } from './leaf-list.js';
+import { formatOf } from './log-format.js';
+import type { FoundValue, LogSink } from './log-sink.js';
 import type { SliceBudget } from './step.js';
 import { bomLength, readWindow, WINDOW_BYTES } from './window.js';
 
 const NEWLINE = 0x0a;
-const OPEN_ARRAY = 0x5b;
+const _OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
-
-export interface FoundValue {
-  /** Valid until the next turn. */
-  readonly bytes: Buffer;
-  readonly offset: number;
-  readonly line: number | null;
-  /** True where the whole window is ASCII: to ask once for each record costs more than to look. */
-  readonly isAscii?: boolean;
-  readonly scanned?: { readonly maxDepth: number; readonly hasSpace: boolean };
-}
-
-/** What becomes of that which a walk finds. */
-export interface LogSink {
-  /**
-   * A value stands as a whole. False: its bytes are no JSON, so in an array nothing after it can be trusted. A line
-   * stands alone: its neighbours do not depend on it.
-   */
-  value(found: FoundValue, standsAlone: boolean): boolean;
-  /** A value larger than the cap was passed over; `bytes` is how it begins. */
-  tooLarge(found: FoundValue, lengthBytes: number): void;
-  /** A stretch with NUL bytes was passed over. */
-  nulBytes(found: FoundValue): void;
-  /** These bytes, which follow those of the last call, are done with. */
-  passed(bytes: Buffer): void;
-}
 
 export type WalkEnd =
   /** Nothing but white space follows: an array is closed, the last line ended. */
@@ -273,11 +250,22 @@ export class LogWalk {
 
   #passOversized(fd: number, size: number, value: Oversized): WalkEnd | 'more' {
     if (value.end === null) {
-      const bytes = readWindow(this.#files, fd, value.to, Math.min(WINDOW_BYTES, size - value.to));
+      if (size === value.to) return 'open';
+      const bytes = readWindow(
+        this.#files,
+        fd,
+        value.to,
+        Math.max(0, Math.min(WINDOW_BYTES, size - value.to)),
+      );
+      if (bytes.length === 0) {
+        // Truncated meanwhile: what stands there now is looked at afresh.
+        this.#oversized = null;
+        return size < value.to ? 'more' : 'open';
+      }
       const end = value.scanner === null ? bytes.indexOf(NEWLINE) : value.scanner.scan(bytes, 0);
       if (end === -1) {
         value.to += bytes.length;
-        if (bytes.length > 0) value.tail = Buffer.from(bytes.subarray(-EDGE_BYTES));
+        value.tail = Buffer.from(bytes.subarray(-EDGE_BYTES));
         return value.to < size ? 'more' : 'open';
       }
       value.end = value.to + end;
@@ -298,13 +286,6 @@ export class LogWalk {
     }
     return 'more';
   }
-}
-
-/** Told by the first byte of a document that is not white space; null while there is none. */
-export function formatOf(beginning: Buffer): LogFormat | null {
-  const at = skipSpace(beginning, bomLength(beginning));
-  if (at === beginning.length) return null;
-  return beginning[at] === OPEN_ARRAY ? 'array' : 'ndjson';
 }
 
 /** Without the white space around it: a carriage return before the newline is some. */

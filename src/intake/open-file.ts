@@ -70,9 +70,9 @@ export function openFile(files: FileAccess, path: PathName): OpenFile {
 }
 
 /** Throws NotReadable, with what to do, when there is no such folder; throws the file system's error otherwise. */
-export function checkFolder(files: FileAccess, folder: PathName): void {
+export function folderStamp(files: FileAccess, folder: PathName): Stamp {
   try {
-    files.stat(folder);
+    return stampOf(files.stat(folder));
   } catch (error) {
     if (isGone(error)) throw new NotReadable(folderMissing(String(folder)), false);
     throw error;

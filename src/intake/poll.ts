@@ -1,4 +1,5 @@
 import type { SourceConfig } from '../config/config.js';
+import { sayCycle, sayRead } from '../trace/say.js';
 import { type AdmissionDoor, newCycle } from './admit.js';
 import { PollAdmission, type PollAdmissionParts } from './poll-admission.js';
 import { reportPoll } from './poll-report.js';
@@ -23,7 +24,7 @@ export interface PollParts extends PollAdmissionParts {
  * next poll begins from what was committed. `thorough` looks at everything, also at files whose turn has not come.
  */
 export async function pollSource(parts: PollParts, thorough: boolean): Promise<PollTally> {
-  const { source, reader, door, clock, log, onSlice, isStopping } = parts;
+  const { source, reader, door, clock, log, reads, onSlice, isStopping } = parts;
   const nowMs = clock.wallMs();
   const cycle = newCycle(nowMs);
   // After a poll that broke off, the reader may have read ahead of what the store took.
@@ -46,6 +47,12 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
   } finally {
     reportPoll(source, cycle, admission, log);
     parts.onTally?.(admission.tally);
+    const { trace, tally } = admission;
+    if (trace !== null) {
+      const isNews = tally.isNews || trace.broken !== null;
+      sayCycle(log, { cycle, source: source.name, isNews }, trace);
+      sayRead(log, reads?.close(cycle) ?? null, clock.wallMs());
+    }
   }
   return admission.tally;
 }

@@ -15,12 +15,16 @@ export async function auditSource(parts: AccountParts): Promise<SourceAccount> {
   if (first.openCount === 0 || parts.isStopping()) return first;
   await pause(parts.clock, parts.lookAgainMs);
   const second = await takeAccount(parts);
+  return { ...second, ...openInBoth(first, second) };
+}
+
+/** What is new between two looks is in no fault: only what both found is unaccounted for. */
+function openInBoth(first: SourceAccount, second: SourceAccount): Pick<SourceAccount, 'open' | 'openCount'> {
   const before = new Set(first.open.map(openName));
   const open = second.open.filter((record) => before.has(openName(record)));
   // Past what is listed only numbers can be compared.
   const isListed = first.open.length === first.openCount && second.open.length === second.openCount;
-  const openCount = isListed ? open.length : Math.min(first.openCount, second.openCount);
-  return { ...second, open, openCount };
+  return { open, openCount: isListed ? open.length : Math.min(first.openCount, second.openCount) };
 }
 
 export interface ReconcileParts extends AccountParts {
@@ -33,6 +37,8 @@ export interface Reconciliation {
   readonly account: SourceAccount;
   /** Records that nobody had admitted, and that are jobs now. */
   readonly queued: number;
+  /** What could not be closed: open in each of the last two looks. What was written in between is open, and not among them. */
+  readonly unaccounted: number;
 }
 
 /**
@@ -43,14 +49,16 @@ export interface Reconciliation {
 export async function reconcileSource(parts: ReconcileParts): Promise<Reconciliation> {
   let account = await takeAccount(parts);
   let queued = 0;
+  let unaccounted = account.openCount;
   for (let round = 1; account.openCount > 0 && round <= MOST_ROUNDS && !parts.isStopping(); round += 1) {
     await pause(parts.clock, parts.lookAgainMs);
     const { store, onQueued } = parts;
-    const openBefore = account.openCount;
+    const before = account;
     account = await takeAccount(parts, { store, onQueued, open: new Set(account.open.map(openName)) });
     const { queued: opened = 0, superseded = 0, held = 0 } = account.results;
     queued += opened + superseded + held;
-    if (opened + superseded + held === 0 && account.openCount >= openBefore) break;
+    unaccounted = openInBoth(before, account).openCount;
+    if (opened + superseded + held === 0 && account.openCount >= before.openCount) break;
   }
-  return { account, queued };
+  return { account, queued, unaccounted };
 }

@@ -5,29 +5,22 @@ import type { Log } from '../platform/log.js';
 import type { ClockTrust } from '../policy/clock-trust.js';
 import type { IntakeStore } from '../store/intake-contract.js';
 import type { ReadStore } from '../store/read-contract.js';
+import type { ReadBook } from '../trace/read-book.js';
 import { AdmissionDoor } from './admit.js';
 import type { FileAccess } from './file-access.js';
 import type { HungRecord } from './hung.js';
+import type { IntakeObserver } from './intake-observer.js';
 import { createJudge } from './judge.js';
 import { type PollParts, pollSource } from './poll.js';
 import { type ReconcileParts, type Reconciliation, reconcileSource } from './reconcile.js';
 import type { RejectCopies } from './reject-copies.js';
 import { createReader } from './source-reader.js';
-import { isSmall } from './source-size.js';
+import { type NotWhole, whyNotWhole } from './source-size.js';
 import type { ReadingProgress } from './step.js';
-import type { PollTally } from './tally.js';
 import { ThreadedReader } from './threaded-reader.js';
 
 /** What a source asks the store beside its admissions. */
 export type PolledReads = Pick<ReadStore, 'account' | 'knowsRejects'>;
-
-/** Hears of what was committed. Must be quick, and never throw. */
-export interface IntakeObserver {
-  polled(source: string, isWell: boolean): void;
-  admitted(source: string, tally: PollTally): void;
-  /** So many records that no poll had admitted. */
-  reconciled(source: string, queued: number): void;
-}
 
 export interface PollerParts {
   readonly tasks: readonly TaskConfig[];
@@ -40,6 +33,17 @@ export interface PollerParts {
   readonly files: FileAccess;
   readonly onQueued: () => void;
   readonly observer?: IntakeObserver;
+  readonly reads?: ReadBook | undefined;
+  readonly isTraced?: boolean | undefined;
+}
+
+/** What came of the last time at which all that stands in a source was to be held against the ledger. */
+export interface SourceLook {
+  readonly atMonotonicMs: number;
+  /** Records that nobody accounts for, and that could not be queued; null where it is not known. */
+  readonly unaccounted: number | null;
+  /** Why it is not known; null where it is. */
+  readonly unknown: NotWhole | null;
 }
 
 export interface SourceStatus {
@@ -53,6 +57,8 @@ export interface SourceStatus {
   readonly waitingPath: string | null;
   /** A backlog that is being read just now. */
   readonly reading: ReadingProgress | null;
+  /** null until there was one. */
+  readonly look: SourceLook | null;
 }
 
 /** Between two looks at a file that is being written. */
@@ -87,6 +93,7 @@ export class SourcePoller {
   #countedAtMs = 0;
   /** Records were read since they were last held against the ledger. */
   #hasMoved = true;
+  #look: SourceLook | null = null;
   /** Who waits for a reconciliation hears how its polls go on, too. */
   #onProgress: ReconcileParts['onProgress'] | null = null;
 
@@ -141,15 +148,23 @@ export class SourcePoller {
     which: 'all' | 'moved',
     onProgress: ReconcileParts['onProgress'],
   ): Promise<SourceReconciliation | null> {
-    // A mount is never touched from the loop: it may not answer.
-    const isPassedOver = this.#source.network || !this.#hasMoved || !isSmall(this.#source, this.#parts.files);
-    if (which === 'moved' && (isPassedOver || this.#doubts())) return null;
+    if (which === 'moved') {
+      if (!this.#hasMoved || this.#doubts()) return null;
+      const why = whyNotWhole(this.#source, this.#parts.files);
+      if (why !== null) {
+        this.#saw(null, why);
+        return null;
+      }
+    }
     while (this.#running !== null) await this.#running;
     const work = this.#reconcile(onProgress);
     this.#running = work
       .then(
         () => undefined,
-        () => undefined,
+        () => {
+          // It was not held against the ledger, so the next time it is not passed over.
+          this.#hasMoved = true;
+        },
       )
       .finally(() => {
         this.#running = null;
@@ -184,7 +199,15 @@ export class SourcePoller {
       isStopping: () => this.#stopping,
     });
     this.#parts.observer?.reconciled(this.#source.name, reconciliation.queued);
+    if (!this.#stopping) {
+      const isWhole = reconciliation.account.problem === null;
+      this.#saw(isWhole ? reconciliation.unaccounted : null, isWhole ? null : 'unreadable');
+    }
     return { ...reconciliation, name: this.#source.name, polled };
+  }
+
+  #saw(unaccounted: number | null, unknown: NotWhole | null): void {
+    this.#look = { atMonotonicMs: this.#parts.clock.monotonicMs(), unaccounted, unknown };
   }
 
   status(): SourceStatus {
@@ -196,6 +219,7 @@ export class SourcePoller {
       waitingFiles: reader?.waitingFiles ?? 0,
       waitingPath: reader?.waitingPath ?? null,
       reading: reader?.reading ?? null,
+      look: this.#look,
     };
   }
 
@@ -247,7 +271,7 @@ export class SourcePoller {
   }
 
   async #prepare(): Promise<PollParts> {
-    const { files, clock, tasks, copies, log, onQueued, observer } = this.#parts;
+    const { files, clock, tasks, copies, log, onQueued, observer, reads, isTraced } = this.#parts;
     const source = this.#source;
     const reader = source.network
       ? new ThreadedReader(source, tasks, clock)
@@ -261,6 +285,8 @@ export class SourcePoller {
       log,
       onQueued,
       onTally: (tally) => observer?.admitted(source.name, tally),
+      reads,
+      isTraced,
       onSlice: () => {
         this.#countLongPoll();
         this.#onProgress?.(reader.status().reading);

@@ -1,9 +1,10 @@
 import { type Reject, rejectOf } from './judge.js';
 import type { LogReading, ReadingParts } from './log-reading.js';
+import type { Generation } from './log-rotation.js';
 import type { WalkEnd } from './log-walk.js';
 import type { OpenFile } from './open-file.js';
 import { type Refusal, refuse } from './refusal.js';
-import { encodeStamp, type Stamp } from './stamp.js';
+import { encodeStamp } from './stamp.js';
 import { readWindow, WINDOW_BYTES } from './window.js';
 
 /** The refusal of what stands at a log's cursor, and has stood there unfinished or broken for too long. */
@@ -15,15 +16,15 @@ export function staleReject(parts: ReadingParts, reading: LogReading, end: WalkE
   return rejectOf(refusalOf(end, reading), { path: parts.path, line, offset, lengthBytes }, bytes);
 }
 
-/** Said once for each generation that cannot be found. */
-export function gapReject(path: string, last: Stamp): Reject {
+/** Said once for each generation that cannot be read; `gap` is what shows that there is one. */
+export function gapReject({ path, stamp }: Generation): Reject {
   const refusal = refuse(
     'gap',
     'its log was rotated while nobody looked, and a generation is packed or gone: its last records may be missing',
     'unpack it and append its last records to the log: those that are known do not run again',
   );
   const place = { path, line: null, offset: 0, lengthBytes: 0 };
-  return rejectOf(refusal, place, Buffer.from(encodeStamp(last)));
+  return rejectOf(refusal, place, Buffer.from(encodeStamp(stamp)));
 }
 
 function refusalOf(end: WalkEnd, reading: LogReading): Refusal {

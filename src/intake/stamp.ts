@@ -29,6 +29,15 @@ export function sameInode(a: Stamp, b: Stamp): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }
 
+/** Of a name under which nothing stood at that time of the file system's own clock: no file has the inode 0. */
+export function stampOfNothing(dev: bigint, ctimeNs: bigint): Stamp {
+  return { dev, ino: 0n, size: 0n, mtimeNs: ctimeNs, ctimeNs };
+}
+
+export function isOfNothing({ ino }: Stamp): boolean {
+  return ino === 0n;
+}
+
 export function encodeStamp({ dev, ino, size, mtimeNs, ctimeNs }: Stamp): string {
   return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
 }

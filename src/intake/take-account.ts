@@ -3,6 +3,7 @@ import type { Snapshot } from '../job/snapshot.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { AdmissionAnswer, AdmissionRecord, IntakeStore, Scope } from '../store/intake-contract.js';
 import type { ReadStore } from '../store/read-contract.js';
+import { type CycleTrace, onlyBatch } from '../trace/cycle-trace.js';
 import { AccountBook, isOpen, type OpenRecord, type SourceAccount } from './account-book.js';
 import { newCycle } from './admit.js';
 import type { FileAccess } from './file-access.js';
@@ -94,6 +95,7 @@ class Pass {
   readonly #places: WeakMap<Snapshot, RecordPlace>;
   readonly #scope: Scope;
   readonly #cycle: string;
+  #trace: CycleTrace | null = null;
   /** How often each content without a key of its own was met: the n-th has a name of its own. */
   readonly #met = new Map<string, number>();
 
@@ -163,16 +165,19 @@ class Pass {
     rejects: readonly Reject[],
   ): Promise<readonly AdmissionAnswer[]> {
     if (this.#closing === null || records.length + rejects.length === 0) return [];
+    const nowMs = this.#parts.clock.wallMs();
     const report = await this.#closing.store.admit({
       scope: this.#scope,
       cycle: this.#cycle,
+      trace: onlyBatch(records, nowMs, this.#trace),
       records,
       rejects: rejects.map(({ copy: _, ...reject }) => reject),
       rereadPaths: [],
       cursors: [],
-      nowMs: this.#parts.clock.wallMs(),
+      nowMs,
     });
     if (!report.committed) throw new Error('a batch without cursors cannot conflict');
+    this.#trace = report.trace ?? this.#trace;
     this.#closing.onQueued();
     return report.answers;
   }

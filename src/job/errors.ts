@@ -69,6 +69,11 @@ export const ERRORS = {
     message: 'No backup was written to {file}: {detail}.',
     remedy: 'Name a new file in a folder with room. Nothing else was changed.',
   },
+  REPORT_UNWRITTEN: {
+    exitCode: EXIT.failed,
+    message: 'No report was written to {file}: {detail}.',
+    remedy: 'Name a new file in a folder with room, or print it with: dogged report -',
+  },
   STORE_UNSAFE: {
     exitCode: EXIT.config,
     message: 'This SQLite cannot keep what it promises: {detail}',
@@ -129,6 +134,16 @@ export const ERRORS = {
     exitCode: EXIT.busy,
     message: 'Nothing was appended to {file}: PID {pid} has been at it for more than {waitedMs}.',
     remedy: 'Try again; if it stays so, look at that process.',
+  },
+  HANDOFF_BROKEN: {
+    exitCode: EXIT.failed,
+    message: 'Nothing of this batch was stored: a hand-off ({at}) was broken: {why}.',
+    remedy: 'It is read again. What was seen: dogged trace {cycle}',
+  },
+  TRACE_UNKNOWN: {
+    exitCode: EXIT.failed,
+    message: 'Nothing is known of {what}.',
+    remedy: 'Name a cycle (the last 10,000 are kept), a job, or SOURCE:KEY. List jobs with: dogged jobs',
   },
   START_FAILED: {
     exitCode: EXIT.failed,

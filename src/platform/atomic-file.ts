@@ -10,15 +10,27 @@ import { failpoint } from './failpoint.js';
  * Throws what the file system says (ENOSPC, EROFS …); the old file is then untouched and no temp file stays.
  */
 export function writeFileAtomic(path: string, content: string | Buffer, mode = 0o600): void {
+  replace(path, content, mode, fsyncSync);
+  syncFolder(dirname(path));
+}
+
+/**
+ * The same for readers, and throws the same; but after a power cut the file may be the old one, or empty. For what says
+ * nothing of the next boot: an fsync writes 8 KiB of the file system's journal beside it, and a worn card takes seconds.
+ */
+export function replaceFile(path: string, content: string): void {
+  replace(path, content, 0o600, () => undefined);
+}
+
+function replace(path: string, content: string | Buffer, mode: number, sync: (fd: number) => void): void {
   breadcrumb('file.replace', path);
-  const folder = dirname(path);
-  const temp = join(folder, `.${basename(path)}.${process.pid}.tmp`);
+  const temp = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   const fd = openSync(temp, 'w', mode);
   try {
     try {
       const bytes = typeof content === 'string' ? Buffer.from(content) : content;
       for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-      fsyncSync(fd);
+      sync(fd);
     } finally {
       closeSync(fd);
     }
@@ -28,7 +40,6 @@ export function writeFileAtomic(path: string, content: string | Buffer, mode = 0
     rmSync(temp, { force: true });
     throw error;
   }
-  syncFolder(folder);
 }
 
 /** Makes a rename or a new name in `folder` survive a power cut. */

@@ -89,6 +89,12 @@ export async function findDamageIn(stateFolder: string, signal: AbortSignal): Pr
   return (await careFor(stateFolder, 0, systemClock)).findDamage(signal);
 }
 
+/** What keeps the store, with its version. */
+export async function engineVersion(): Promise<string> {
+  const { sqliteVersion } = await import('./sqlite/driver.js');
+  return `SQLite ${sqliteVersion()}`;
+}
+
 /** The regular backups in a state folder, the newest first. */
 export async function backupsIn(stateFolder: string): Promise<readonly StoredBackup[]> {
   const { listBackups } = await import('./sqlite/backup-folder.js');

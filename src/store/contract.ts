@@ -4,8 +4,8 @@ import type { Snapshot } from '../job/snapshot.js';
 import type { BreakerMove, StoredBreaker } from './breaker-contract.js';
 
 /*
- * One contract in four parts, so that each caller sees only its own: intake admits (`intake-contract.ts`),
- * dispatch claims and ends, upkeep mends and obeys people, and views read (`read-contract.ts`). Every engine passes the same conformance core.
+ * One contract in five parts, so that each caller sees only its own: intake admits (`intake-contract.ts`),
+ * dispatch claims and ends, upkeep mends and obeys people, views read (`read-contract.ts`) and trace (`trace-contract.ts`). Every engine passes the same conformance core.
  *
  * Promised everywhere: idempotent by key, atomic per call, fenced by token. What only some engines can do is
  * declared in `Capabilities` (`engine.ts`). Times are wall-clock milliseconds unless a name says otherwise.

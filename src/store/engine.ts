@@ -2,6 +2,7 @@ import type { DoggedError } from '../job/errors.js';
 import type { ClaimStore, UpkeepStore } from './contract.js';
 import type { IntakeStore } from './intake-contract.js';
 import type { ReadStore } from './read-contract.js';
+import type { TraceStore } from './trace-contract.js';
 
 /**
  * - `worker`: the one process that owns the state folder; waits at most 50 ms for a lock, then tries again later.
@@ -36,8 +37,8 @@ export interface Capabilities {
   readonly atomicBatchClaim: boolean;
 }
 
-/** All four parts of the contract. Only composition roots and commands hold one; everybody else is handed a part. */
-export interface Store extends IntakeStore, ClaimStore, UpkeepStore, ReadStore {
+/** All five parts of the contract. Only composition roots and commands hold one; everybody else is handed a part. */
+export interface Store extends IntakeStore, ClaimStore, UpkeepStore, ReadStore, TraceStore {
   readonly capabilities: Capabilities;
   close(): Promise<void>;
 }

@@ -1,5 +1,7 @@
 import type { JobId, JobState } from '../job/job.js';
 import type { Snapshot } from '../job/snapshot.js';
+import type { BatchTrace } from '../trace/cycle-trace.js';
+import type { Traced } from './trace-contract.js';
 
 /* The first part of the store's contract (`contract.ts`): what intake hands over, and what it is told. */
 
@@ -87,6 +89,8 @@ export interface AdmissionBatch {
   readonly scope: Scope;
   /** Id of the poll that found these records: ties them together in the trace. */
   readonly cycle: string;
+  /** With it the hand-offs are checked, and the cycle's account is kept in the same transaction. */
+  readonly trace?: BatchTrace;
   readonly records: readonly AdmissionRecord[];
   readonly rejects: readonly RejectedRecord[];
   /** Paths that are being read anew from their beginning: their former rejects are closed by this batch. */
@@ -161,17 +165,17 @@ export interface AdmissionAnswer {
 }
 
 export type AdmissionReport =
-  | {
+  | ({
       readonly committed: true;
       readonly answers: readonly AdmissionAnswer[];
       /** Only for a batch with a `plan`. */
       readonly gone?: readonly GoneRecord[];
-    }
+    } & Traced)
   /** Another reader moved one of these cursors first: nothing was written; read again. */
   | { readonly committed: false; readonly conflictPath: string };
 
 export interface IntakeStore {
-  /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
+  /** The only door for jobs. Throws WORKSPACE_INVALID before anything malformed is stored, and BrokenHandOff. Cursors, ledger, rejects and jobs move together in one transaction, or not at all. */
   admit(batch: AdmissionBatch): Promise<AdmissionReport>;
   /** In the order of their paths; with a page, those after a path, at most so many. */
   cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]>;

@@ -23,6 +23,8 @@ export interface SourceCounts {
   readonly records: number;
   /** Open rejects. */
   readonly rejected: number;
+  /** Where the last job of each record stands, or ended before it was pruned. */
+  readonly states: Readonly<Record<JobState, number>>;
 }
 
 export interface QueueCounts {

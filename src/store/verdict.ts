@@ -50,3 +50,25 @@ function isNewer(version: RecordVersion, known: KnownVersion): boolean {
 export function lastState(place: Place | null): JobState {
   return place === null ? 'completed' : stateOfPlace(place);
 }
+
+/** Why a record brought no job and changed none, as it is counted; null where it did. */
+export function refusalOf(
+  result: AdmissionResult,
+): Exclude<AdmissionResult, 'queued' | 'superseded' | 'held' | 'changed-running'> | null {
+  switch (result) {
+    case 'queued':
+    case 'superseded':
+    case 'held':
+    case 'changed-running':
+      return null;
+    case 'expired':
+    case 'already-running':
+    case 'already-queued':
+    case 'already-done':
+    case 'changed-ignored':
+    case 'older-ignored':
+      return result;
+    default:
+      return result satisfies never;
+  }
+}

@@ -5,16 +5,17 @@ interface SourceState {
   readonly problem: string | null;
   readonly waitingFiles: number;
   readonly reading: { readonly done: number } | null;
+  readonly look: { readonly unaccounted: number | null } | null;
 }
 
 /** A source that changes its mind with every poll must not wear out an SD card with beats. */
 const AT_MOST_EVERY_MS = 5_000;
 
 /**
- * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when the
- * machine has no room for jobs or its clock is not trusted, and when an outage begins or ends: what a person who looks at a
- * screen, or waits for an alert, wants to know sooner than with the next beat. `look` is cheap and may be called as often as
- * one likes.
+ * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when it was
+ * held against the ledger with another result, when the machine has no room for jobs, its clock jumps or is not trusted, and
+ * when an outage begins or ends: what a person who looks at a screen, or waits for an alert, wants to know sooner than with
+ * the next beat. `look` is cheap and may be called as often as one likes.
  */
 export function createWorkerNews(options: {
   readonly sources: () => readonly SourceState[];
@@ -26,12 +27,14 @@ export function createWorkerNews(options: {
   readonly away: () => readonly string[];
   /** How far the wall clock is not trusted; null while it is. */
   readonly clockState: () => string | null;
+  /** How many jumps of the clock are told of. */
+  readonly clockJumps: () => number;
   readonly clock: Clock;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, away, clockState, clock, onNews } = options;
+  const { sources, pressure, storage, away, clockState, clockJumps, clock, onNews } = options;
   const describe = () =>
-    JSON.stringify([pressure(), storage(), away(), clockState(), sources().map(stateOf)]);
+    JSON.stringify([pressure(), storage(), away(), clockState(), clockJumps(), sources().map(stateOf)]);
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 
@@ -46,6 +49,6 @@ export function createWorkerNews(options: {
   };
 }
 
-function stateOf({ name, problem, waitingFiles, reading }: SourceState): readonly unknown[] {
-  return [name, problem, waitingFiles, reading?.done];
+function stateOf({ name, problem, waitingFiles, reading, look }: SourceState): readonly unknown[] {
+  return [name, problem, waitingFiles, reading?.done, look?.unaccounted];
 }

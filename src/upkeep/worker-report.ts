@@ -4,6 +4,7 @@ import type {
   Beat,
   BeatClock,
   BeatFailure,
+  BeatLook,
   BeatOutage,
   BeatReading,
   BeatSlot,
@@ -51,6 +52,11 @@ export interface ReportedParts {
       readonly problem: string | null;
       readonly waitingFiles: number;
       readonly reading: BeatReading | null;
+      readonly look: {
+        readonly atMonotonicMs: number;
+        readonly unaccounted: number | null;
+        readonly unknown: NonNullable<BeatLook['unknown']> | null;
+      } | null;
     }[];
     readonly polls: number;
   };
@@ -60,6 +66,7 @@ export interface ReportedParts {
   readonly storage: () => string | null;
   /** Why the metrics cannot be told as configured; null when they can. */
   readonly metrics: () => string | null;
+  readonly clockJumps: () => NonNullable<Beat['clockJumps']>;
   /** Another worker has taken the store: this one must stop. */
   readonly onFenced: (error: DoggedError) => void;
 }
@@ -161,6 +168,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           problem: source.problem,
           waitingFiles: source.waitingFiles,
           ...(source.reading === null ? {} : { reading: source.reading }),
+          ...lookOf(source.look, nowMonotonicMs),
         })),
         waiting,
         outages: counts.outages.map(outageOf),
@@ -170,6 +178,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         storage,
         metrics: parts.metrics(),
         clock: distrust,
+        clockJumps: parts.clockJumps(),
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),
       });
@@ -190,6 +199,15 @@ function cutShort(failure: BeatFailure | null): BeatFailure | null {
   if (failure === null) return null;
   const { key, reason } = failure;
   return { ...failure, key: key.slice(0, LONGEST_TEXT), reason: reason.slice(0, LONGEST_TEXT) };
+}
+
+type SourceLook = ReturnType<ReportedParts['intake']['status']>[number]['look'];
+
+function lookOf(look: SourceLook, nowMonotonicMs: number): { readonly look?: BeatLook } {
+  if (look === null) return {};
+  const { atMonotonicMs, unaccounted, unknown } = look;
+  const agoMs = Math.round(nowMonotonicMs - atMonotonicMs);
+  return { look: { agoMs, unaccounted, ...(unknown === null ? {} : { unknown }) } };
 }
 
 /**

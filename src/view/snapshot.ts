@@ -1,8 +1,16 @@
 import type { Beat, BeatClock, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
 import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
+import { JOB_STATES, type JobState } from '../job/job.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
-import type { JobSummary, Outage, QueueCounts, ReadStore, TaskCounts } from '../store/read-contract.js';
+import type {
+  JobSummary,
+  Outage,
+  QueueCounts,
+  ReadStore,
+  SourceCounts,
+  TaskCounts,
+} from '../store/read-contract.js';
 import { lookAtProcesses, type ProcessesLook } from './worker-look.js';
 
 /**
@@ -12,7 +20,7 @@ import { lookAtProcesses, type ProcessesLook } from './worker-look.js';
 export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker' | 'monitor'> {
   readonly queue: BeatQueue;
   readonly slots: readonly BeatSlot[];
-  readonly sources: readonly BeatSource[];
+  readonly sources: readonly SourceLook[];
   readonly waiting: readonly BeatWaiting[];
   /** Those that go on. None are known where there is no database to read. */
   readonly outages: readonly Outage[];
@@ -28,6 +36,11 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly countedFrom: 'database' | 'heartbeat' | 'nothing';
   readonly problems: readonly string[];
   readonly takenAtMs: number;
+}
+
+interface SourceLook extends BeatSource {
+  /** Where the last job of each record stands; null where there is no database to count them. */
+  readonly states: Readonly<Record<JobState, number>> | null;
 }
 
 /** The store's part of a look, or why there is none: null when nothing has run here yet. */
@@ -61,7 +74,12 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       monitor,
       queue: beat?.queue ?? NO_QUEUE,
       slots: works ? (beat?.slots ?? []) : [],
-      sources: (beat?.sources ?? []).map((source) => ({ ...source, waitingFiles: waitingFilesOf(source) })),
+      sources: (beat?.sources ?? []).map(({ look, ...source }) => ({
+        ...source,
+        ...lookedAt(look, worker.beatAgeMs),
+        waitingFiles: waitingFilesOf(source),
+        states: null,
+      })),
       waiting: works ? (beat?.waiting ?? []) : [],
       outages: [],
       tasks: [],
@@ -96,7 +114,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     monitor,
     queue: queueOf(counts.total),
     slots,
-    sources: mergeSources(beat, counts, works),
+    sources: mergeSources(beat, counts, works, worker.beatAgeMs),
     waiting,
     outages: counts.outages,
     tasks: counts.tasks,
@@ -180,7 +198,12 @@ function defined(
 }
 
 /** Records and rejects as the database counts them, now; last poll and problem as they were at the last beat. */
-function mergeSources(beat: Beat | null, counts: QueueCounts, works: boolean): BeatSource[] {
+function mergeSources(
+  beat: Beat | null,
+  counts: QueueCounts,
+  works: boolean,
+  beatAgeMs: number | null,
+): SourceLook[] {
   const names = new Set([...(beat?.sources ?? []), ...counts.sources].map((source) => source.name));
   return [...names].map((name) => {
     const told = beat?.sources.find((source) => source.name === name);
@@ -193,8 +216,21 @@ function mergeSources(beat: Beat | null, counts: QueueCounts, works: boolean): B
       problem: told?.problem ?? null,
       waitingFiles: works ? waitingFilesOf(told) : 0,
       ...(works && told?.reading !== undefined ? { reading: told.reading } : {}),
+      ...lookedAt(told?.look, beatAgeMs),
+      states: sumOfStates(counted),
     };
   });
+}
+
+/** As of now, and only where the beat is that of the worker whose age is known: nobody can tell how old another one is. */
+function lookedAt(look: BeatSource['look'], beatAgeMs: number | null): Pick<BeatSource, 'look'> {
+  return look === undefined || beatAgeMs === null ? {} : { look: { ...look, agoMs: look.agoMs + beatAgeMs } };
+}
+
+/** One name may stand in several workspaces. */
+function sumOfStates(counted: readonly SourceCounts[]): Record<JobState, number> {
+  const sum = (state: JobState) => counted.reduce((all, { states }) => all + states[state], 0);
+  return Object.fromEntries(JOB_STATES.map((state) => [state, sum(state)])) as Record<JobState, number>;
 }
 
 function waitingFilesOf(source: BeatSource | undefined): number {

@@ -68,7 +68,11 @@ test('install writes, enables and starts, again replaces, and uninstall leaves n
   expect(run('install').status).toBe(0);
   expect(readFileSync(unit, 'utf8')).toContain('Type=notify');
   const name = 'dogged-my-jobs-100---HOME.service';
-  expect(told().slice(0, 2)).toEqual(['--user daemon-reload', `--user enable --now ${name}`]);
+  expect(told().slice(0, 3)).toEqual([
+    '--user daemon-reload',
+    `--user enable ${name}`,
+    `--user start ${name}`,
+  ]);
   expect(run('uninstall').status).toBe(0);
   expect(existsSync(unit)).toBe(false);
   expect(told().slice(-2)).toEqual([`--user disable --now ${name}`, '--user daemon-reload']);

@@ -26,7 +26,7 @@ export function conformsInAdmission(engine: Engine): void {
       expect(first).toMatchObject({ result: 'queued', state: 'pending' });
       const [second] = await admit(store, [{ key: 'a' }], { cycle: 'cycle-2' });
       expect(second).toEqual({ result: 'already-queued', id: first?.id, state: 'pending' });
-      expect((await store.counts()).sources).toEqual([
+      expect((await store.counts()).sources).toMatchObject([
         { workspace: 'default', name: 'ideas', records: 1, rejected: 0 },
       ]);
     });
@@ -230,6 +230,22 @@ export function conformsInAdmission(engine: Engine): void {
         place: 'cancelled',
         reason: 'superseded by a newer version',
       });
+    });
+
+    it('that was cancelled meanwhile is the last word all the same: the older one is not tried again beside a third', async () => {
+      const store = await owned();
+      await admit(store, [changed('1')]);
+      const first = await claimOne(store);
+      const [second] = await admit(store, [changed('2')]);
+      expect(await store.cancel('default', [second?.id ?? ''], T0)).toEqual(['cancelled']);
+      const { claims } = await turn(store, { ends: [end(first, retryAt(T0))] });
+      expect(claims).toEqual([]);
+      expect(await store.get('default', first.id)).toMatchObject({
+        place: 'cancelled',
+        reason: 'superseded by a newer version',
+      });
+      const [third] = await admit(store, [changed('3')]);
+      expect((await turn(store)).claims.map(({ id }) => id)).toEqual([third?.id]);
     });
 
     it('never runs beside it, also when a version between them was cancelled', async () => {

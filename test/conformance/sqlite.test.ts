@@ -9,6 +9,7 @@ import { conformsInClaims } from './claims.js';
 import { conformsWithClocksThatAreSet } from './clock.js';
 import type { Engine } from './engine.js';
 import { conformsInPlans } from './plans.js';
+import { conformsInTraces } from './traces.js';
 import { conformsInUpkeep } from './upkeep.js';
 
 const sqlite: Engine = {
@@ -33,5 +34,6 @@ describe('the SQLite engine conforms', () => {
   describe('in claims and ends', () => conformsInClaims(sqlite));
   describe('in breakers and outages', () => conformsInBreakers(sqlite));
   describe('with clocks that are set', () => conformsWithClocksThatAreSet(sqlite));
+  describe('in traces', () => conformsInTraces(sqlite));
   describe('in upkeep and reads', () => conformsInUpkeep(sqlite));
 });

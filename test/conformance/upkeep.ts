@@ -1,9 +1,54 @@
 import { describe, expect, it } from 'vitest';
+import type { Store } from '../../src/store/engine.js';
 import type { Engine } from './engine.js';
 import { admit, batch, claimOne, end, ideas, ownedStore, retryAt, runOne, T0, turn } from './given.js';
 
 export function conformsInUpkeep(engine: Engine): void {
   const owned = async () => ownedStore(await engine.fresh());
+
+  describe('a damaged payload', () => {
+    const damaged = async (store: Store, nowMs = T0) => {
+      const claim = await claimOne(store, { nowMs });
+      const outcome = { kind: 'damaged', reason: 'the stored payload does not match its hash' } as const;
+      await turn(store, {
+        ends: [end(claim, { to: 'failed', reason: 'integrity' }, { outcome })],
+        freeSlots: 0,
+        nowMs,
+      });
+      return claim.id;
+    };
+    const told = async (store: Store) => (await store.damaged(9)).map(({ id }) => id);
+
+    it('is told until somebody acknowledges it, and again when its job is damaged again', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'a' }, { key: 'b' }, { key: 'c' }]);
+      await runOne(store, { to: 'failed', reason: 'exit 1' });
+      const ids = [await damaged(store), await damaged(store)];
+      expect(await told(store)).toEqual(ids);
+      expect(await store.acknowledgeDamaged(T0 + 1)).toBe(2);
+      expect(await told(store)).toEqual([]);
+      expect(await store.acknowledgeDamaged(T0 + 2)).toBe(0);
+      await store.redrive('default', [ids[0] ?? ''], T0 + 3);
+      await damaged(store, T0 + 3);
+      expect(await told(store)).toEqual([ids[0]]);
+      expect((await store.get('default', ids[0] ?? ''))?.history).toMatchObject([
+        { outcome: 'damaged' },
+        { event: 'acknowledged' },
+        { event: 'redriven' },
+        { outcome: 'damaged' },
+      ]);
+    });
+
+    it('is told no more once its job has come to another end', async () => {
+      const store = await owned();
+      await admit(store, [{ key: 'a' }]);
+      const id = await damaged(store);
+      await store.redrive('default', [id], T0 + 1);
+      expect(await told(store)).toEqual([]);
+      await runOne(store, { to: 'completed' }, T0 + 1);
+      expect(await told(store)).toEqual([]);
+    });
+  });
 
   describe('a cancel', () => {
     it('ends a job that waits, at once and for good', async () => {

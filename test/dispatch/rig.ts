@@ -39,6 +39,7 @@ export interface RigOptions {
   /** Put between the dispatcher and the real store, to make it fail. */
   readonly wrapStore?: (store: Store) => DispatcherOptions['store'];
   readonly onFatal?: DispatcherOptions['onFatal'];
+  readonly onClockJump?: DispatcherOptions['onClockJump'];
   readonly lastKilledByUs?: boolean;
 }
 
@@ -132,6 +133,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     ...(options.random ? { random: options.random } : {}),
     ...(options.readRoom ? { readRoom: options.readRoom } : {}),
     ...(options.onFatal ? { onFatal: options.onFatal } : {}),
+    ...(options.onClockJump ? { onClockJump: options.onClockJump } : {}),
     ...(options.lastKilledByUs ? { lastKilledByUs: true } : {}),
   });
   onTestFinished(async () => {

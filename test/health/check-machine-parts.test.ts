@@ -1,12 +1,14 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { clockCheck } from '../../src/health/check-clock.js';
 import { hardwareChecks } from '../../src/health/check-hardware.js';
 import { pagesCheck } from '../../src/health/check-pages.js';
 import { type SourcePlace, sourceFilesCheck } from '../../src/health/check-sources.js';
 import { diagnose } from '../../src/health/diagnose.js';
 import type { Beat } from '../../src/heartbeat/beat.js';
 import { systemClock } from '../../src/platform/clock.js';
+import { aBeat } from '../heartbeat/a-beat.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const NOW = Date.UTC(2026, 5, 1);
@@ -23,7 +25,10 @@ async function machine(
     writeFileSync(join(root, path), text);
   }
   const roots = { proc: join(root, 'proc'), sys: join(root, 'sys'), run: join(root, 'run') };
-  const { checks } = await diagnose(hardwareChecks(nowMs, beat, roots), systemClock);
+  const { checks } = await diagnose(
+    [clockCheck({ nowWallMs: nowMs, beat, heartbeatFolder: root, roots }), ...hardwareChecks(roots)],
+    systemClock,
+  );
   return Object.fromEntries(checks.map((one) => [one.name, one]));
 }
 
@@ -82,6 +87,44 @@ test('a clock that the worker does not trust is told with why, until when, and w
     remedy: expect.stringContaining('clock: { trust: always }'),
   });
   expect(await clock(null)).toMatchObject({ status: 'ok', text: expect.stringMatching(/^trusted; /) });
+});
+
+test('a clock that jumped within the hour is told with the size, how often, and how long ago', async () => {
+  const judge = async (clockJumps: Beat['clockJumps'] & {}, files: Readonly<Record<string, string>> = {}) => {
+    const wallTime = new Date(NOW - 60_000).toISOString();
+    return (await machine({ 'heartbeat.json': JSON.stringify(aBeat({ wallTime, clockJumps })), ...files }))[
+      'clock'
+    ];
+  };
+  expect(await judge([{ agoMs: 180_000, byMs: -7_200_000 }])).toMatchObject({
+    status: 'warning',
+    text: 'nothing here tells whether it is synchronised; it jumped back by 2h, 4m ago: it was set, or the machine slept',
+    remedy: 'timedatectl',
+  });
+  const two = [
+    { agoMs: 600_000, byMs: 5_000 },
+    { agoMs: 0, byMs: 3_000 },
+  ];
+  expect(await judge(two, { 'run/systemd/timesync/synchronized': '' })).toMatchObject({
+    status: 'warning',
+    text: 'synchronised; it jumped 2 times within the hour, last forward by 3s, 1m ago: it was set, or the machine slept',
+  });
+  expect(await judge([{ agoMs: 3_541_000, byMs: 5_000 }])).toMatchObject({ status: 'not-applicable' });
+});
+
+test('a clock that is not trusted and has jumped is told with both, and what to do about the first', async () => {
+  const why = 'it is not synchronised yet';
+  const clock: Beat['clock'] = { state: 'suspect', why, forMs: 30_000, believedInMs: 90_000 };
+  const beat = aBeat({
+    wallTime: new Date(NOW).toISOString(),
+    clock,
+    clockJumps: [{ agoMs: 60_000, byMs: -5_000 }],
+  });
+  expect((await machine({ 'heartbeat.json': JSON.stringify(beat) }, NOW, beat))['clock']).toMatchObject({
+    status: 'warning',
+    text: `not trusted for 30s: ${why}; jobs for a time of day wait for it, 1m 30s more at most; it jumped back by 5s, 1m ago: it was set, or the machine slept`,
+    remedy: 'timedatectl set-ntp true',
+  });
 });
 
 test('what the kernel should tell and does not is unknown', async () => {

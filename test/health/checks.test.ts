@@ -167,6 +167,8 @@ const FACTS: QueueFacts = {
   outages: [],
   slots: [],
   sources: [],
+  damaged: [],
+  brokenCycles: [],
 };
 
 async function checkQueue(different: Partial<QueueFacts>): Promise<readonly CheckResult[]> {
@@ -214,16 +216,63 @@ test('what is away is named with what it began with, however short it has been',
 });
 
 test('a file that is being written is told, and is no fault', async () => {
-  const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null, waitingFiles: 1 };
+  const source = {
+    name: 'ideas',
+    records: 3,
+    rejected: 0,
+    lastPollMs: 10,
+    problem: null,
+    waitingFiles: 1,
+    states: null,
+  };
   const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
   const checks = queueChecks(settings, async () => ({ ...FACTS, sources: [source] }), systemClock);
   expect((await diagnose(checks, systemClock)).checks).toContainEqual(
-    expect.objectContaining({ status: 'ok', text: '3 records, 0 rejected, 1 file is being written' }),
+    expect.objectContaining({
+      status: 'ok',
+      text: '3 records, 0 rejected, unaccounted not known: nobody has looked, 1 file is being written',
+    }),
   );
 });
 
+test('what became of the records of a source is told, with when somebody last looked for what nobody accounts for', async () => {
+  const states = { pending: 9, running: 2, completed: 1_190, failed: 3, cancelled: 0, expired: 0 };
+  const source = { name: 'ideas', records: 1_204, rejected: 0, lastPollMs: 10, problem: null, states };
+  const settings = defaultSettings('/srv/state', '/srv/dogged.config.yaml');
+  const check = async (different: object) => {
+    const facts = { ...FACTS, sources: [{ ...source, ...different }] };
+    const { checks } = await diagnose(
+      queueChecks(settings, async () => facts, systemClock),
+      systemClock,
+    );
+    return checks.find(({ name }) => name === 'source:ideas');
+  };
+  const stood = '1,204 records: 1,190 done, 9 pending, 2 running, 3 failed, 0 rejected';
+  expect(await check({ look: { agoMs: 180_000, unaccounted: 0 } })).toMatchObject({
+    status: 'ok',
+    text: `${stood}, 0 unaccounted (looked 3m ago)`,
+    remedy: null,
+    figures: { records: 1_204, ...states, rejected: 0, unaccounted: 0, lookedAgoMs: 180_000 },
+  });
+  expect(await check({})).toMatchObject({
+    status: 'ok',
+    text: `${stood}, unaccounted not known: nobody has looked`,
+    figures: { unaccounted: null, lookedAgoMs: null },
+  });
+  expect(await check({ look: { agoMs: 60_000, unaccounted: null, unknown: 'large' } })).toMatchObject({
+    status: 'ok',
+    text: `${stood}, unaccounted not known: it is too large to be read whole every few minutes (1m ago)`,
+    remedy: 'dogged audit --source ideas',
+    figures: { unaccounted: null, lookedAgoMs: null },
+  });
+  const lost = { rejected: 1, problem: 'it is a folder', look: { agoMs: 1_000, unaccounted: 2 } };
+  expect(await check(lost)).toMatchObject({ status: 'critical', remedy: 'dogged reconcile --source ideas' });
+  const rest = { ...states, cancelled: 4, expired: 1 };
+  expect((await check({ states: rest }))?.text).toContain('3 failed, 4 cancelled, 1 expired, 0 rejected');
+});
+
 test('refused records, dead letters and a source in trouble are each named', async () => {
-  const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null };
+  const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 10, problem: null, states: null };
   const found = await checkQueue({
     queue: { ...FACTS.queue, failed: 2 },
     sources: [
@@ -235,6 +284,18 @@ test('refused records, dead letters and a source in trouble are each named', asy
     ['source:ideas', 'warning', 'dogged rejects --source ideas'],
     ['source:qa', 'warning', 'dogged logs'],
     ['dead-letters', 'warning', 'dogged jobs --state failed'],
+  ]);
+});
+
+test('a job that was set aside for its damaged payload is critical, and named', async () => {
+  const damaged = [{ job: '17', task: 'build', key: 'shed' }];
+  expect(await checkQueue({ damaged })).toMatchObject([
+    {
+      name: 'payload:17',
+      status: 'critical',
+      text: 'job 17 (build, "shed"): its stored payload is no longer what was admitted; nothing was run',
+      remedy: 'dogged trace 17',
+    },
   ]);
 });
 
@@ -257,6 +318,8 @@ test('where the database cannot be read, what the last beat said is no pass', as
     { name: 'breakers', status: 'unknown' },
     { name: 'sources', status: 'unknown' },
     { name: 'dead-letters', status: 'unknown' },
+    { name: 'payloads', status: 'unknown' },
+    { name: 'hand-offs', status: 'unknown' },
     { name: 'database', status: 'critical', text: 'database: it was locked by another process' },
   ]);
 });

@@ -35,7 +35,10 @@ test('a worker is started with a small young heap, since each of its children co
   const place = stand();
   void place.supervisor().run();
   const { pid } = await place.worker();
-  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1]).toBe('--max-semi-space-size=2');
+  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(1, 3)).toEqual([
+    '--max-semi-space-size=2',
+    '--v8-pool-size=1',
+  ]);
 });
 
 test('a worker that is stopped by SIGSTOP is found stuck, killed and replaced', async () => {

@@ -1,9 +1,11 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Beat } from '../../src/heartbeat/beat.js';
 import { readBeat } from '../../src/heartbeat/read-beat.js';
 import { createBeatWriter } from '../../src/heartbeat/writer.js';
+import { writeFileAtomic } from '../../src/platform/atomic-file.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { aBeat } from './a-beat.js';
@@ -104,4 +106,23 @@ test('a reader sees a whole beat or none, and a damaged one is told from a missi
   renameSync(path, join(folder, 'away'));
   mkdirSync(path);
   expect(readBeat(folder).status).toBe('invalid');
+});
+
+test('a beat waits for no disk: nothing of it is asked of a card that takes seconds', async () => {
+  const folder = tempFolder();
+  const fsyncSync = vi.spyOn(fs, 'fsyncSync');
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    fsyncSync.mockRestore();
+    syncBuiltinESMExports();
+  });
+  const clock = new FakeClock();
+  const compose = (seq: number) => aBeat({ seq });
+  const writer = createBeatWriter({ folder, everyMs: 30_000, clock, log: quiet, compose });
+  await writer.beatNow();
+  expect(seqIn(folder)).toBe(1);
+  expect(fsyncSync).not.toHaveBeenCalled();
+  // What must outlive a power cut is told apart by this.
+  writeFileAtomic(join(folder, 'kept.json'), '{}');
+  expect(fsyncSync).toHaveBeenCalledTimes(2);
 });

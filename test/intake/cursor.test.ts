@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeFileCursor,
   decodeLogCursor,
+  decodeLookStamp,
   encodeFileCursor,
+  encodeFirstLook,
   encodeLogCursor,
   type LogCursor,
 } from '../../src/intake/cursor.js';
@@ -26,6 +28,13 @@ describe('a cursor', () => {
     expect(decodeLogCursor(encodeLogCursor(logCursor))).toEqual(logCursor);
     const file = { stamp, observedAtMs: 6, digest: 'ab', whole: true };
     expect(decodeFileCursor(encodeFileCursor(file))).toEqual(file);
+  });
+
+  it('of a first look tells nothing but its stamp, as every cursor does', () => {
+    const first = encodeFirstLook(stamp);
+    expect(decodeLogCursor(first)).toBeNull();
+    expect(decodeLookStamp(first)).toEqual(stamp);
+    expect(decodeLookStamp(encodeLogCursor(logCursor))).toEqual(stamp);
   });
 
   it('that this program does not understand is as good as none', () => {

@@ -92,6 +92,8 @@ export interface Rig {
   payloads(): Promise<unknown[]>;
   /** What was logged at info and above. */
   readonly lines: string[];
+  /** Beside that: what the trace says of each hand-off. */
+  readonly handOffs: string[];
 }
 
 export interface RigOptions {
@@ -120,9 +122,10 @@ export async function createRig(
   onTestFinished(() => store.close());
   const lines: string[] = [];
   const log = createLog('silent');
-  log.info = capture(lines);
-  log.warn = capture(lines);
-  log.error = capture(lines);
+  const handOffs: string[] = [];
+  log.info = capture(lines, handOffs);
+  log.warn = capture(lines, handOffs);
+  log.error = capture(lines, handOffs);
   const source = makeSource(folder);
   const parts = {
     tasks: options.tasks ?? [task()],
@@ -141,6 +144,7 @@ export async function createRig(
     clock: fake,
     store,
     lines,
+    handOffs,
     get poller() {
       return poller;
     },
@@ -168,9 +172,10 @@ function reads(store: Store): PolledReads {
   };
 }
 
-function capture(lines: string[]) {
+function capture(lines: string[], handOffs: string[]) {
   return (...args: unknown[]) => {
-    lines.push(args.map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg))).join(' '));
+    const line = args.map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg))).join(' ');
+    (line.includes('"checkpoint"') ? handOffs : lines).push(line);
   };
 }
 

@@ -1,5 +1,4 @@
 import {
-  appendFileSync,
   closeSync,
   copyFileSync,
   openSync,
@@ -13,28 +12,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type FileAccess, systemFiles } from '../../src/intake/file-access.js';
-import { createRig, logSource, type RigOptions } from './rig.js';
-
-const line = (id: number) => `${JSON.stringify({ id })}\n`;
-
-async function rotatingRig(changes: Parameters<typeof logSource>[1] = {}, options: RigOptions = {}) {
-  const rig = await createRig((folder) => logSource(join(folder, 'log.json'), changes), options);
-  const path = join(rig.folder, 'log.json');
-  return {
-    rig,
-    path,
-    append: (text: string) => appendFileSync(path, text),
-    /** As logrotate does: the oldest goes up one number, and the name is free. */
-    rotate(keep = 3) {
-      for (let n = keep; n >= 1; n -= 1) {
-        try {
-          renameSync(`${path}.${n}`, `${path}.${n + 1}`);
-        } catch {}
-      }
-      renameSync(path, `${path}.1`);
-    },
-  };
-}
+import { line, rotatingRig } from './rotating-rig.js';
 
 describe('a log that is rotated', () => {
   it('by rename is read to the end of the old file, then from the beginning of the new one', async () => {

@@ -53,6 +53,11 @@ test('with a worker that hangs it says how old its last word is', async () => {
   );
   expect(late.status).toBe(1);
   expect(late.first).toMatch(/^DOGGED WARNING - .*Status file late/);
+  const report = place.run('report', '-');
+  expect([report.status, report.stdout]).toEqual([
+    0,
+    expect.stringMatching(/## Diagnosis[^#]*Status file late/),
+  ]);
 });
 
 test('with a database that is locked for all it answers, and calls what it could not see unknown', () => {

@@ -88,6 +88,7 @@ test('a new user: three files feed each other, a killed worker loses nothing, an
 
   const diagnosis = place.run('health', '--diagnose');
   expect(diagnosis.stdout.trimEnd().split('\n').at(-1)).toMatch(/SYSTEM (HEALTHY|DEGRADED)/);
+  expect(diagnosis.stdout).toMatch(/Source ideas .* records: .* done, .* 0 unaccounted \(looked .* ago\)/);
   const status = place.run('status');
   expect(status.status).toBe(0);
   expect(status.stdout).toContain(String(place.workerPid()));

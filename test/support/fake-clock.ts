@@ -49,6 +49,11 @@ export class FakeClock implements Clock {
     this.#wallMs += byMs;
   }
 
+  /** What a process sees of its own pause between two reads. */
+  jumpMonotonic(byMs: number): void {
+    this.#monotonicMs += byMs;
+  }
+
   #move(byMs: number): void {
     this.#monotonicMs += byMs;
     this.#wallMs += byMs;

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises';
 
 /**
  * Waits until `condition` gives something truthy, and returns it. Looks every few milliseconds, so no test sleeps for a
@@ -24,5 +24,7 @@ export async function until<T>(
       throw new Error(`not within ${withinMs} ms${why}`, { cause: lastError });
     }
     await sleep(everyMs);
+    // Where conditions take longer than that, timers are always due: without a turn, whatever waits for one would starve.
+    await turnOfLoop();
   }
 }

@@ -9,8 +9,14 @@ function stand() {
     problem: null as string | null,
     waitingFiles: 0,
     reading: null as { done: number } | null,
+    look: null as { unaccounted: number | null } | null,
   };
-  const machine = { pressure: null as string | null, away: [] as string[], clock: null as string | null };
+  const machine = {
+    pressure: null as string | null,
+    away: [] as string[],
+    clock: null as string | null,
+    clockJumps: 0,
+  };
   let told = 0;
   const onNews = () => {
     told += 1;
@@ -21,6 +27,7 @@ function stand() {
     storage: () => null,
     away: () => machine.away,
     clockState: () => machine.clock,
+    clockJumps: () => machine.clockJumps,
     clock,
     onNews,
   });

@@ -8,7 +8,15 @@ import { tempFolder } from '../support/temp-folder.js';
 
 const layout = { columns: 120, paint: painter(false), remedy: remedyFor(undefined) };
 const nothing = () => composeSnapshot(tempFolder(), { status: 'missing' }, 1_000_000);
-const source = { name: 'ideas', records: 3, rejected: 0, lastPollMs: 1_000, problem: null, waitingFiles: 1 };
+const source = {
+  name: 'ideas',
+  records: 3,
+  rejected: 0,
+  lastPollMs: 1_000,
+  problem: null,
+  waitingFiles: 1,
+  states: null,
+};
 
 function polledBy(beatAgeMs: number | null): string | undefined {
   const snapshot: SystemSnapshot = {

@@ -170,7 +170,7 @@ describe('counts', () => {
     const told = { name: 'ideas', records: 0, rejected: 0, lastPollMs: 1_200, problem: 'it is a folder' };
     beats({
       sources: [
-        { ...told, waitingFiles: 2 },
+        { ...told, waitingFiles: 2, look: { agoMs: 60_000, unaccounted: 0 } },
         { ...told, name: 'qa', problem: null },
       ],
     });
@@ -178,6 +178,7 @@ describe('counts', () => {
     await admit(store, [{ key: 'a' }, { key: 'b' }]);
     const snapshot = await lookWith(store);
     await store.close();
+    const none = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
     expect(snapshot.sources).toEqual([
       {
         name: 'ideas',
@@ -186,8 +187,18 @@ describe('counts', () => {
         lastPollMs: 1_200,
         problem: 'it is a folder',
         waitingFiles: 2,
+        look: { agoMs: 60_000 + (snapshot.worker.beatAgeMs ?? Number.NaN), unaccounted: 0 },
+        states: { ...none, pending: 2 },
       },
-      { name: 'qa', records: 0, rejected: 0, lastPollMs: 1_200, problem: null, waitingFiles: 0 },
+      {
+        name: 'qa',
+        records: 0,
+        rejected: 0,
+        lastPollMs: 1_200,
+        problem: null,
+        waitingFiles: 0,
+        states: none,
+      },
     ]);
   });
 });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const PROGRAM = fileURLToPath(new URL('./contender.mjs', import.meta.url));
 
 /** As the health monitor starts a worker. */
-const WORKER_FLAGS = ['--max-semi-space-size=2'];
+const WORKER_FLAGS = ['--max-semi-space-size=2', '--v8-pool-size=1'];
 
 export async function runAlone(contender, params, options) {
   const folder = mkdtempSync(join(options.folder, 'dogged-bench-'));

@@ -5,7 +5,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { AdmissionRecord, CursorRecord, PlanRest } from '../../store/intake-contract.js';
 import { type FileAccess, racyRuleOf } from '../file-access.js';
 import type { Judge, Reject } from '../judge.js';
-import { checkFolder, NotReadable, type OpenFile, openFile, resolveFile } from '../open-file.js';
+import { folderStamp, NotReadable, type OpenFile, openFile, resolveFile } from '../open-file.js';
 import { describeTrouble, isGone, PathTrouble } from '../path-trouble.js';
 import {
   ClockWatch,
@@ -119,7 +119,7 @@ export class ScheduleReader implements SourceReader {
     this.#isMissing = found === null;
     if (found === null) {
       this.#pending = null;
-      checkFolder(this.#files, dirname(path));
+      folderStamp(this.#files, dirname(path));
       return;
     }
     if (!this.#isWorthOpening(stampOf(found.stats), at)) return;

@@ -16,6 +16,7 @@ import type {
 import { firstVerdict } from '../plan-verdict.js';
 import { type KnownVersion, type LastJob, lastState, verdictOn } from '../verdict.js';
 import type { Core } from './core.js';
+import type { Cycles } from './cycles.js';
 import { EarlyCheckpoint } from './early-checkpoint.js';
 import { evidenceOf } from './evidence.js';
 import { JobDoor, type KnownJob } from './job-door.js';
@@ -35,6 +36,7 @@ const ALL_CURSORS: CursorPage = { afterPath: '', limit: -1 };
 export class Admission {
   readonly checkpoint: EarlyCheckpoint;
   readonly #core: Core;
+  readonly #cycles: Cycles;
   readonly #door: JobDoor;
   readonly #rejects: RejectBook;
   readonly #versions: VersionCounter;
@@ -50,9 +52,10 @@ export class Admission {
   readonly #countRecords: Statement<[number, number]>;
   #lastWasNew = true;
 
-  constructor(core: Core) {
+  constructor(core: Core, cycles: Cycles) {
     const { db } = core;
     this.#core = core;
+    this.#cycles = cycles;
     this.checkpoint = new EarlyCheckpoint(db);
     this.#door = new JobDoor(core);
     this.#rejects = new RejectBook(db);
@@ -99,17 +102,28 @@ export class Admission {
     if (conflictPath !== null) return { committed: false, conflictPath };
 
     this.#door.begin();
+    this.#cycles.begin();
     const scopeId = this.#core.names.scope(batch.scope);
     const admitted = { new: 0 };
-    const answers = batch.records.map((record) => this.#admitRecord(scopeId, record, batch, admitted));
+    const answers = batch.records.map((record) => {
+      const given = this.#admitRecord(scopeId, record, batch, admitted);
+      this.#cycles.follow(batch, this.#door.puts);
+      return given;
+    });
     if (admitted.new > 0) this.#countRecords.run(admitted.new, scopeId);
     this.#door.close();
     const gone = batch.plan && this.#plans.settle(scopeId, batch.plan, batch);
     failpoint('admit.after-insert');
     this.#rejects.write(scopeId, batch);
     this.#moveCursors(scopeId, batch);
+    const trace = this.#cycles.keep(scopeId, batch, answers, this.#door.puts);
     failpoint('admit.before-commit');
-    return gone === undefined ? { committed: true, answers } : { committed: true, answers, gone };
+    return {
+      committed: true,
+      answers,
+      ...(gone !== undefined && { gone }),
+      ...(trace !== null && { trace }),
+    };
   }
 
   #findConflict(batch: AdmissionBatch): string | null {
@@ -140,6 +154,7 @@ export class Admission {
     if (known === null) {
       admitted.new += 1;
       const first = firstVerdict(record, batch.nowMs);
+      this.#core.recordTally.move(scopeId, null, first === 'expired' ? 'expired' : 'pending');
       const job =
         first === 'expired'
           ? this.#door.openExpired(scopeId, record, batch)
@@ -148,7 +163,8 @@ export class Admission {
     }
 
     const job = this.#door.find(known.jobId);
-    const verdict = verdictOn(record, known, lastJob(known, job), batch.nowMs);
+    const last = lastJob(known, job);
+    const verdict = verdictOn(record, known, last, batch.nowMs);
     const repeats = job?.cycle === batch.cycle;
     if (!TAKES_VERSION.has(verdict)) {
       if (job === undefined) return settledAnswer(verdict, known);
@@ -161,6 +177,7 @@ export class Admission {
     const isOneMore = (verdict === 'queued' && record.onChange !== 'replan') || (job?.attempt ?? 0) > 0;
     const hold = this.#versions.meet(scopeId, record.key, isOneMore, batch.nowMs);
     const timed = hold === null ? record : { ...record, runAtMs: Math.max(record.runAtMs, hold.untilMs) };
+    this.#core.recordTally.move(scopeId, last.state, 'pending');
     const changed = this.#takeVersion(verdict, scopeId, timed, batch, job, hold !== null);
     this.#relearn.run(record.version.hash, record.version.order, changed.id, scopeId, keyHash);
     if (hold === null) return answer(verdict, changed, repeats);

@@ -24,13 +24,18 @@ interface Candidate extends InLine {
   readonly task: string;
 }
 
+interface LateJob extends WaitingJob {
+  readonly scopeId: number;
+  readonly outdated: number;
+}
+
 /**
  * The columns of a claim, in this order, read as an array: half the price of an object. Two blobs cost twice as much
  * as one, so payload and hash come as one and are cut apart.
  */
 const CLAIM_COLUMNS = `
   queue_id, scope_id, key, cycle, attempt + 1, charged, crashes, max_attempts, timeout_ms, priority, group_name,
-  run_at, expires_at, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
+  run_at, expires_at, outdated, CAST(payload_hash || ${payloadOf('jobs')} AS BLOB)`;
 
 type ClaimRow = readonly [
   queueId: number,
@@ -46,6 +51,7 @@ type ClaimRow = readonly [
   group: string | null,
   runAtMs: number,
   expiresAtMs: number | null,
+  outdated: number,
   snapshot: Buffer,
 ];
 
@@ -67,7 +73,7 @@ export class Dispatch {
   readonly #nextDue: Statement<[], number>;
   readonly #nextExpiry: Statement<[], number>;
   readonly #due: Statement<[number, number], WaitingJob>;
-  readonly #tooLate: Statement<[number, number], WaitingJob>;
+  readonly #tooLate: Statement<[number, number], LateJob>;
   readonly #place: Statement<[number, number]>;
   readonly #expire: Statement<[number, number]>;
   readonly #read: Statement<[number], ClaimRow>;
@@ -106,7 +112,7 @@ export class Dispatch {
         LIMIT 1`)
       .pluck();
     this.#tooLate = db.prepare(`
-      SELECT ${WAITING_COLUMNS} FROM jobs INDEXED BY jobs_expiring
+      SELECT ${WAITING_COLUMNS}, scope_id AS scopeId, outdated FROM jobs INDEXED BY jobs_expiring
       WHERE place <= ${PLACES.parked} AND expires_at <= ?
       ORDER BY expires_at
       LIMIT ? + 0`);
@@ -170,13 +176,14 @@ export class Dispatch {
   }
 
   #expireLate(nowMs: number): number {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     const jobs = this.#tooLate.all(nowMs, BATCH);
     // Those that hold permits come last: a permit must not go to a parked job that is about to expire too.
     const byPermit = [...jobs.filter((job) => !holdsPermit(job)), ...jobs.filter(holdsPermit)];
     for (const job of byPermit) {
       this.#expire.run(nowMs, job.id);
       tally.move(job.queueId, placeFromCode(job.place), 'expired');
+      if (job.outdated === 0) recordTally.move(job.scopeId, 'pending', 'expired');
       if (holdsPermit(job)) permits.release(job.queueId, job.group);
     }
     return jobs.length;
@@ -212,12 +219,13 @@ export class Dispatch {
   }
 
   #takeJob(id: number, row: ClaimRow, { nowMs }: Turn, epoch: number): Claim {
-    const { tally, names } = this.#core;
+    const { tally, recordTally, names } = this.#core;
     const [queueId, scopeId, key, cycle, attempt, charged, crashes, maxAttempts, timeoutMs, priority] = row;
-    const [, , , , , , , , , , group, runAtMs, expiresAtMs, snapshot] = row;
+    const [, , , , , , , , , , group, runAtMs, expiresAtMs, outdated, snapshot] = row;
     const lateByMs = Math.max(0, nowMs - runAtMs);
     this.#take.run(attempt, epoch, nowMs, lateByMs, id);
     tally.move(queueId, 'ready', 'running');
+    if (outdated === 0) recordTally.move(scopeId, 'pending', 'running');
     const { workspace, task } = names.queueById(queueId);
     return {
       id: String(id),

@@ -3,6 +3,7 @@ import type { JobId } from '../../job/job.js';
 import { Events } from './events.js';
 import { Names } from './names.js';
 import { Permits } from './permits.js';
+import { RecordTally } from './record-tally.js';
 import { Tally } from './tally.js';
 
 /** What the verbs of this engine share: each of them runs inside a transaction that somebody else began. */
@@ -10,6 +11,7 @@ export interface Core {
   readonly db: Database;
   readonly names: Names;
   readonly tally: Tally;
+  readonly recordTally: RecordTally;
   readonly permits: Permits;
   readonly events: Events;
 }
@@ -17,7 +19,8 @@ export interface Core {
 export function createCore(db: Database): Core {
   const names = new Names(db);
   const tally = new Tally(db);
-  return { db, names, tally, permits: new Permits(db, names, tally), events: new Events(db) };
+  const permits = new Permits(db, names, tally);
+  return { db, names, tally, recordTally: new RecordTally(db), permits, events: new Events(db) };
 }
 
 /** Public ids are the row ids in decimal; null for text that cannot be one. */

@@ -6,6 +6,16 @@ export function openDatabase(file: string, options: { timeout: number; readonly?
   return new SqliteDatabase(file, { ...options, nativeBinding: findBinding() });
 }
 
+/** Of the SQLite that is compiled in. */
+export function sqliteVersion(): string {
+  const db = openDatabase(':memory:', { timeout: 0 });
+  try {
+    return db.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? 'unknown';
+  } finally {
+    db.close();
+  }
+}
+
 let knownBinding: string | undefined;
 
 /**

@@ -7,6 +7,9 @@ import { PLANNED } from './plan.js';
 
 interface RunningJob {
   readonly id: number;
+  readonly scopeId: number;
+  /** A newer version of its record has a job of its own. */
+  readonly isOutdated: boolean;
   readonly queueId: number;
   readonly group: string | null;
   readonly priority: number;
@@ -17,6 +20,8 @@ interface RunningJob {
 
 /** An array: half the price of an object, and this is read for each end. */
 type RunningRow = readonly [
+  scopeId: number,
+  outdated: number,
   queueId: number,
   group: string | null,
   priority: number,
@@ -25,6 +30,7 @@ type RunningRow = readonly [
 ];
 
 interface Successor {
+  readonly scopeId: number;
   readonly queueId: number;
   readonly group: string | null;
   readonly runAtMs: number;
@@ -52,13 +58,14 @@ export class Ending {
     // The index of the inner query is nearly always empty.
     this.#running = db
       .prepare<[number, number, number], RunningRow>(`
-        SELECT queue_id, group_name, priority, cancel_requested,
+        SELECT scope_id, outdated, queue_id, group_name, priority, cancel_requested,
           (SELECT s.id FROM jobs s INDEXED BY jobs_successors WHERE s.place = ${PLACES.parked} AND s.after_job = jobs.id)
         FROM jobs
         WHERE id = ? AND place = ${PLACES.running} AND epoch = ? AND attempt = ?`)
       .raw();
     this.#successor = db.prepare(
-      'SELECT queue_id AS queueId, group_name AS "group", run_at AS runAtMs, planned FROM jobs WHERE id = ?',
+      `SELECT scope_id AS scopeId, queue_id AS queueId, group_name AS "group", run_at AS runAtMs, planned
+      FROM jobs WHERE id = ?`,
     );
     this.#end = db.prepare(`
       UPDATE jobs SET
@@ -87,7 +94,7 @@ export class Ending {
 
     this.#recordAttempt(job.id, claim, report);
     if (next.to !== 'pending') this.#endJob(job, report, next);
-    else if (job.successorId !== null) {
+    else if (job.isOutdated) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'superseded by a newer version' });
     } else if (job.cancelRequested) {
       this.#endJob(job, report, { to: 'cancelled', reason: 'cancelled while it ran' });
@@ -100,12 +107,13 @@ export class Ending {
     const id = rowIdOf(publicId);
     const row = id === null ? undefined : this.#running.get(id, epoch, attempt);
     if (id === null || row === undefined) return null;
-    const [queueId, group, priority, cancelRequested, successorId] = row;
-    return { id, queueId, group, priority, cancelRequested: cancelRequested === 1, successorId };
+    const [scopeId, outdated, queueId, group, priority, cancelRequested, successorId] = row;
+    const flags = { isOutdated: outdated === 1, cancelRequested: cancelRequested === 1 };
+    return { id, scopeId, queueId, group, priority, ...flags, successorId };
   }
 
   #endJob(job: RunningJob, report: AttemptReport, next: TerminalNext): void {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     const { kind } = report.outcome;
     this.#end.run(
       PLACES[next.to],
@@ -119,6 +127,7 @@ export class Ending {
       job.id,
     );
     tally.move(job.queueId, 'running', next.to);
+    if (!job.isOutdated) recordTally.move(job.scopeId, 'running', next.to);
     permits.release(job.queueId, job.group);
   }
 
@@ -129,7 +138,7 @@ export class Ending {
     nowMs: number,
     clockMovedMs: number,
   ): void {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     // Parked first: then it stands for its own permit together with the others of its group, by rank.
     const place = placeOfRetry(job, next, nowMs);
     this.#retry.run(
@@ -145,22 +154,25 @@ export class Ending {
       job.id,
     );
     tally.move(job.queueId, 'running', place);
+    if (!job.isOutdated) recordTally.move(job.scopeId, 'running', 'pending');
     permits.release(job.queueId, job.group);
   }
 
   /** The older version of this record runs no longer. Of a plan, what has run is not run again for being changed meanwhile. */
   #letGo(id: number, became: Next['to'], nowMs: number): void {
+    const { tally, recordTally, permits } = this.#core;
     const successor = this.#successor.get(id);
     if (successor === undefined) throw new Error(`the successor ${id} vanished inside the transaction`);
     const hasRun = became === 'completed' || became === 'cancelled';
     if (successor.planned === PLANNED && hasRun && successor.runAtMs <= nowMs) {
       this.#drop.run(nowMs, `an older version of it ran meanwhile, and was ${became}`, id);
-      this.#core.tally.move(successor.queueId, 'parked', 'cancelled');
+      tally.move(successor.queueId, 'parked', 'cancelled');
+      recordTally.move(successor.scopeId, 'pending', 'cancelled');
       return;
     }
-    const place = this.#core.permits.seat(successor, nowMs);
+    const place = permits.seat(successor, nowMs);
     this.#settle.run(PLACES[place], id);
-    this.#core.tally.move(successor.queueId, 'parked', place);
+    tally.move(successor.queueId, 'parked', place);
   }
 
   #recordAttempt(jobId: number, { attempt, epoch }: End['claim'], report: AttemptReport): void {

@@ -7,6 +7,7 @@ export type JobEvent =
   | 'cancel requested'
   | 'cancelled'
   | 'redriven'
+  | 'acknowledged'
   | 'skipped'
   | 'plan changed'
   | 'withdrawn'

@@ -24,6 +24,13 @@ export interface KnownJob {
   readonly cycle: string;
 }
 
+/** What was written in this transaction. */
+export interface JobPut {
+  readonly id: number;
+  readonly record: AdmissionRecord;
+  isReplaced: boolean;
+}
+
 type KnownJobRow = Omit<KnownJob, 'place'> & { readonly place: number };
 
 /** Opens jobs and replaces the content of pending ones, each with its place and permit. */
@@ -36,8 +43,10 @@ export class JobDoor {
   readonly #insert: Statement<unknown[]>;
   readonly #replace: Statement<unknown[]>;
   readonly #endUnseen: Statement<[number, number]>;
+  readonly #outdate: Statement<[number]>;
   readonly #payloads: Payloads;
   #nextId: number | null = null;
+  #puts: JobPut[] = [];
 
   constructor(core: Core) {
     const { db } = core;
@@ -64,6 +73,12 @@ export class JobDoor {
       WHERE id = ?`);
     this.#endUnseen = db.prepare(`
       UPDATE jobs SET ended_at = ?, reason = 'its end had passed when it was first seen' WHERE id = ?`);
+    this.#outdate = db.prepare('UPDATE jobs SET outdated = 1 WHERE id = ?');
+  }
+
+  /** In the order in which they were written. */
+  get puts(): readonly JobPut[] {
+    return this.#puts;
   }
 
   find(id: number): KnownJob | undefined {
@@ -84,7 +99,10 @@ export class JobDoor {
     // Not the record spread out: this is done for each of 100,000 records.
     const seeker = { queueId, group: record.group, runAtMs: record.runAtMs };
     const place = afterJob === null ? permits.seat(seeker, batch.nowMs) : 'parked';
-    return this.#add(scopeId, record, batch, { queueId, place, afterJob });
+    const job = this.#add(scopeId, record, batch, { queueId, place, afterJob });
+    this.#puts.push({ id: job.id, record, isReplaced: false });
+    if (former) this.#outdate.run(former.id);
+    return job;
   }
 
   /** Opens a job whose end has passed: it never stands in the line. */
@@ -164,6 +182,9 @@ export class JobDoor {
       plannedCode(record),
       job.id,
     );
+    const former = job.cycle === batch.cycle ? this.#puts.findLast(({ id }) => id === job.id) : undefined;
+    if (former !== undefined) former.isReplaced = true;
+    this.#puts.push({ id: job.id, record, isReplaced: false });
     tally.move(job.queueId, job.place, null);
     tally.move(queue.id, null, place);
     if (job.place === 'ready' && !(place === 'ready' && samePermit(job, queue.id, record))) {
@@ -177,6 +198,7 @@ export class JobDoor {
 
   /** Begins a transaction: ids that a rolled back one took are free again. */
   begin(): void {
+    this.#puts = [];
     this.#nextId = null;
   }
 

@@ -6,9 +6,12 @@ import type { Database, Statement } from 'better-sqlite3';
  */
 const LARGEST_IN_ROW_BYTES = 1_000;
 
-/** The payload of the row of `jobs` that goes by the name `job` in the query, wherever it stands. */
+/**
+ * The payload of the row of `jobs` that goes by the name `job` in the query, wherever it stands. One that is gone is empty:
+ * no hash matches that, so its job is set aside like any other that is damaged, and holds nobody up.
+ */
 export function payloadOf(job: string): string {
-  return `coalesce(${job}.payload, (SELECT bytes FROM payloads WHERE job_id = ${job}.id))`;
+  return `coalesce(${job}.payload, (SELECT bytes FROM payloads WHERE job_id = ${job}.id), x'')`;
 }
 
 export class Payloads {

@@ -1,6 +1,5 @@
 import type { Statement } from 'better-sqlite3';
 import { type JobId, PLACES, type Place, placeFromCode, rankOf } from '../../job/job.js';
-import { ledgerHash } from '../../job/snapshot.js';
 import type { CancelAnswer, RedriveAnswer, TaskSettings } from '../contract.js';
 import { type Core, rowIdOf } from './core.js';
 import { recount } from './recount.js';
@@ -9,11 +8,11 @@ interface JobRow {
   readonly id: number;
   readonly queueId: number;
   readonly scopeId: number;
-  readonly key: string;
   readonly place: Place;
   readonly group: string | null;
   readonly priority: number;
   readonly afterJob: number | null;
+  readonly outdated: number;
   readonly expiresAtMs: number | null;
   readonly maxAttempts: number;
 }
@@ -23,7 +22,6 @@ export class People {
   readonly #core: Core;
   readonly #find: Statement<[number, string], Omit<JobRow, 'place'> & { place: number }>;
   readonly #isRunning: Statement<[number], number>;
-  readonly #currentJob: Statement<[number, Buffer], number>;
   readonly #cancel: Statement<[number, number]>;
   readonly #requestCancel: Statement<[number]>;
   readonly #redrive: Statement<[number, number, number, number, number | null, number]>;
@@ -37,16 +35,14 @@ export class People {
     const { db } = core;
     this.#core = core;
     this.#find = db.prepare(`
-      SELECT j.id, j.queue_id AS queueId, j.scope_id AS scopeId, j.key, j.place, j.group_name AS "group",
-        j.priority, j.after_job AS afterJob, j.expires_at AS expiresAtMs, j.max_attempts AS maxAttempts
+      SELECT j.id, j.queue_id AS queueId, j.scope_id AS scopeId, j.place, j.group_name AS "group",
+        j.priority, j.after_job AS afterJob, j.expires_at AS expiresAtMs, j.max_attempts AS maxAttempts,
+        j.outdated
       FROM jobs j
       JOIN queues q ON q.id = j.queue_id
       WHERE j.id = ? AND q.workspace = ?`);
     this.#isRunning = db
       .prepare<[number], number>(`SELECT 1 FROM jobs WHERE id = ? AND place = ${PLACES.running}`)
-      .pluck();
-    this.#currentJob = db
-      .prepare<[number, Buffer], number>('SELECT job_id FROM records WHERE scope_id = ? AND key_hash = ?')
       .pluck();
     this.#cancel = db.prepare(`
       UPDATE jobs SET place = ${PLACES.cancelled}, ended_at = ?, reason = 'cancelled while it waited'
@@ -71,7 +67,7 @@ export class People {
   }
 
   cancel(workspace: string, id: JobId, nowMs: number): CancelAnswer {
-    const { tally, permits, events } = this.#core;
+    const { tally, recordTally, permits, events } = this.#core;
     const job = this.#job(workspace, id);
     switch (job?.place) {
       case undefined:
@@ -85,6 +81,7 @@ export class People {
       case 'parked':
         this.#cancel.run(nowMs, job.id);
         tally.move(job.queueId, job.place, 'cancelled');
+        if (job.outdated === 0) recordTally.move(job.scopeId, 'pending', 'cancelled');
         if (job.place === 'ready') permits.release(job.queueId, job.group);
         events.add(job.id, nowMs, 'cancelled', `while it was ${job.place}`);
         return 'cancelled';
@@ -94,13 +91,13 @@ export class People {
   }
 
   redrive(workspace: string, id: JobId, nowMs: number): RedriveAnswer {
-    const { names, permits, tally, events } = this.#core;
+    const { names, permits, tally, recordTally, events } = this.#core;
     const job = this.#job(workspace, id);
     if (job === undefined) return 'unknown';
     if (PLACES[job.place] <= PLACES.running) return 'not-ended';
     if (job.place !== 'failed' && job.place !== 'cancelled') return 'not-allowed';
     // A newer version of this record has its own job, and it must not start once its window is over.
-    if (this.#currentJob.get(job.scopeId, ledgerHash(job.key)) !== job.id) return 'not-allowed';
+    if (job.outdated === 1) return 'not-allowed';
     if (job.expiresAtMs !== null && job.expiresAtMs <= nowMs) return 'not-allowed';
 
     const afterJob = job.afterJob !== null && this.#isRunning.get(job.afterJob) === 1 ? job.afterJob : null;
@@ -108,6 +105,7 @@ export class People {
     const maxAttempts = names.queueById(job.queueId).maxAttempts ?? job.maxAttempts;
     this.#redrive.run(PLACES[place], rankOf(nowMs, job.priority), nowMs, maxAttempts, afterJob, job.id);
     tally.move(job.queueId, job.place, place);
+    recordTally.move(job.scopeId, job.place, 'pending');
     events.add(
       job.id,
       nowMs,

@@ -9,10 +9,13 @@ export const WITHDRAWN = 2;
 
 interface PlannedJob {
   readonly id: number;
+  readonly scopeId: number;
   readonly queueId: number;
   readonly place: Place;
   readonly group: string | null;
   readonly key: string;
+  /** Its record has a newer job: that one counts for it. */
+  readonly outdated: number;
 }
 
 /** Withdraws what a plan no longer has, and ends what nobody was there to start. */
@@ -24,7 +27,7 @@ export class Plans {
   constructor(core: Core) {
     this.#core = core;
     this.#open = core.db.prepare(`
-      SELECT id, queue_id AS queueId, place, group_name AS "group", key
+      SELECT id, scope_id AS scopeId, queue_id AS queueId, place, group_name AS "group", key, outdated
       FROM jobs INDEXED BY jobs_planned
       WHERE scope_id = ? AND planned = 1 AND place <= ${PLACES.running}`);
     this.#end = core.db.prepare(
@@ -77,9 +80,10 @@ export class Plans {
     nowMs: number,
     planned: number,
   ): void {
-    const { tally, permits } = this.#core;
+    const { tally, recordTally, permits } = this.#core;
     this.#end.run(PLACES[to], nowMs, reason, planned, job.id);
     tally.move(job.queueId, job.place, to);
+    if (job.outdated === 0) recordTally.move(job.scopeId, 'pending', to);
     if (job.place === 'ready') permits.release(job.queueId, job.group);
   }
 }

@@ -1,5 +1,13 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { type JobId, PLACES, type Place, placeFromCode } from '../../job/job.js';
+import {
+  JOB_STATES,
+  type JobId,
+  type JobState,
+  PLACES,
+  type Place,
+  placeFromCode,
+  stateOfPlace,
+} from '../../job/job.js';
 import { OUTCOME_CODES, type OutcomeKind } from '../../job/outcome.js';
 import type {
   HistoryEntry,
@@ -52,7 +60,8 @@ export class Reading {
   readonly #pausedAll: Statement<[], number>;
   readonly #tasks: Statement<[], { id: number; workspace: string; task: string; paused: number }>;
   readonly #tallies: Statement<[], { queueId: number; place: number; jobs: number }>;
-  readonly #sources: Statement<[], SourceCounts>;
+  readonly #sources: Statement<[], { id: number } & Omit<SourceCounts, 'states'>>;
+  readonly #recordTallies: Statement<[], { scopeId: number; place: number; records: number }>;
   readonly #oldestDue: Statement<[], number | null>;
   readonly #nextScheduled: Statement<[], number | null>;
   readonly #overdue: Statement<[number], number>;
@@ -67,8 +76,9 @@ export class Reading {
     this.#tasks = db.prepare('SELECT id, workspace, task, paused FROM queues ORDER BY workspace, task');
     this.#tallies = db.prepare('SELECT queue_id AS queueId, place, jobs FROM tallies');
     this.#sources = db.prepare(
-      'SELECT workspace, name, records, rejected FROM scopes WHERE kind = 0 ORDER BY workspace, name',
+      'SELECT id, workspace, name, records, rejected FROM scopes WHERE kind = 0 ORDER BY workspace, name',
     );
+    this.#recordTallies = db.prepare('SELECT scope_id AS scopeId, place, records FROM record_tallies');
     // One seek for each of the two places.
     this.#oldestDue = db
       .prepare<[], number | null>(`
@@ -134,12 +144,24 @@ export class Reading {
     return {
       total,
       tasks,
-      sources: this.#sources.all(),
+      sources: this.#sourceCounts(),
       pausedAll: this.#pausedAll.get() === 1,
       outages: this.outages.ongoing(),
       oldestDueAtMs: this.#oldestDue.get() ?? null,
       nextScheduledAtMs: this.#nextScheduled.get() ?? null,
     };
+  }
+
+  #sourceCounts(): SourceCounts[] {
+    const states = new Map<number, Record<JobState, number>>();
+    for (const { scopeId, place, records } of this.#recordTallies.all()) {
+      const ofScope = states.get(scopeId) ?? noStates();
+      ofScope[stateOfPlace(placeFromCode(place))] += records;
+      states.set(scopeId, ofScope);
+    }
+    return this.#sources
+      .all()
+      .map(({ id, ...source }) => ({ ...source, states: states.get(id) ?? noStates() }));
   }
 
   /** `workspace` null: whichever it is in. */
@@ -188,4 +210,8 @@ function openAttempt({ attempts, startedAtMs, createdAtMs }: JobSummary): Histor
 function zeroCounts(): Record<Place, number> {
   const names = Object.keys(PLACES) as Place[];
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Place, number>;
+}
+
+function noStates(): Record<JobState, number> {
+  return Object.fromEntries(JOB_STATES.map((state) => [state, 0])) as Record<JobState, number>;
 }

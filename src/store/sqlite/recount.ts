@@ -1,5 +1,6 @@
 import { PLACES } from '../../job/job.js';
 import type { Core } from './core.js';
+import { COUNT_RECORDS } from './record-tally.js';
 
 const { ready, parked, running } = PLACES;
 
@@ -62,6 +63,11 @@ const GROUPS_WITH_PARKED = `
   SELECT DISTINCT queue_id AS queueId, group_name AS "group" FROM jobs INDEXED BY jobs_parked
   WHERE place = ${parked} AND after_job IS NULL`;
 
+const RECORDS_WRONG = `
+  SELECT 1 FROM scopes s
+  WHERE s.records <> (SELECT coalesce(sum(t.records), 0) FROM record_tallies t WHERE t.scope_id = s.id)
+  LIMIT 1`;
+
 /** Each line reads one covering index from end to end in its own order, so that nothing is sorted. */
 const SUMS_OF_JOBS = `
   SELECT place, count(*) AS jobs, sum(group_name IS NOT NULL) AS grouped FROM jobs INDEXED BY jobs_waiting
@@ -74,7 +80,7 @@ const SUMS_OF_JOBS = `
   WHERE place > ${running} GROUP BY queue_id, place`;
 
 /**
- * Mends permits and tallies if their sums differ from the jobs'. They are committed together with the jobs, so only a
+ * Mends permits and tallies if their sums differ from the jobs' or records'. They are committed together with the jobs, so only a
  * defect can part them; a kill cannot. Looking costs 0.1 s a million jobs, counting anew seconds.
  */
 export function recountIfWrong(core: Core): void {
@@ -88,6 +94,10 @@ export function recountIfWrong(core: Core): void {
     if (place === ready || place === running) held -= grouped ?? 0;
   }
   if (held !== 0 || [...tallied.values()].some((difference) => difference !== 0)) recount(core);
+  if (db.prepare(RECORDS_WRONG).get() !== undefined) {
+    db.exec(COUNT_RECORDS);
+    core.recordTally.forget();
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { DoggedError } from '../../job/errors.js';
 import type { JobId } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
+import { BrokenHandOff } from '../../trace/broken-hand-off.js';
 import type { StoredBreaker } from '../breaker-contract.js';
 import type {
   CancelAnswer,
@@ -33,6 +34,7 @@ import type {
   RecordAccount,
   StoredReject,
 } from '../read-contract.js';
+import type { BrokenCycle, KnownKey, StoredCycle } from '../trace-contract.js';
 import type { Connection } from './connection.js';
 import { type Core, createCore } from './core.js';
 import { Verbs } from './verbs.js';
@@ -65,10 +67,21 @@ export class SqliteStore implements Store {
   // --- intake
 
   async admit(batch: AdmissionBatch): Promise<AdmissionReport> {
-    const report = await this.#write(() => this.#verbs.admission.admit(batch));
+    const report = await this.#admit(batch);
     failpoint('admit.after-commit');
     if (this.#use === 'worker') await this.#verbs.admission.checkpoint.afterAdmission();
     return report;
+  }
+
+  async #admit(batch: AdmissionBatch): Promise<AdmissionReport> {
+    try {
+      return await this.#write(() => this.#verbs.admission.admit(batch));
+    } catch (error) {
+      // All of it was rolled back; that it was broken is kept for whoever asks.
+      if (error instanceof BrokenHandOff)
+        await this.#write(() => this.#verbs.cycles.keepBroken(batch, error.trace));
+      throw error;
+    }
   }
 
   cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]> {
@@ -161,6 +174,10 @@ export class SqliteStore implements Store {
     return this.#writeInParts(ids, (id) => this.#verbs.people.redrive(workspace, id, nowMs));
   }
 
+  acknowledgeDamaged(nowMs: number): Promise<number> {
+    return this.#write(() => this.#verbs.damaged.acknowledge(nowMs));
+  }
+
   setPaused(workspace: string, task: string | null, paused: boolean): Promise<boolean> {
     return this.#write(() => this.#verbs.people.setPaused(workspace, task, paused));
   }
@@ -188,6 +205,22 @@ export class SqliteStore implements Store {
 
   get(workspace: string | null, id: JobId): Promise<JobDetails | null> {
     return this.#read(() => this.#verbs.reading.get(workspace, id));
+  }
+
+  damaged(limit: number): Promise<readonly JobSummary[]> {
+    return this.#read(() => this.#verbs.damaged.list(limit));
+  }
+
+  cycle(cycle: string): Promise<StoredCycle | null> {
+    return this.#read(() => this.#verbs.cycleReading.cycle(cycle));
+  }
+
+  knownKeys(source: string, key: string, mostMentions: number): Promise<readonly KnownKey[]> {
+    return this.#read(() => this.#verbs.cycleReading.keys(source, key, mostMentions));
+  }
+
+  brokenCycles(sinceMs: number, limit: number): Promise<readonly BrokenCycle[]> {
+    return this.#read(() => this.#verbs.cycleReading.broken(sinceMs, limit));
   }
 
   nextInLine(limit: number): Promise<readonly JobSummary[]> {
@@ -232,18 +265,20 @@ export class SqliteStore implements Store {
   }
 
   #write<T>(work: () => T): Promise<T> {
-    const { names, tally } = this.#core;
+    const { names, tally, recordTally } = this.#core;
     return this.#connection.write(
       () => {
         // Only a worker changes the settings of tasks, so only a worker may remember them.
         if (this.#use !== 'worker') names.forget();
         const result = work();
         tally.write();
+        recordTally.write();
         return result;
       },
       () => {
         names.forget();
         tally.forget();
+        recordTally.forget();
       },
     );
   }

@@ -3,12 +3,15 @@ import { Admission } from './admit.js';
 import { Breakers } from './breakers.js';
 import { Dispatch } from './claim.js';
 import type { Core } from './core.js';
+import { Cycles } from './cycles.js';
+import { Damaged } from './damaged.js';
 import { Ending } from './end.js';
 import { Listing } from './list.js';
 import { Owners } from './owner.js';
 import { People } from './people.js';
 import { Pruning } from './prune.js';
 import { Reading } from './read.js';
+import { CycleReading } from './read-cycle.js';
 
 /** Statements cost time to prepare, and a short command needs few of them. */
 export class Verbs {
@@ -23,13 +26,16 @@ export class Verbs {
   #reading: Reading | undefined;
   #listing: Listing | undefined;
   #accounts: Accounts | undefined;
+  #damaged: Damaged | undefined;
+  #cycles: Cycles | undefined;
+  #cycleReading: CycleReading | undefined;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   get admission(): Admission {
-    this.#admission ??= new Admission(this.#core);
+    this.#admission ??= new Admission(this.#core, this.cycles);
     return this.#admission;
   }
   get ending(): Ending {
@@ -67,5 +73,17 @@ export class Verbs {
   get accounts(): Accounts {
     this.#accounts ??= new Accounts(this.#core.db);
     return this.#accounts;
+  }
+  get cycles(): Cycles {
+    this.#cycles ??= new Cycles(this.#core);
+    return this.#cycles;
+  }
+  get cycleReading(): CycleReading {
+    this.#cycleReading ??= new CycleReading(this.#core.db);
+    return this.#cycleReading;
+  }
+  get damaged(): Damaged {
+    this.#damaged ??= new Damaged(this.#core);
+    return this.#damaged;
   }
 }

@@ -30,16 +30,18 @@ for (let n = 0; n < Number(count); n += 1) {
   if (n % 25 === 24) {
     const done = admitted();
     records = records.filter((one) => !done.has(one.id));
-    const text = records.map((one) => `${JSON.stringify(one)}\n`).join('');
+    const text = Buffer.from(records.map((one) => `${JSON.stringify(one)}\n`).join(''));
     if (n % 2 === 0) {
       writeFileSync(`${path}.tmp`, text);
       renameSync(`${path}.tmp`, path);
     } else {
       truncateSync(path);
       const fd = openSync(path, 'r+');
-      writeSync(fd, text.slice(0, text.length / 2));
+      // Between bytes: half of a surrogate pair would be written as another character, so as another record.
+      const half = Math.floor(text.length / 2);
+      writeSync(fd, text.subarray(0, half));
       await sleep(10);
-      writeSync(fd, text.slice(text.length / 2));
+      writeSync(fd, text.subarray(half));
       closeSync(fd);
     }
   }

@@ -119,6 +119,22 @@ describe('after an unclean stop', () => {
     expect(groups()).toEqual([{ name: 'g', held: 2 }]);
   });
 
+  it('the states of records are counted anew when they do not add up', async () => {
+    const { store: old, folder } = await owned();
+    await admit(old, [{ key: 'a', onChange: 'rerun' }, { key: 'b' }, { key: 'c' }]);
+    await runOne(old, { to: 'failed', reason: 'x' });
+    await old.prune(T0 + 1_000, 1);
+    await runOne(old);
+    await admit(old, [{ key: 'b', content: '2', onChange: 'rerun' }]);
+    const right = (await old.counts()).sources;
+    expect(right).toMatchObject([{ records: 3, states: { pending: 2, completed: 0, failed: 1 } }]);
+    rawDatabase(folder).exec('UPDATE record_tallies SET records = records + 5');
+    expect((await old.counts()).sources).not.toEqual(right);
+    const store = await open(folder, 'worker');
+    await store.takeOwnership(someOwner, T0);
+    expect((await store.counts()).sources).toEqual(right);
+  });
+
   it('and not after a clean one, which costs nothing', async () => {
     const { store, folder } = await owned();
     await admit(store, [{ key: 'a' }]);

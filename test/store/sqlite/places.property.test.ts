@@ -9,6 +9,7 @@ import type { Next } from '../../../src/job/outcome.js';
 import { systemClock } from '../../../src/platform/clock.js';
 import type { Claim } from '../../../src/store/contract.js';
 import type { Store } from '../../../src/store/engine.js';
+import type { Scope } from '../../../src/store/intake-contract.js';
 import { openStore } from '../../../src/store/open.js';
 import { admit, end, type RecordSpec, retryAt, someOwner, T0, turn } from '../../conformance/given.js';
 
@@ -18,6 +19,11 @@ const RUNS = Number(process.env['DOGGED_MODEL_RUNS'] ?? 30);
 /** What happens to a store, with everything that can decide a job's place: few keys and groups, so that they meet. */
 type Step =
   | { readonly do: 'admit'; readonly records: readonly RecordSpec[] }
+  | {
+      readonly do: 'plan';
+      readonly records: readonly RecordSpec[];
+      readonly missed: readonly string[];
+    }
   | { readonly do: 'turn'; readonly ends: readonly Next[]; readonly freeSlots: number }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'cancel' | 'redrive'; readonly ids: readonly number[] }
@@ -36,6 +42,26 @@ const recordSpec: fc.Arbitrary<RecordSpec> = fc.record({
   runAtMs: fc.constantFrom(T0 - 50, T0, T0 + 40),
   expiresAtMs: fc.constantFrom(null, null, T0 + 60),
 });
+const KEYS_OF_PLAN = ['p', 'q'] as const;
+/** A whole plan at one moment: what it has no longer is withdrawn, what it has anew is held against what ran. */
+const planStep: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('plan' as const),
+  records: fc.uniqueArray(
+    fc.record({
+      key: fc.constantFrom(...KEYS_OF_PLAN),
+      content: fc.constantFrom('1', '2', '3'),
+      onChange: fc.constant('replan' as const),
+      group: fc.constantFrom(null, 'g'),
+      runAtMs: fc.constantFrom(T0 - 50, T0 - 50, T0, T0 + 90),
+      expiresAtMs: fc.constantFrom(null, null, T0 - 10, T0 + 60),
+    }),
+    { maxLength: 2, selector: ({ key }) => key },
+  ),
+  missed: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.subarray([...KEYS_OF_PLAN], { minLength: 1, maxLength: 1 }) },
+  ),
+});
 const next: fc.Arbitrary<Next> = fc.oneof(
   fc.constant<Next>({ to: 'completed' }),
   fc.constant<Next>({ to: 'failed', reason: 'x' }),
@@ -51,6 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       records: fc.array(recordSpec, { minLength: 1, maxLength: 5 }),
     }),
   },
+  { weight: 4, arbitrary: planStep },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -76,6 +103,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+const PLAN: Scope = { workspace: 'default', kind: 'source', name: 'shows' };
+
 interface World {
   readonly folder: string;
   store: Store;
@@ -100,6 +129,12 @@ async function take(world: World, step: Step): Promise<void> {
     case 'admit':
       await admit(store, step.records, { nowMs });
       return;
+    case 'plan': {
+      const missed = step.missed.map((key) => ({ key, reason: 'nobody was there' }));
+      const plan = { keys: step.records.map(({ key }) => key), series: [], missed };
+      await admit(store, step.records, { scope: PLAN, plan, nowMs });
+      return;
+    }
     case 'turn': {
       const ending = world.running.splice(0, step.ends.length);
       const ends = ending.map((claim, n) => end(claim, step.ends[n], { endedAtMs: nowMs }));
@@ -195,6 +230,16 @@ const BREACHES: Readonly<Record<string, string>> = {
     SELECT id FROM jobs WHERE (place > ${PLACES.running}) <> (ended_at IS NOT NULL)`,
   'the counter of records differs from the ledger': `
     SELECT s.id FROM scopes s WHERE s.records <> (SELECT count(*) FROM records r WHERE r.scope_id = s.id)`,
+  'a tally of records differs from where their last jobs stand': `
+    SELECT * FROM (
+      SELECT scope_id, place, sum(counted) AS counted, sum(tallied) AS tallied FROM (
+        SELECT r.scope_id, max(coalesce(j.place, r.settled), ${PLACES.parked}) AS place, 1 AS counted, 0 AS tallied
+        FROM records r LEFT JOIN jobs j ON j.id = r.job_id
+        UNION ALL SELECT scope_id, place, 0, records FROM record_tallies
+      ) GROUP BY scope_id, place
+    ) WHERE counted <> tallied`,
+  'a job is outdated though it is the last of its record, or the other way round': `
+    SELECT id FROM jobs WHERE outdated <> (id NOT IN (SELECT job_id FROM records))`,
   'a rank is not that of its due time and priority': `
     SELECT id FROM jobs WHERE rank <> run_at - priority * 60000`,
   'something of a pruned job is left': `

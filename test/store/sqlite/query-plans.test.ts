@@ -32,10 +32,24 @@ const DISTRIBUTIONS: readonly (readonly [string, (n: number) => string | null])[
 ];
 
 /** Tables with a few rows, whatever the number of jobs. So has the index of running jobs: as many as there are slots. */
-const SMALL_TABLES = ['meta', 'queues', 'scopes', 'tallies', 'tasks', 'breakers', 'q', 's', 't', 'k'];
+const SMALL_TABLES = [
+  'meta',
+  'queues',
+  'scopes',
+  'tallies',
+  'record_tallies',
+  'tasks',
+  'breakers',
+  'q',
+  's',
+  't',
+  'k',
+];
 
 /** Lists, which go back from the newest row until they have enough, and the recount after a changed limit or a kill. */
 const ALLOWED_SCANS: readonly RegExp[] = [
+  // At most 100 of a source.
+  /cycles INDEXED BY cycles_broken/,
   /FROM rejects r/,
   /FROM outages\s+ORDER BY id DESC/,
   /^SELECT id FROM jobs WHERE place IN .* ORDER BY id (DESC|ASC) LIMIT :limit$/,

@@ -4,15 +4,16 @@ import { fileURLToPath } from 'node:url';
 import SqliteDatabase from 'better-sqlite3';
 import { describe, expect, it, test } from 'vitest';
 import { DoggedError } from '../../../src/job/errors.js';
+import { PLACES } from '../../../src/job/job.js';
 import { type Clock, systemClock } from '../../../src/platform/clock.js';
-import type { Upgrade } from '../../../src/store/engine.js';
+import type { Store, Upgrade } from '../../../src/store/engine.js';
 import { openStore } from '../../../src/store/open.js';
 import { MIGRATIONS } from '../../../src/store/sqlite/migrations/migrate.js';
-import { end, someOwner } from '../../conformance/given.js';
+import { admit, claimOne, end, retryAt, runOne, someOwner, T0, turn } from '../../conformance/given.js';
 import { workplace } from '../../support/dogged.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { until } from '../../support/until.js';
-import { open, rawDatabase } from './given.js';
+import { open, owned, rawDatabase } from './given.js';
 
 const DATABASES = fileURLToPath(new URL('../../fixtures/databases', import.meta.url));
 const NOW = Date.UTC(2026, 10, 27);
@@ -28,6 +29,11 @@ function tablesOf(db: SqliteDatabase.Database): unknown {
     .prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2")
     .all();
 }
+
+/** Takes away what came after the fourth schema. */
+const TO_SCHEMA_4 = `
+  DROP INDEX jobs_damaged; DROP TABLE cycles;
+  DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4`;
 
 /** The schemas of which a database is kept: those with which somebody may have worked. */
 const KEPT = readdirSync(DATABASES).flatMap((name) => /^schema-(\d+)\.db$/.exec(name)?.[1] ?? []);
@@ -85,6 +91,19 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
     expect(await store.outages(9)).toEqual([]);
   });
 
+  it('tells where each record of a source stands', async () => {
+    const store = await open(oldState(schema), 'worker');
+    expect((await store.counts()).sources).toEqual([
+      {
+        workspace: 'default',
+        name: 'ideas',
+        records: 2,
+        rejected: 1,
+        states: { pending: 0, running: 0, completed: 2, failed: 0, cancelled: 0, expired: 0 },
+      },
+    ]);
+  });
+
   it('goes on where it stood: the killed worker leaves an orphan, and what waits can be run', async () => {
     const store = await open(oldState(schema), 'worker');
     expect(await store.takeOwnership(someOwner, NOW)).toMatchObject({ cleanStop: false });
@@ -94,6 +113,58 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
     const ends = orphans.map(({ claim }) => end(claim));
     expect(await store.rescue(ends, NOW)).toEqual(['recorded']);
     expect((await store.counts()).total).toMatchObject({ running: 0, completed: 3 });
+  });
+});
+
+test('the states of records are counted when a database is brought up, with what was pruned and what is outdated', async () => {
+  const { store, folder } = await owned();
+  const rerun = (key: string, content: string) => ({ key, content, onChange: 'rerun' as const });
+  await admit(store, [rerun('a', '1'), rerun('b', '1'), rerun('c', '1'), rerun('d', '1')]);
+  await runOne(store);
+  await runOne(store, { to: 'failed', reason: 'x' });
+  await store.prune(T0 + 1_000, 10);
+  await claimOne(store);
+  await admit(store, [rerun('b', '2'), rerun('c', '2')]);
+  await claimOne(store);
+  const { sources } = await store.counts();
+  expect(sources).toMatchObject([{ states: { pending: 2, running: 1, completed: 1, failed: 0 } }]);
+  await store.close();
+  const db = rawDatabase(folder);
+  const outdated = db.prepare('SELECT id, outdated FROM jobs').all();
+  db.exec(TO_SCHEMA_4);
+  const newer = await open(folder, 'worker');
+  expect((await newer.counts()).sources).toEqual(sources);
+  expect(rawDatabase(folder).prepare('SELECT id, outdated FROM jobs').all()).toEqual(outdated);
+});
+
+describe('an older version that waits again, as it could before, beside its cancelled newer one', () => {
+  const LATER = T0 + 1_000;
+  it.each<readonly [string, (store: Store) => Promise<unknown>]>([
+    ['runs', async (store) => turn(store, { ends: [end(await claimOne(store))], freeSlots: 0 })],
+    ['is tried again', async (store) => turn(store, { ends: [end(await claimOne(store), retryAt(LATER))] })],
+    ['is cancelled', async (store) => store.cancel('default', ['1'], LATER)],
+    ['expires', async (store) => turn(store, { nowMs: LATER })],
+    ['is withdrawn', async (store) => admit(store, [], { plan: { keys: [], series: [], missed: [] } })],
+  ])('moves no count when it %s', async (_, happens) => {
+    const { store: old, folder } = await owned();
+    await admit(old, [{ key: 'a', onChange: 'replan', expiresAtMs: LATER - 1 }]);
+    await claimOne(old);
+    const [newer] = await admit(old, [{ key: 'a', content: '2', onChange: 'replan' }]);
+    await old.cancel('default', [newer?.id ?? ''], T0);
+    await old.close();
+    const db = rawDatabase(folder);
+    db.exec(`
+      UPDATE jobs SET place = ${PLACES.ready} WHERE id = 1;
+      UPDATE tallies SET jobs = jobs + 1 WHERE place = ${PLACES.ready};
+      UPDATE tallies SET jobs = jobs - 1 WHERE place = ${PLACES.running};
+      ${TO_SCHEMA_4}`);
+    const store = await open(folder, 'worker');
+    await store.takeOwnership(someOwner, T0);
+    const states = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 1, expired: 0 };
+    expect((await store.counts()).sources).toMatchObject([{ records: 1, states }]);
+    await happens(store);
+    expect((await store.get(null, '1'))?.place).not.toBe('ready');
+    expect((await store.counts()).sources).toMatchObject([{ records: 1, states }]);
   });
 });
 

@@ -1,0 +1,25 @@
+import { PLACES } from '../../../job/job.js';
+import { COUNT_RECORDS } from '../record-tally.js';
+
+/**
+ * How many records of each scope stand in which state. Why they are counted as jobs move and not when somebody asks:
+ * docs/decisions/0015-records-are-counted-as-they-move.md.
+ */
+export const RECORD_TALLIES = `
+  -- By the last job of each record. place: of the job, or where it ended before it was pruned; all that wait count as ${PLACES.parked}.
+  CREATE TABLE record_tallies (
+    scope_id  INTEGER NOT NULL,
+    place     INTEGER NOT NULL,
+    records   INTEGER NOT NULL,
+    PRIMARY KEY (scope_id, place)
+  ) STRICT, WITHOUT ROWID;
+
+  -- 1: a newer version of its record has a job of its own, and that one is counted.
+  ALTER TABLE jobs ADD COLUMN outdated INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TEMP TABLE last_jobs (id INTEGER PRIMARY KEY) STRICT;
+  INSERT INTO last_jobs SELECT job_id FROM records;
+  UPDATE jobs SET outdated = 1 WHERE id NOT IN (SELECT id FROM last_jobs);
+  DROP TABLE last_jobs;
+  ${COUNT_RECORDS}
+`;
