@@ -1,5 +1,7 @@
 import { type StopResult, stopPair } from '../health/stop-pair.js';
+import { runningProcess } from '../heartbeat/pid-file.js';
 import { readSettings } from '../heartbeat/settings.js';
+import { stateFiles } from '../heartbeat/state-files.js';
 import { EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { plural } from '../platform/duration-text.js';
@@ -11,6 +13,7 @@ import { locateSystem } from './system.js';
 export interface StopOptions extends CommonOptions {
   /** Milliseconds. */
   readonly timeout?: number;
+  readonly ifMonitor?: string;
 }
 
 /** Used where no worker has told its `shutdownGrace`. */
@@ -23,10 +26,17 @@ export const stopCommand: CommandModule<StopOptions> = {
   notes:
     'Running jobs get shutdownGrace (30 s) to end. What is cut off is named, and waits for the next start, uncharged.\nExit codes: 0 nothing runs any more (also when nothing ran), 1 a process could not be ended.',
   configure(command) {
-    command.option('--timeout <duration>', 'cut running jobs off after this', duration);
+    command
+      .option('--timeout <duration>', 'cut running jobs off after this', duration)
+      .option('--if-monitor <pid>', 'do nothing unless the health monitor has this PID: for systemd');
   },
   async run({ options, output, clock }) {
     const { stateFolder } = await locateSystem(options);
+    if (options.ifMonitor !== undefined && !isMonitor(options.ifMonitor, stateFolder)) {
+      output.json({ worker: null, monitor: null, killed: false, cutOff: [] });
+      output.print(`No health monitor has PID ${options.ifMonitor || '(none)'}: nothing is stopped.`);
+      return EXIT.ok;
+    }
     const result = await stopIn(stateFolder, options.timeout, output, clock);
     output.json({
       worker: result.workerPid,
@@ -39,6 +49,14 @@ export const stopCommand: CommandModule<StopOptions> = {
     return EXIT.ok;
   },
 };
+
+/**
+ * systemd runs the unit's stop command after an end of the monitor, too, also after one that we asked for: by then somebody may have
+ * asked for a start, and that is not to be undone.
+ */
+function isMonitor(pid: string, stateFolder: string): boolean {
+  return String(runningProcess(stateFiles(stateFolder).monitorPid)?.pid) === pid;
+}
 
 /** Works from the state folder alone: a broken config must not keep anybody from stopping. */
 export function stopIn(

@@ -3,9 +3,9 @@ import type { Beat } from '../heartbeat/beat.js';
 import { isOvertaken, readDesired, writeDesired } from '../heartbeat/desired.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
 import { readBeat } from '../heartbeat/read-beat.js';
+import { type MonitorStart, startMonitor } from '../heartbeat/start-monitor.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { type Clock, pause } from '../platform/clock.js';
-import { type MonitorStart, startMonitor } from './start-monitor.js';
 import { type Phase, readTally } from './tally.js';
 
 export interface StartOptions {

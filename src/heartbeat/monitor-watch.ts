@@ -3,7 +3,7 @@ import type { Log } from '../platform/log.js';
 import type { Beat } from './beat.js';
 import { readDesired } from './desired.js';
 import { runningProcess } from './pid-file.js';
-import { spawnMonitor } from './spawn-monitor.js';
+import { startMonitor } from './start-monitor.js';
 import { stateFiles } from './state-files.js';
 
 /** Set in the environment of a worker that a monitor started. */
@@ -75,9 +75,8 @@ function runningMonitor(stateFolder: string) {
 
 function spawnAndLog(stateFolder: string, configFile: string, log: Pick<Log, 'error'>): void {
   try {
-    spawnMonitor(stateFolder, configFile).on('error', (error) => {
-      log.error({ err: error }, 'the health monitor could not be started');
-    });
+    // Through systemd, where that watches it: a monitor past it would keep the one out that it is just starting again.
+    startMonitor(stateFolder, configFile, (problem) => log.error({}, problem));
   } catch (error) {
     log.error({ err: error }, 'the health monitor could not be started');
   }

@@ -50,9 +50,7 @@ test('a service: a pair in the background hands over, each of it that dies comes
   expect(pidOf(files.monitorPid)).not.toBe(former);
 
   process.kill(worker ?? 0, 'SIGKILL');
-  await until(() => pidOf(files.workerPid) !== null && pidOf(files.workerPid) !== worker, {
-    withinMs: 10_000,
-  });
+  await until(() => ![null, worker].includes(pidOf(files.workerPid)), { withinMs: 10_000 });
   expect(unit()['NRestarts']).toBe('0');
 
   const [second, monitor] = pair();
@@ -62,7 +60,7 @@ test('a service: a pair in the background hands over, each of it that dies comes
   });
   expect(pidOf(files.workerPid)).toBe(second);
 
-  expect(place.run('restart').status).toBe(0);
+  expect(place.run('restart')).toMatchObject({ status: 0, stderr: '' });
   await until(() => isActiveWith(pidOf(files.monitorPid)), { withinMs: 10_000 });
   expect(pidOf(files.workerPid)).not.toBe(second);
 

@@ -32,22 +32,26 @@ export function refuseNewerSchema(db: Database, migrations = MIGRATIONS): void {
 }
 
 /**
- * Brings the schema to the newest version, each step in a transaction of its own. A backup of an existing database
- * is made first; without one nothing is changed. Returns what was done, or null for a new or an up-to-date database.
+ * Brings the schema to the newest version, each step in a transaction of its own; a new database all at once, so that no other
+ * process takes a half of it for an old one. A backup of an existing database is made first; without one nothing is changed. Returns what was done, or null for a new or an up-to-date database.
  */
 export function migrate(db: Database, nowMs: number, migrations = MIGRATIONS): Upgrade | null {
   refuseNewerSchema(db, migrations);
   const from = schemaVersion(db);
   if (from === migrations.length) return null;
   const backup = from === 0 ? null : backUp(db, from, nowMs);
-  migrations.forEach((sql, index) => {
-    const version = index + 1;
+  const step = (sql: string, index: number) => {
+    // Another process may have done this step while we waited for the lock.
+    if (schemaVersion(db) > index) return;
+    db.exec(sql);
+    db.pragma(`user_version = ${index + 1}`);
+  };
+  const all = [...migrations.entries()];
+  // Together, or one after the other.
+  for (const steps of from === 0 ? [all] : all.map((one) => [one])) {
     db.transaction(() => {
-      // Another process may have done this step while we waited for the lock.
-      if (schemaVersion(db) >= version) return;
-      db.exec(sql);
-      db.pragma(`user_version = ${version}`);
+      for (const [index, sql] of steps) step(sql, index);
     }).immediate();
-  });
+  }
   return backup === null ? null : { from, to: migrations.length, backup };
 }
