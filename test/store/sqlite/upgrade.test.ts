@@ -82,7 +82,16 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
     ]);
     expect((await store.get(null, '1'))?.result).toBe('{"ok":true}');
     expect(await store.rejects(null, 9)).toMatchObject([{ source: 'ideas', reason: 'no-key' }]);
-    expect((await store.counts()).tasks.find(({ task }) => task === 'away')).toMatchObject({ paused: true });
+    const { total, tasks } = await store.counts();
+    expect(total).toMatchObject({
+      scheduled: 2,
+      ready: 0,
+      running: 1,
+      completed: 2,
+      failed: 1,
+      cancelled: 1,
+    });
+    expect(tasks.find(({ task }) => task === 'away')).toMatchObject({ paused: true });
     expect(await store.outages(9)).toEqual([]);
   });
 
