@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { type JobState, PLACES } from '../../job/job.js';
+import { COUNTED } from './tally.js';
 
 /** All places in which a job waits are one state, and stand in the table as the last of them. */
 const CODES: Readonly<Record<JobState, number>> = { ...PLACES, pending: PLACES.parked };
@@ -7,9 +8,9 @@ const WIDTH = PLACES.expired + 1;
 
 /** Counts all of them anew, from the jobs and from what the ledger keeps of pruned ones: reads both from end to end. */
 export const COUNT_RECORDS = `
-  DELETE FROM record_tallies;
-  INSERT INTO record_tallies (scope_id, place, records)
-  SELECT scope_id, place, sum(records) FROM (
+  DELETE FROM counts WHERE kind = ${COUNTED.records};
+  INSERT INTO counts (kind, owner_id, place, amount)
+  SELECT ${COUNTED.records}, scope_id, place, sum(records) FROM (
     SELECT scope_id, max(place, ${PLACES.parked}) AS place, count(*) AS records FROM jobs
     WHERE outdated = 0 GROUP BY 1, 2
     UNION ALL
@@ -28,8 +29,8 @@ export class RecordTally {
 
   constructor(db: Database) {
     this.#add = db.prepare(`
-      INSERT INTO record_tallies (scope_id, place, records) VALUES (?, ?, max(?, 0))
-      ON CONFLICT DO UPDATE SET records = max(records + ?, 0)`);
+      INSERT INTO counts (kind, owner_id, place, amount) VALUES (${COUNTED.records}, ?, ?, max(?, 0))
+      ON CONFLICT DO UPDATE SET amount = max(amount + ?, 0)`);
   }
 
   /** null stands for "not a record yet", and `to` null for "its newer version counts". */

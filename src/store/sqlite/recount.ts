@@ -1,6 +1,7 @@
 import { PLACES } from '../../job/job.js';
 import type { Core } from './core.js';
 import { COUNT_RECORDS } from './record-tally.js';
+import { COUNTED } from './tally.js';
 
 const { ready, parked, running } = PLACES;
 
@@ -18,15 +19,15 @@ const RECOUNT_PERMITS = `
   GROUP BY queue_id, group_name;`;
 
 const RECOUNT_TALLIES = `
-  DELETE FROM tallies;
-  INSERT INTO tallies (queue_id, place, jobs)
-  SELECT queue_id, place, count(*) FROM jobs INDEXED BY jobs_waiting
+  DELETE FROM counts WHERE kind = ${COUNTED.jobs};
+  INSERT INTO counts (kind, owner_id, place, amount)
+  SELECT ${COUNTED.jobs}, queue_id, place, count(*) FROM jobs INDEXED BY jobs_waiting
   WHERE place <= ${parked} GROUP BY queue_id, place
   UNION ALL
-  SELECT queue_id, place, count(*) FROM jobs INDEXED BY jobs_running
+  SELECT ${COUNTED.jobs}, queue_id, place, count(*) FROM jobs INDEXED BY jobs_running
   WHERE place = ${running} GROUP BY queue_id, place
   UNION ALL
-  SELECT queue_id, place, count(*) FROM jobs INDEXED BY jobs_ended
+  SELECT ${COUNTED.jobs}, queue_id, place, count(*) FROM jobs INDEXED BY jobs_ended
   WHERE place > ${running} GROUP BY queue_id, place;`;
 
 /** One pass over the line; the groups are found by their key. */

@@ -1,6 +1,9 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { PLACES, type Place } from '../../job/job.js';
 
+/** Values of `counts.kind`. */
+export const COUNTED = { jobs: 0, records: 1 } as const;
+
 const PLACE_CODES = Object.values(PLACES).length;
 
 /**
@@ -13,8 +16,8 @@ export class Tally {
 
   constructor(db: Database) {
     this.#add = db.prepare(`
-      INSERT INTO tallies (queue_id, place, jobs) VALUES (?, ?, max(?, 0))
-      ON CONFLICT DO UPDATE SET jobs = jobs + ?`);
+      INSERT INTO counts (kind, owner_id, place, amount) VALUES (${COUNTED.jobs}, ?, ?, max(?, 0))
+      ON CONFLICT DO UPDATE SET amount = amount + ?`);
   }
 
   /** null stands for "no job yet" or "no job any more". */

@@ -101,7 +101,7 @@ describe('after an unclean stop', () => {
     expect(groups()).toEqual([{ name: 'g', held: 2 }]);
 
     db.exec(
-      "UPDATE groups SET held = 77; UPDATE tallies SET jobs = jobs + 5; INSERT INTO groups VALUES (1, 'ghost', 1)",
+      "UPDATE groups SET held = 77; UPDATE counts SET amount = amount + 5 WHERE kind = 0; INSERT INTO groups VALUES (1, 'ghost', 1)",
     );
     expect((await old.counts()).total).not.toEqual(right);
     const store = await open(folder, 'worker');
@@ -128,7 +128,7 @@ describe('after an unclean stop', () => {
     await admit(old, [{ key: 'b', content: '2', onChange: 'rerun' }]);
     const right = (await old.counts()).sources;
     expect(right).toMatchObject([{ records: 3, states: { pending: 2, completed: 0, failed: 1 } }]);
-    rawDatabase(folder).exec('UPDATE record_tallies SET records = records + 5');
+    rawDatabase(folder).exec('UPDATE counts SET amount = amount + 5 WHERE kind = 1');
     expect((await old.counts()).sources).not.toEqual(right);
     const store = await open(folder, 'worker');
     await store.takeOwnership(someOwner, T0);
@@ -139,7 +139,7 @@ describe('after an unclean stop', () => {
     const { store, folder } = await owned();
     await admit(store, [{ key: 'a' }]);
     await store.releaseOwnership(1, T0);
-    rawDatabase(folder).exec('UPDATE tallies SET jobs = 5');
+    rawDatabase(folder).exec('UPDATE counts SET amount = 5 WHERE kind = 0');
     await (await open(folder, 'worker')).takeOwnership(someOwner, T0);
     expect((await store.counts()).total.ready).toBe(5);
   });

@@ -38,6 +38,7 @@ const SMALL_TABLES = [
   'scopes',
   'tallies',
   'record_tallies',
+  'counts',
   'tasks',
   'breakers',
   'q',

@@ -30,11 +30,6 @@ function tablesOf(db: SqliteDatabase.Database): unknown {
     .all();
 }
 
-/** Takes away what came after the fourth schema. */
-const TO_SCHEMA_4 = `
-  DROP INDEX jobs_damaged; DROP TABLE cycles;
-  DROP TABLE record_tallies; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4`;
-
 /** The schemas of which a database is kept: those with which somebody may have worked. */
 const KEPT = readdirSync(DATABASES).flatMap((name) => /^schema-(\d+)\.db$/.exec(name)?.[1] ?? []);
 
@@ -87,7 +82,16 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
     ]);
     expect((await store.get(null, '1'))?.result).toBe('{"ok":true}');
     expect(await store.rejects(null, 9)).toMatchObject([{ source: 'ideas', reason: 'no-key' }]);
-    expect((await store.counts()).tasks.find(({ task }) => task === 'away')).toMatchObject({ paused: true });
+    const { total, tasks } = await store.counts();
+    expect(total).toMatchObject({
+      scheduled: 2,
+      ready: 0,
+      running: 1,
+      completed: 2,
+      failed: 1,
+      cancelled: 1,
+    });
+    expect(tasks.find(({ task }) => task === 'away')).toMatchObject({ paused: true });
     expect(await store.outages(9)).toEqual([]);
   });
 
@@ -116,6 +120,19 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
   });
 });
 
+/** Before records were counted. */
+const BACK_TO_4 = `
+  DROP INDEX jobs_damaged; DROP TABLE cycles;
+  DROP VIEW record_tallies; DROP VIEW tallies;
+  CREATE TABLE tallies (
+    queue_id  INTEGER NOT NULL,
+    place     INTEGER NOT NULL,
+    jobs      INTEGER NOT NULL CHECK (jobs >= 0),
+    PRIMARY KEY (queue_id, place)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO tallies SELECT owner_id, place, amount FROM counts WHERE kind = 0;
+  DROP TABLE counts; ALTER TABLE jobs DROP COLUMN outdated; PRAGMA user_version = 4;`;
+
 test('the states of records are counted when a database is brought up, with what was pruned and what is outdated', async () => {
   const { store, folder } = await owned();
   const rerun = (key: string, content: string) => ({ key, content, onChange: 'rerun' as const });
@@ -131,7 +148,7 @@ test('the states of records are counted when a database is brought up, with what
   await store.close();
   const db = rawDatabase(folder);
   const outdated = db.prepare('SELECT id, outdated FROM jobs').all();
-  db.exec(TO_SCHEMA_4);
+  db.exec(BACK_TO_4);
   const newer = await open(folder, 'worker');
   expect((await newer.counts()).sources).toEqual(sources);
   expect(rawDatabase(folder).prepare('SELECT id, outdated FROM jobs').all()).toEqual(outdated);
@@ -155,9 +172,9 @@ describe('an older version that waits again, as it could before, beside its canc
     const db = rawDatabase(folder);
     db.exec(`
       UPDATE jobs SET place = ${PLACES.ready} WHERE id = 1;
+      ${BACK_TO_4}
       UPDATE tallies SET jobs = jobs + 1 WHERE place = ${PLACES.ready};
-      UPDATE tallies SET jobs = jobs - 1 WHERE place = ${PLACES.running};
-      ${TO_SCHEMA_4}`);
+      UPDATE tallies SET jobs = jobs - 1 WHERE place = ${PLACES.running};`);
     const store = await open(folder, 'worker');
     await store.takeOwnership(someOwner, T0);
     const states = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 1, expired: 0 };

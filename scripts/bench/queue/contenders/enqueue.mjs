@@ -61,7 +61,7 @@ async function byHand(folder) {
   const { lastInsertRowid: queueId } = db
     .prepare("INSERT INTO queues (workspace, task) VALUES ('default', 'by hand')")
     .run();
-  db.prepare('INSERT INTO tallies (queue_id, place, jobs) VALUES (?, 1, 0)').run(queueId);
+  db.prepare('INSERT INTO counts (kind, owner_id, place, amount) VALUES (0, ?, 1, 0)').run(queueId);
   const learn = db.prepare(
     'INSERT INTO records (scope_id, key_hash, version_hash, version_order, job_id) VALUES (?, ?, ?, NULL, ?)',
   );
@@ -71,7 +71,9 @@ async function byHand(folder) {
       after_job, created_at, key, version_hash, version_order, cycle, payload_hash, payload
     ) VALUES (?, ?, ?, 1, ?, 0, ?, NULL, NULL, 1, NULL, NULL, ?, ?, ?, NULL, 'bench', ?, ?)`);
   const count = db.prepare('UPDATE scopes SET records = records + 1 WHERE id = ?');
-  const tally = db.prepare('UPDATE tallies SET jobs = jobs + 1 WHERE queue_id = ? AND place = 1');
+  const tally = db.prepare(
+    'UPDATE counts SET amount = amount + 1 WHERE kind = 0 AND owner_id = ? AND place = 1',
+  );
   const saveId = db.prepare('UPDATE meta SET last_job_id = ?');
   const write = db.transaction((id, { key, version, payload, runAtMs }) => {
     learn.run(scopeId, ledgerHash(key), version.hash, id);
