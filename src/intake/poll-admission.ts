@@ -67,6 +67,7 @@ export class PollAdmission {
     const guard = isTraced ? guardOf(step.records) : null;
     const sealedAtMs = this.#parts.clock.wallMs();
     if (!this.#batch.accepts(step) && !(await this.flush())) return false;
+    this.tally.unchanged += step.unchanged ?? 0;
     this.#batch.add(step);
     if (step.records.length + step.rejects.length > 0) this.#sealedAtMs = sealedAtMs;
     if (guard !== null) {

@@ -50,7 +50,7 @@ export async function pollSource(parts: PollParts, thorough: boolean): Promise<P
     const { trace, tally } = admission;
     if (trace !== null) {
       const isNews = tally.isNews || trace.broken !== null;
-      sayCycle(log, { cycle, source: source.name, isNews }, trace);
+      sayCycle(log, { cycle, source: source.name, isNews, unchanged: tally.unchanged }, trace);
       sayRead(log, reads?.close(cycle) ?? null, clock.wallMs());
     }
   }

@@ -16,6 +16,8 @@ export interface Step {
   readonly cursors: readonly { readonly path: string; readonly body: string | null }[];
   /** Comes with the last records of a plan. */
   readonly plan?: PlanRest;
+  /** Records that stand there as they did, and are not offered again. */
+  readonly unchanged?: number;
 }
 
 /** A pause without a find: the slice was used up by looking. */

@@ -11,6 +11,8 @@ export class PollTally {
   readonly #reasons = new Map<string, number>();
   readonly #gone = new Map<GoneRecord['result'], number>();
   #seen = 0;
+  /** Of a plan: those that stand there as they did, and so were not offered again. */
+  unchanged = 0;
   #repeated = 0;
 
   add({ answers, repeated }: Settled, rejects: readonly Reject[]): void {
@@ -65,6 +67,7 @@ export class PollTally {
       const count = this.#gone.get(result) ?? 0;
       if (count > 0) parts.push(`${count} ${words}`);
     }
+    if (this.unchanged > 0) parts.push(`${this.unchanged} unchanged`);
     if (this.rejected > 0) parts.push(this.describeRejects());
     return parts.join(', ');
   }
@@ -95,6 +98,7 @@ export class PollTally {
   counts(): Record<string, number | Record<string, number>> {
     return {
       seen: this.#seen,
+      ...(this.unchanged > 0 && { unchanged: this.unchanged }),
       ...Object.fromEntries(this.#results),
       ...Object.fromEntries(this.#gone),
       rejected: Object.fromEntries(this.#reasons),

@@ -7,12 +7,23 @@ import type { CycleRead } from './read-book.js';
 /** One line for each checkpoint that a cycle came to. `isNews` false: known records seen once more, which no one waits for. */
 export function sayCycle(
   log: Log,
-  { cycle, source, isNews }: { readonly cycle: string; readonly source: string; readonly isNews: boolean },
+  {
+    cycle,
+    source,
+    isNews,
+    unchanged,
+  }: {
+    readonly cycle: string;
+    readonly source: string;
+    readonly isNews: boolean;
+    /** Items of the file that stand there as they did, and were not handed on again. */
+    readonly unchanged: number;
+  },
   { marks, broken }: CycleTrace,
 ): void {
   const level = isNews ? 'info' : 'debug';
   if (!isNews && !log.isLevelEnabled(level)) return;
-  const rawItems = marks.FEED_IN?.count ?? 0;
+  const rawItems = (marks.FEED_IN?.count ?? 0) + unchanged;
   for (const at of HAND_OFFS) {
     const mark = marks[at];
     if (mark === undefined) continue;

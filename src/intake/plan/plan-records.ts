@@ -13,6 +13,8 @@ export interface ReadPlan {
   readonly records: readonly AdmissionRecord[];
   /** All that repeat. */
   readonly repeating: ReadonlyMap<string, RepeatingRecord>;
+  /** How many stand there with the very bytes that they had in the plan before. */
+  readonly unchanged: number;
   /** Something of the plan before is not in it. */
   readonly lacksSome: boolean;
   /** null: the same as those of the plan before. */
@@ -146,11 +148,12 @@ export class PlanRecords {
     return this.#hold(plan, { records, lacksSome, rejects: digests === before?.refused ? null : rejects });
   }
 
-  #hold(plan: Plan, read: Omit<ReadPlan, 'repeating'>): ReadPlan {
+  #hold(plan: Plan, read: Omit<ReadPlan, 'repeating' | 'unchanged'>): ReadPlan {
     const repeating = new Map<string, RepeatingRecord>();
     for (const [key, one] of plan.byKey) if (one.repeating !== null) repeating.set(key, one.repeating);
     this.#before = plan;
-    return { ...read, repeating };
+    const once = plan.judged.filter((one) => one !== null && one.repeating === null).length;
+    return { ...read, repeating, unchanged: once - read.records.length };
   }
 
   /** Refuses all of a file that holds no plan. */

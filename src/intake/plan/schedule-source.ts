@@ -203,13 +203,14 @@ export class ScheduleReader implements SourceReader {
     // Of a rule that is new or another one, what is open belongs to the rule before.
     const series = known.filter((id) => this.#repeats.names.includes(id));
     const occurrences = this.#repeats.look(at.wallMs);
-    const records = [...plan.records, ...changed, ...occurrences.records];
+    // By their start: two plans with the same records have the same trace, whatever their order.
+    const records = [...plan.records, ...changed, ...occurrences.records].sort(byStart);
     // What stands in the store is looked through only where something may have to go.
     const withdraws = plan.lacksSome || series.length < known.length || occurrences.missed.length > 0;
     if (records.length === 0 && !withdraws && plan.rejects === null && !occurrences.hasNews) return;
     const { missed } = occurrences;
     const rest = withdraws ? { keys: this.#keysWith(occurrences.records), series, missed } : null;
-    yield* this.#steps(records, plan.rejects, rest, occurrences.hasNews);
+    yield* this.#steps(records, plan.rejects, rest, occurrences.hasNews, plan.unchanged);
   }
 
   *#openOccurrences(at: Moment, series: readonly string[]): Generator<Step, void> {
@@ -230,6 +231,7 @@ export class ScheduleReader implements SourceReader {
     rejects: readonly Reject[] | null,
     plan: PlanRest | null,
     storesRepeats: boolean,
+    unchanged = 0,
   ): Generator<Step, void> {
     let from = 0;
     for (; records.length - from > SLICE_RECORDS; from += SLICE_RECORDS) {
@@ -242,6 +244,7 @@ export class ScheduleReader implements SourceReader {
       rereadPaths: rejects === null ? [] : [path],
       cursors: storesRepeats ? [{ path, body: this.#repeats.encode() }] : [],
       ...(plan !== null && { plan }),
+      ...(unchanged > 0 && { unchanged }),
     };
   }
 
@@ -260,6 +263,10 @@ export class ScheduleReader implements SourceReader {
   #isStale({ sinceMs }: Pending, at: Moment): boolean {
     return at.monotonicMs - sinceMs >= this.#source.quarantineAfterMs;
   }
+}
+
+function byStart(a: AdmissionRecord, b: AdmissionRecord): number {
+  return a.runAtMs - b.runAtMs;
 }
 
 function tooLarge(sizeBytes: number): string {

@@ -40,7 +40,7 @@ describe('a plan', () => {
     }
     const loads = rig.lines.filter((line) => line.includes('Loaded'));
     expect(loads).toHaveLength(5);
-    expect(loads[0]).toContain('0 queued, 1 replaced');
+    expect(loads[0]).toContain('0 queued, 1 replaced by a newer version, 999 unchanged');
     // One is moved on, and the one before is moved back.
     expect(loads[4]).toContain('0 queued, 2 replaced');
     expect((await rig.store.counts()).total.scheduled).toBe(1_000);
