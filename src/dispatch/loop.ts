@@ -4,6 +4,7 @@ import { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { AttemptReport } from '../job/outcome.js';
 import { pause } from '../platform/clock.js';
+import { stuckpoint } from '../platform/failpoint.js';
 import type { Claim, TurnResult } from '../store/contract.js';
 import { bareReport } from './attempt.js';
 import { announceMoves, Breakers, type Moment } from './breakers.js';
@@ -82,7 +83,7 @@ class DispatchLoop implements Dispatcher {
     });
     this.#turns = new TurnTimer({
       clock,
-      takeTurn: () => this.#takeTurn(),
+      takeTurn: () => stuckpoint('turn.begin') ?? this.#takeTurn(),
       retryAfterMs: (error, failures) => this.#retryAfterMs(error, failures),
       tickMs: TICK_MS,
       hasNews: () => this.#hasNews(),

@@ -8,6 +8,7 @@ import { STANDSTILLS, type Standstill, standStill } from './standstill.js';
  * The process dies by SIGKILL, as in a power cut: no handler runs, nothing is flushed.
  *
  * `name:while:FILE` holds the thread that visits for as long as the file is there, as a dead network mount does.
+ * `name:stuck:FILE` keeps what waits there waiting for ever, once FILE is there: everything else goes on.
  * `name:spin:FILE` blocks it until the process is killed, once FILE is there; other kinds: parse, microtasks, fifo, pool.
  */
 const [armedName, armedVisit, blockingFile] = (process.env['DOGGED_FAILPOINT'] ?? '').split(':');
@@ -15,7 +16,7 @@ let visitsLeft = Number(armedVisit ?? 1);
 let standsStill = false;
 
 export function failpoint(name: FailpointName): void {
-  if (name !== armedName) return;
+  if (name !== armedName || armedVisit === 'stuck') return;
   if (armedVisit === 'while') {
     const nothing = new Int32Array(new SharedArrayBuffer(4));
     while (blockingFile !== undefined && existsSync(blockingFile))
@@ -34,6 +35,13 @@ export function failpoint(name: FailpointName): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+/** Visited by what can wait; undefined when it may go on. */
+export function stuckpoint(name: FailpointName): Promise<never> | undefined {
+  if (name !== armedName || armedVisit !== 'stuck') return undefined;
+  if (blockingFile === undefined || !existsSync(blockingFile)) return undefined;
+  return new Promise(() => undefined);
+}
+
 const BLOCKED_LOOK_MS = 20;
 
 /** Every fail point, so that a test can visit each of them. */
@@ -47,6 +55,7 @@ export const FAILPOINTS = [
   'after.before-rename',
   'after.after-rename',
   'after.before-end',
+  'turn.begin',
   'turn.before-commit',
   'turn.after-commit',
   'run.before-spawn',

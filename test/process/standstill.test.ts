@@ -147,6 +147,24 @@ describe('a blocked loop is named and its worker replaced at once', () => {
   }, 60_000);
 });
 
+test('a dispatcher that takes no turn any more, while there is work and room, is found, named and replaced', async () => {
+  const place = standWith('turn.begin:stuck', NEVER);
+  writeFileSync(
+    join(place.folder, 'dogged.config.yaml'),
+    CONFIG.replace('STUCK', NEVER).replace('stallAfter', 'idleStuckAfter: 1s, stallAfter'),
+  );
+  place.run('start');
+  const first = place.worker();
+  writeFileSync(place.trigger, '');
+  append(place, 'left lying');
+  // The next worker shall not be caught by it.
+  await until(() => place.recoveries().length > 0, { withinMs: 15_000 }).then(() => rmSync(place.trigger));
+  expect(await place.recovered()).toMatchObject({ cause: 'idle-stuck', evidence: { pid: first.pid } });
+  expect(isRunning(first)).toBe(false);
+  expect(place.monitorLog()).toContain('work and free slots, but no claim for');
+  await completes(place, 1);
+});
+
 test('threads for file I/O that hang are found by the reads that do not come back', async () => {
   const place = standWith('loop.turn:pool', '1500ms');
   place.run('start');
