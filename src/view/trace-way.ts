@@ -48,7 +48,13 @@ function readOf(job: JobDetails): CheckpointVerdict {
   }
   if (last === undefined)
     return { ...step, atMs: null, count: 0, hash: 'empty', ok: null, remark: 'not claimed yet' };
-  return { ...step, atMs: last.atMs, count: 1, ok: true, remark: 'payload and hash equal' };
+  return {
+    ...step,
+    atMs: last.atMs,
+    count: 1,
+    ok: true,
+    remark: 'SHA-256 of its payload, as it was normalised',
+  };
 }
 
 function stepsOf(job: JobDetails, entry: HistoryEntry): CheckpointVerdict[] {
