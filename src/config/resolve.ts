@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { ALERT_KINDS } from './alert-schema.js';
 import type {
@@ -24,7 +25,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     file,
     folder,
     workspace: parsed.workspace,
+    site: parsed.site ?? siteName(hostname()),
     stateFolder,
+    redis: parsed.store === 'sqlite' ? null : parsed.store,
+    leaseMs: parsed.lease,
     pollMs: parsed.poll,
     slots: parsed.slots,
     heartbeat:
@@ -60,6 +64,16 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     ),
     tasks: Object.entries(parsed.tasks).map(([name, task]) => resolveTask(name, task, parsed, folder)),
   });
+}
+
+/** A host may have a name that is none for a site. */
+function siteName(host: string): string {
+  return (
+    host
+      .replace(/[^A-Za-z0-9_.-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 64) || 'here'
+  );
 }
 
 /** At their ends the settings mean "never". */
@@ -150,6 +164,7 @@ function resolveTask(name: string, task: ParsedTask, config: ParsedConfig, folde
     timeoutMs: task.timeout,
     killGraceMs: task.killGrace,
     concurrency: task.concurrency ?? config.slots,
+    fleetConcurrency: task.concurrency ?? null,
     group: task.group ?? null,
     retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
     breaker: resolveBreaker(name, task, config.tasks),

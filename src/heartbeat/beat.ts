@@ -37,6 +37,8 @@ export interface Beat {
   readonly held?: { readonly forMs: number; readonly pids: readonly number[] };
   /** The disk refuses the database's writes: why. Intake and claims wait, and go on by themselves. Left out when it takes them. */
   readonly storage?: string;
+  /** Why Redis takes nothing: intake goes on, and jobs wait. Left out when it does, and where there is none. */
+  readonly redis?: string;
   /** The wall clock is not trusted. Left out while it is. */
   readonly clock?: BeatClock;
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
@@ -69,6 +71,7 @@ export interface BeatQueue {
   readonly failed: number;
   readonly cancelled: number;
   readonly expired: number;
+  /** With a store on Redis: those of the pending that it does not hold yet. */
   readonly outbox: number;
 }
 
@@ -138,6 +141,10 @@ export type WaitingReason =
   | 'memory'
   | 'disk'
   | 'clock'
+  /** Redis takes nothing, and gives nothing. */
+  | 'redis'
+  /** Other machines have its group, or all that may run of its task, or take it just now. */
+  | 'elsewhere'
   /** A job that must run alone does so, or waits for it. */
   | 'alone';
 

@@ -37,6 +37,9 @@ export interface WorkerFacts {
   readonly pressure: NonNullable<Beat['pressure']> | null;
   readonly held: NonNullable<Beat['held']> | null;
   readonly storage: string | null;
+  readonly redis: string | null;
+  /** Jobs that Redis does not hold yet. */
+  readonly outbox: number;
   readonly clock: NonNullable<Beat['clock']> | null;
   readonly lag: Beat['lag'];
   readonly rssBytes: number;
@@ -54,7 +57,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     monotonicMs: Math.round(facts.nowMonotonicMs),
     state: facts.state,
     counters: facts.counters,
-    queue: queueOf(facts.places),
+    queue: queueOf(facts.places, facts.outbox),
     runnable: facts.runnable,
     freeSlots: facts.freeSlots,
     oldestRunningMs: Math.round(facts.oldestRunningMs),
@@ -68,6 +71,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.pressure === null ? {} : { pressure: facts.pressure }),
     ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
     ...(facts.storage === null ? {} : { storage: facts.storage }),
+    ...(facts.redis === null ? {} : { redis: facts.redis }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
     lag: facts.lag,
     memory: { rssBytes: facts.rssBytes },
@@ -75,7 +79,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
 }
 
 /** The queue as users count it: `pending` is due and waits, whether it is ready or parked. */
-export function queueOf(places: PlaceTotals): BeatQueue {
+export function queueOf(places: PlaceTotals, outbox = 0): BeatQueue {
   return {
     pending: places.ready + places.parked,
     scheduled: places.scheduled,
@@ -84,6 +88,6 @@ export function queueOf(places: PlaceTotals): BeatQueue {
     failed: places.failed,
     cancelled: places.cancelled,
     expired: places.expired,
-    outbox: 0,
+    outbox,
   };
 }

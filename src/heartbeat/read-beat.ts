@@ -90,6 +90,7 @@ const checkBeat = shapeOf<Beat>({
   pressure: optional(oneOf('memory', 'disk')),
   held: optional(shapeOf<NonNullable<Beat['held']>>({ forMs: amount, pids: listOf(count) })),
   storage: optional(text),
+  redis: optional(text),
   clock: optional(
     shapeOf<BeatClock>({
       state: oneOf('suspect', 'believed'),

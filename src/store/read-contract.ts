@@ -25,6 +25,21 @@ export interface SourceCounts {
   readonly rejected: number;
 }
 
+/** Of a store on Redis: how the way there stands. */
+export interface OutboxCounts {
+  /** Of the jobs that are ready: not in Redis yet, or not known to be. */
+  readonly waiting: number;
+  /** Of the jobs that run: at another machine, as far as is known here. */
+  readonly elsewhere: number;
+  /** Without user and password. */
+  readonly address: string;
+  /** Why Redis takes nothing; null when it does. */
+  readonly problem: string | null;
+  readonly problemSinceMs: number | null;
+  /** Jobs of any machine that this worker could claim when it last looked; null where no worker of ours asks. */
+  readonly claimable: number | null;
+}
+
 export interface QueueCounts {
   readonly total: PlaceTotals;
   readonly tasks: readonly TaskCounts[];
@@ -35,6 +50,8 @@ export interface QueueCounts {
   /** Oldest job that is due and not running: when it became due, or null. */
   readonly oldestDueAtMs: number | null;
   readonly nextScheduledAtMs: number | null;
+  /** Only where the store is Redis. */
+  readonly outbox?: OutboxCounts;
 }
 
 /**

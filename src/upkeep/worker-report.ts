@@ -122,6 +122,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         alone: alone !== null,
         pressure,
         clockHolds,
+        ...(counts.outbox === undefined ? {} : { outbox: counts.outbox }),
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({
@@ -143,6 +144,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           failed: parts.dispatch.counters.failed,
         },
         places: counts.total,
+        outbox: counts.outbox?.waiting ?? 0,
         oldestDueAtMs: counts.oldestDueAtMs,
         runnable,
         freeSlots,
@@ -166,6 +168,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         pressure,
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         storage,
+        redis: counts.outbox?.problem?.slice(0, LONGEST_TEXT) ?? null,
         clock: distrust,
         lag: parts.lag.percentiles(),
         rssBytes: process.memoryUsage.rss(),

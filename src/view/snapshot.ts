@@ -2,7 +2,14 @@ import type { Beat, BeatClock, BeatQueue, BeatSlot, BeatSource, BeatWaiting } fr
 import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
-import type { JobSummary, Outage, QueueCounts, ReadStore, TaskCounts } from '../store/read-contract.js';
+import type {
+  JobSummary,
+  Outage,
+  OutboxCounts,
+  QueueCounts,
+  ReadStore,
+  TaskCounts,
+} from '../store/read-contract.js';
 import { lookAtProcesses, type ProcessesLook } from './worker-look.js';
 
 /**
@@ -20,6 +27,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly pausedAll: boolean;
   /** How far the worker does not trust the wall clock; null while it does. */
   readonly clock: BeatClock | null;
+  /** The way to Redis; null where the store is SQLite alone, or cannot be read. */
+  readonly redis: OutboxCounts | null;
   /** Due jobs that the next claim can take. */
   readonly runnable: number;
   readonly oldestDueMs: number | null;
@@ -67,6 +76,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       tasks: [],
       pausedAll: false,
       clock,
+      redis: null,
       runnable: works ? (beat?.runnable ?? 0) : 0,
       oldestDueMs: null,
       nextScheduledAtMs: null,
@@ -89,12 +99,13 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     alone: beat?.waiting.some((line) => line.reason === 'alone') ?? false,
     pressure: beat?.pressure ?? null,
     clockHolds: clock?.state === 'suspect',
+    ...(counts.outbox === undefined ? {} : { outbox: counts.outbox }),
   });
   return {
     verdict,
     worker,
     monitor,
-    queue: queueOf(counts.total),
+    queue: queueOf(counts.total, counts.outbox?.waiting ?? 0),
     slots,
     sources: mergeSources(beat, counts, works),
     waiting,
@@ -102,6 +113,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     tasks: counts.tasks,
     pausedAll: counts.pausedAll,
     clock,
+    redis: counts.outbox ?? null,
     runnable,
     oldestDueMs: counts.oldestDueAtMs === null ? null : Math.max(0, nowMs - counts.oldestDueAtMs),
     nextScheduledAtMs: counts.nextScheduledAtMs,

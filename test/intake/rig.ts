@@ -71,6 +71,7 @@ function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
     env: {},
     verify: null,
     outputBytes: 1_024,
+    fleetConcurrency: null,
     ...changes,
   };
 }
@@ -185,6 +186,9 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     folder: state,
     workspace: 'default',
     stateFolder: state,
+    site: 'here',
+    redis: null,
+    leaseMs: 30_000,
     pollMs: 50,
     slots: 1,
     heartbeat: { everyMs: 1_000, folder: state },

@@ -19,6 +19,7 @@ function stand() {
     sources: () => [ideas],
     pressure: () => machine.pressure,
     storage: () => null,
+    redis: () => null,
     away: () => machine.away,
     clockState: () => machine.clock,
     clock,

@@ -5,10 +5,11 @@ import { FIRST_SCHEMA } from './0001-first-schema.js';
 import { BREAKERS } from './0002-breakers.js';
 import { PLANS } from './0003-plans.js';
 import { CLOCK_TRUST } from './0004-clock-trust.js';
+import { OUTBOX } from './0006-outbox.js';
 import { backUp } from './backup.js';
 
 /** In order; the n-th brings the schema to version n. What was once released is never edited. */
-export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA, BREAKERS, PLANS, CLOCK_TRUST];
+export const MIGRATIONS: readonly string[] = [FIRST_SCHEMA, BREAKERS, PLANS, CLOCK_TRUST, OUTBOX];
 
 export function schemaVersion(db: Database): number {
   return db.pragma('user_version', { simple: true }) as number;
