@@ -187,6 +187,8 @@ export class Books {
     // Ours, by a worker that died before it could write the end down.
     const isOwn = job.place === 'running' && job.attempt === message.attempt && !isKnown;
     if (!isKnown && !isOwn) {
+      // Before the attempt: that is where it stands in the history.
+      this.#core.events.add(job.jobId, nowMs, 'taken', `by ${message.site}, attempt ${message.attempt}`);
       const crashes = job.crashes + Math.max(0, message.attempt - job.attempt - 1);
       const atMs = message.kind === 'started' ? message.atMs : message.report.startedAtMs;
       this.take(job, {
@@ -197,7 +199,6 @@ export class Books {
         token: null,
         atMs,
       });
-      this.#core.events.add(job.jobId, nowMs, 'taken', `by ${message.site}, attempt ${message.attempt}`);
     }
     if (message.kind === 'started') return true;
     const { report, waitMs } = message;

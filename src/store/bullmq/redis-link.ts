@@ -65,7 +65,8 @@ export class RedisLink {
     this.client.on('ready', () => void this.#probe());
     this.client.on('close', () => {
       this.#isChecked = false;
-      this.#fall('the connection was closed');
+      // Why it cannot be made anew is told by the errors of the next tries.
+      if (this.#status === 'up') this.#fall('the connection was closed');
     });
     for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) {
       this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
@@ -75,6 +76,7 @@ export class RedisLink {
       {
         connection: this.client,
         prefix: PREFIX,
+        skipVersionCheck: true,
         lockDuration: lockMs,
         stalledInterval: lockMs / 2,
         maxStalledCount,
