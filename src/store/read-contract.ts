@@ -38,7 +38,12 @@ export interface OutboxCounts {
   readonly problemSinceMs: number | null;
   /** Jobs of any machine that this worker could claim when it last looked; null where no worker of ours asks. */
   readonly claimable: number | null;
+  /** Jobs of other machines that run here. */
+  readonly guests: readonly Guest[];
 }
+
+/** Its id is none of ours: only its own machine tells more of it. */
+export type Guest = Pick<JobSummary, 'id' | 'task' | 'key' | 'startedAtMs'>;
 
 export interface QueueCounts {
   readonly total: PlaceTotals;
@@ -124,6 +129,8 @@ export interface JobSummary {
   readonly exitCode: number | null;
   readonly result: string | null;
   readonly payload: Snapshot;
+  /** It runs at another machine, or may. */
+  readonly isElsewhere: boolean;
   /** Parked: because its group is full, or because an older version of its record still runs. */
   readonly parkedBy: 'group' | 'predecessor' | null;
 }

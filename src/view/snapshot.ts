@@ -3,6 +3,7 @@ import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type {
+  Guest,
   JobSummary,
   Outage,
   OutboxCounts,
@@ -88,7 +89,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
 
   const { counts } = look;
   const slotCount = works ? (processes.settingsKnown ? settings.slots : (beat?.slots.length ?? 0)) : 0;
-  const slots = works ? correctSlots(beat, look.running, slotCount, settings.tasks, nowMs) : [];
+  const slots = works ? correctSlots(beat, runningHere(look), slotCount, settings.tasks, nowMs) : [];
   const { waiting, runnable } = explainWaiting({
     lines: counts.tasks,
     pausedAll: counts.pausedAll,
@@ -134,13 +135,18 @@ const NO_QUEUE: BeatQueue = {
   outbox: 0,
 };
 
+/** Jobs of ours that run at other machines fill no slot here; jobs of theirs that run here do. */
+function runningHere({ running, counts }: Extract<StoreLook, { status: 'read' }>): readonly Guest[] {
+  return [...running.filter(({ isElsewhere }) => !isElsewhere), ...(counts.outbox?.guests ?? [])];
+}
+
 /**
  * The slots as they are now. The beat knows places and progress, but is up to a beat old: a job that has ended since
  * leaves its slot idle, and one that has started since takes the first idle slot.
  */
 function correctSlots(
   beat: Beat | null,
-  running: readonly JobSummary[],
+  running: readonly Guest[],
   slotCount: number,
   tasks: readonly TaskLimits[],
   nowMs: number,
@@ -169,7 +175,7 @@ function correctSlots(
   return slots;
 }
 
-function working(slot: number, job: JobSummary, tasks: readonly TaskLimits[], nowMs: number): BeatSlot {
+function working(slot: number, job: Guest, tasks: readonly TaskLimits[], nowMs: number): BeatSlot {
   const timeoutMs = tasks.find((task) => task.name === job.task)?.timeoutMs;
   return {
     slot,

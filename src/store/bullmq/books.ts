@@ -1,7 +1,8 @@
 import type { Statement } from 'better-sqlite3';
-import { PLACES, type Place, placeFromCode } from '../../job/job.js';
+import { isTerminal, PLACES, type Place, placeFromCode, stateOfPlace } from '../../job/job.js';
 import { OUTCOME_CODES } from '../../job/outcome.js';
 import type { Claim, Orphan } from '../contract.js';
+import type { Guest } from '../read-contract.js';
 import { type Core, rowIdOf } from '../sqlite/core.js';
 import type { Verbs } from '../sqlite/verbs.js';
 import { SEND_STATES } from './outbox.js';
@@ -182,7 +183,7 @@ export class Books {
   /** What another machine says of a job of ours. False when that changes nothing: it was known, or is of an earlier try. */
   settle(message: Message, nowMs: number, clockMovedMs: number): boolean {
     const job = this.find(message.id);
-    if (job === null || message.attempt < job.attempt) return false;
+    if (job === null || hasEnded(job) || message.attempt < job.attempt) return false;
     const isKnown = job.place === 'running' && job.epoch === ELSEWHERE && job.attempt === message.attempt;
     // Ours, by a worker that died before it could write the end down.
     const isOwn = job.place === 'running' && job.attempt === message.attempt && !isKnown;
@@ -266,6 +267,15 @@ export class Books {
     this.#dropForeign.run(redisId);
   }
 
+  /** Of other machines, and running here. */
+  guests(): readonly Guest[] {
+    return this.#core.db
+      .prepare<[], Guest>(`
+        SELECT redis_id AS id, claim ->> 'task' AS task, claim ->> 'key' AS key, started_at AS startedAtMs
+        FROM foreign_claims ORDER BY started_at LIMIT 1000`)
+      .all();
+  }
+
   /** Of other machines, begun by workers of ours that are no more. */
   foreignOrphans(epoch: number): readonly (Orphan & { readonly token: string })[] {
     return this.#foreign.all(epoch).map(({ token, startedAtMs, claim, payload }) => {
@@ -277,4 +287,9 @@ export class Books {
       };
     });
   }
+}
+
+/** Nobody waits for it any more, whatever Redis says. */
+export function hasEnded({ place }: Pick<SentJob, 'place'>): boolean {
+  return isTerminal(stateOfPlace(place));
 }

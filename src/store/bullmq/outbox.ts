@@ -92,6 +92,7 @@ export class Outbox {
   readonly #count: Statement<[number], number>;
   readonly #elsewhere: Statement<[], number>;
   readonly #busy: Statement<[], number>;
+  readonly #lastSent: Statement<[number], number>;
   readonly #sync: Statement<[]>;
   readonly #late: Statement<[number], number>;
 
@@ -133,6 +134,14 @@ export class Outbox {
         UNION ALL
         SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0
         LIMIT 1`)
+      .pluck();
+    this.#lastSent = db
+      .prepare<[number], number>(`
+        SELECT o.job_id FROM outbox o INDEXED BY outbox_by_state
+        CROSS JOIN jobs j ON j.id = o.job_id AND j.place = ${ready}
+        WHERE o.state = ${sent}
+        ORDER BY o.rank DESC
+        LIMIT ? + 0`)
       .pluck();
     // From before the store was Redis, and what a connection without our triggers has admitted.
     this.#sync = db.prepare(`
@@ -210,6 +219,11 @@ export class Outbox {
   counts(): OutboxCounts {
     const of = (state: number) => this.#count.get(state) ?? 0;
     return { waiting: of(waiting) + of(unsure) + of(refused), elsewhere: this.#elsewhere.get() ?? 0 };
+  }
+
+  /** Those that stand last in Redis. */
+  lastSent(limit: number): readonly number[] {
+    return this.#lastSent.all(limit);
   }
 
   /** Whether a job of ours is neither here nor ended. */

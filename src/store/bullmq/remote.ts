@@ -61,6 +61,7 @@ export class Remote {
   #nextReconcileMs = 0;
   #nextRenewMs = 0;
   #nextRetryMs = 0;
+  #sendAfterMs = 0;
   #isConfigured = false;
 
   constructor(parts: RemoteParts, resolve: () => Promise<number>) {
@@ -142,8 +143,10 @@ export class Remote {
     return news;
   }
 
+  /** Nothing is sent for a while: what has been called back would fill it again. */
   noteFull(isFull = true): void {
     this.#fullProblem = isFull ? FULL : null;
+    if (isFull) this.#sendAfterMs = this.#parts.clock.monotonicMs() + RETRY_MS;
     this.#tellProblem();
   }
 
@@ -184,8 +187,13 @@ export class Remote {
       this.#nextRetryMs = nowMs + RETRY_MS;
       await this.#retryRefused();
     }
-    while (await this.relay.run()) if (this.#isClosed) return;
+    while (await this.send()) if (this.#isClosed) return;
     await this.#seeNew();
+  }
+
+  /** Sends one batch; true when there may be more. */
+  async send(): Promise<boolean> {
+    return this.#parts.clock.monotonicMs() >= this.#sendAfterMs && (await this.relay.run());
   }
 
   async #renew(nowMs: number): Promise<void> {

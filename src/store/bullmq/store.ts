@@ -34,7 +34,6 @@ import type {
   RecordAccount,
   StoredReject,
 } from '../read-contract.js';
-import { rowIdOf } from '../sqlite/core.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import { Books } from './books.js';
 import { Outbox } from './outbox.js';
@@ -207,14 +206,7 @@ export class BullmqStore implements Store {
   /** `requested` also while nobody can tell whether another machine has begun it. */
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]> {
     return this.#exclusively(async () => {
-      const own = await this.sqlite.look(({ db }) => {
-        const inWorkspace = db
-          .prepare<[number, string], number>(`
-            SELECT j.id FROM jobs j JOIN queues q ON q.id = j.queue_id WHERE j.id = ? AND q.workspace = ?`)
-          .pluck();
-        return ids.map((id) => inWorkspace.get(rowIdOf(id) ?? 0, workspace)).filter((id) => id !== undefined);
-      });
-      await this.recall.run(own);
+      await this.recall.run(await this.sqlite.look(() => this.#touches().byPeople(workspace, ids)));
       return this.sqlite.cancel(workspace, ids, nowMs);
     });
   }
@@ -240,7 +232,14 @@ export class BullmqStore implements Store {
       const remote = this.books.remote();
       if (remote === null) return undefined;
       const { address, problem, problemSinceMs } = remote;
-      return { ...this.outbox.counts(), address, problem, problemSinceMs, claimable };
+      return {
+        ...this.outbox.counts(),
+        address,
+        problem,
+        problemSinceMs,
+        claimable,
+        guests: this.books.guests(),
+      };
     });
     return outbox === undefined ? counts : { ...counts, outbox };
   }

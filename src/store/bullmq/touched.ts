@@ -1,8 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { PLACES } from '../../job/job.js';
+import { type JobId, PLACES } from '../../job/job.js';
 import { ledgerHash } from '../../job/snapshot.js';
 import type { AdmissionBatch } from '../intake-contract.js';
-import type { Core } from '../sqlite/core.js';
+import { type Core, rowIdOf } from '../sqlite/core.js';
 import { SEND_STATES } from './outbox.js';
 
 const { ready, running } = PLACES;
@@ -14,6 +14,7 @@ export class Touched {
   readonly #core: Core;
   readonly #newer: Statement<[number, Buffer, Buffer], number>;
   readonly #planned: Statement<[number], { jobId: number; key: string }>;
+  readonly #named: Statement<[number, string], number>;
   readonly #limit: Statement<[string], number | null>;
   readonly #grouped: Statement<[string], number>;
 
@@ -31,6 +32,10 @@ export class Touched {
       SELECT j.id AS jobId, j.key FROM jobs j INDEXED BY jobs_planned
       CROSS JOIN outbox o ON o.job_id = j.id AND ${HELD}
       WHERE j.scope_id = ? AND j.planned = 1 AND j.place <= ${running} AND j.place = ${ready}`);
+    this.#named = db
+      .prepare<[number, string], number>(`
+        SELECT j.id FROM jobs j CROSS JOIN queues q ON q.id = j.queue_id WHERE j.id = ? AND q.workspace = ?`)
+      .pluck();
     this.#limit = db.prepare<[string], number | null>('SELECT group_limit FROM tasks WHERE task = ?').pluck();
     this.#grouped = db
       .prepare<[string], number>(`
@@ -53,6 +58,11 @@ export class Touched {
     const missed = new Set(plan.missed.map(({ key }) => key));
     const gone = this.#planned.all(scopeId).filter(({ key }) => missed.has(key) || !stays.has(key));
     return [...newer, ...gone.map(({ jobId }) => jobId)];
+  }
+
+  /** By people who name them: those of this workspace. */
+  byPeople(workspace: string, ids: readonly JobId[]): readonly number[] {
+    return ids.map((id) => this.#named.get(rowIdOf(id) ?? 0, workspace)).filter((id) => id !== undefined);
   }
 
   /** By a group limit that falls. */

@@ -2,6 +2,7 @@ import { DoggedError } from '../../job/errors.js';
 import { rankOf } from '../../job/job.js';
 import type { Claim, End, Turn, TurnResult } from '../contract.js';
 import { rowIdOf } from '../sqlite/core.js';
+import { hasEnded } from './books.js';
 import { claimOf, endingOf, type Lease } from './claims.js';
 import { isFull } from './redis-link.js';
 import { BATCH } from './relay.js';
@@ -11,6 +12,9 @@ import type { BullmqStore } from './store.js';
 type Answer = 'recorded' | 'lost';
 /** What a turn takes from the line. */
 type Taken = Pick<TurnResult, 'claims' | 'alone'>;
+
+/** Jobs that are called back at once from a Redis that is full. */
+const MADE_WAY = 50;
 
 const NOTHING: Taken = { claims: [], alone: null };
 
@@ -53,9 +57,10 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     return at < 0 ? (told[index] ?? 'lost') : (result.ends[at] ?? 'lost');
   });
 
+  const hasJobsElsewhere = await sqlite.look(() => store.outbox.isBusy());
   // More became due or too late than one turn moves: none of those may be claimed before all have been.
   const isBehind = result.nextDueAtMs !== null && result.nextDueAtMs <= turn.nowMs;
-  const taken = isBehind ? NOTHING : await whileUp(remote, () => claim(parts));
+  const taken = isBehind ? NOTHING : await whileUp(parts, () => claim(parts));
   remote.hasFreeSlots = taken.claims.length < turn.freeSlots && taken.alone === null;
   const interrupted = [...remote.interrupted];
   remote.interrupted.clear();
@@ -64,7 +69,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     ...taken,
     ends,
     cancelRequests: [...result.cancelRequests, ...interrupted],
-    hasJobsElsewhere: await sqlite.look(() => store.outbox.isBusy()),
+    hasJobsElsewhere,
   };
 }
 
@@ -108,7 +113,7 @@ async function claim({ store, remote, epoch, turn }: TurnParts): Promise<Taken> 
   const { sqlite } = store;
   await remote.configure();
   // As many as can be claimed now; the rest goes beside the turns.
-  for (let slots = turn.freeSlots; await remote.relay.run(); slots -= BATCH) if (slots <= BATCH) break;
+  for (let slots = turn.freeSlots; await remote.send(); slots -= BATCH) if (slots <= BATCH) break;
   if (turn.freeSlots <= 0) return NOTHING;
   const lines = await sqlite.look(({ db }) =>
     db
@@ -144,7 +149,8 @@ async function writeDown(
   const write = () => {
     for (const lease of leases) {
       const { parcel, attempt, crashes, token } = lease;
-      const own = parcel.origin === remote.origin ? store.books.find(parcel.id) : null;
+      const found = parcel.origin === remote.origin ? store.books.find(parcel.id) : null;
+      const own = found === null || hasEnded(found) ? null : found;
       if (own === null && parcel.origin === remote.origin) {
         // It has ended, or was sent anew under another name: nobody waits for this one.
         strangers.push(lease);
@@ -183,12 +189,15 @@ function rank({ runAtMs, priority }: Claim): number {
 }
 
 /** A Redis that is away, or full, gives no claims: nothing else is the matter. */
-async function whileUp(remote: Remote, work: () => Promise<Taken>): Promise<Taken> {
+async function whileUp({ store, remote }: TurnParts, work: () => Promise<Taken>): Promise<Taken> {
   try {
     return await work();
   } catch (error) {
-    if (isFull(error)) remote.noteFull();
-    else if (!isAway(error)) throw error;
+    if (isFull(error)) {
+      remote.noteFull();
+      // A claim needs a little room itself: the last of our line make way, or a full Redis would stay so.
+      await store.recall.run(await store.sqlite.look(() => store.outbox.lastSent(MADE_WAY)));
+    } else if (!isAway(error)) throw error;
     return NOTHING;
   }
 }

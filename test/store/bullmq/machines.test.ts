@@ -165,8 +165,9 @@ describe.skipIf(!hasRedis())(
       ]);
       await until(isSent(a));
       await until(isSent(b));
-      const { claims } = await a.turn([], 10);
-      expect(claims.map(({ key }) => key)).toEqual(['high', 'older', 'between', 'plain', 'low']);
+      const order: (string | undefined)[] = [];
+      for (const one of [a, b, a, b, a]) order.push((await one.turn([], 1)).claims[0]?.key);
+      expect(order).toEqual(['high', 'older', 'between', 'plain', 'low']);
     });
 
     it('take over what a machine ran that gives no sign of life, whose end does not count any more', async () => {

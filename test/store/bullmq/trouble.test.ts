@@ -11,6 +11,9 @@ async function redis(settings: readonly string[] = DURABLE) {
   return server;
 }
 
+/** As docs/scale-out.md says it. */
+const ALLOWED = ['+@all', '-@admin', '-@dangerous', '+info'];
+
 /** Longest time for which the event loop stood still while `work` ran. */
 async function longestStandstill(work: () => Promise<unknown>): Promise<number> {
   let last = performance.now();
@@ -111,6 +114,9 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     const one = await machine(server.url, { leaseMs: 1_500 });
     await one.admit(keysOf(30));
     const running = await one.claim(3);
+    // What is new is held against Redis once; the next turn comes after that.
+    await until(async () => (await server.client.keys('dogged:life:*')).length === 1);
+    await one.turn();
     await server.client.flushall();
     const stopped = await until(async () => {
       const { cancelRequests } = await one.turn();
@@ -160,6 +166,47 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     await one.work(completed(one, 205));
     expectOnce(one, 205);
     expect((await one.store.counts()).outbox?.problem).toBeNull();
+  });
+
+  it('that is full takes the ends of what runs, and is worked off by making way for claims', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    const content = JSON.stringify('x'.repeat(4_000));
+    await one.admit(keysOf(150).map((record) => ({ ...record, content })));
+    const running = await one.claim(3);
+    await until(async () => {
+      await one.turn();
+      return (await one.store.counts()).outbox?.waiting === 0;
+    });
+    const used = Number(/used_memory:(\d+)/.exec(await server.client.info('memory'))?.[1]);
+    await server.client.config('SET', 'maxmemory', `${used - 10_000}`);
+    expect((await one.turn(running)).ends).toEqual(['recorded', 'recorded', 'recorded']);
+    await one.work(completed(one, 150));
+    expectOnce(one, 150);
+  });
+
+  it('that lets us at nothing but our own keys is enough, and its password is shown nowhere', async () => {
+    const server = await redis();
+    const password = 'only-for-dogged';
+    await server.client.acl('SETUSER', 'dogged', 'on', `>${password}`, '~dogged:*', ...ALLOWED);
+    await server.client.acl('SETUSER', 'default', 'resetpass', '>for-us');
+    process.env['DOGGED_REDIS_USERNAME'] = 'dogged';
+    process.env['DOGGED_REDIS_PASSWORD'] = password;
+    onTestFinished(() => {
+      delete process.env['DOGGED_REDIS_USERNAME'];
+      delete process.env['DOGGED_REDIS_PASSWORD'];
+    });
+    const one = await machine(server.url, { groupLimit: 1, fleetConcurrency: [{ task: 'build', limit: 2 }] });
+    await one.admit(keysOf(10).map((record, n) => ({ ...record, group: n % 2 === 0 ? 'g' : null })));
+    await one.work(completed(one, 10));
+    expectOnce(one, 10);
+    expect(one.problems.filter((problem) => problem !== null)).toEqual([]);
+
+    process.env['DOGGED_REDIS_PASSWORD'] = 'wrong-secret';
+    const other = await machine(server.url);
+    await until(async () => /WRONGPASS/.test((await other.store.counts()).outbox?.problem ?? ''));
+    const told = JSON.stringify([await other.store.counts(), other.problems]);
+    expect(told).not.toMatch(/wrong-secret|only-for-dogged/);
   });
 
   it('that evicts is refused at the start, with the command that mends it', async () => {
