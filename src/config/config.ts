@@ -86,6 +86,8 @@ interface SourceBase {
   readonly maxRecordBytes: number;
   readonly maxDepth: number;
   readonly followSymlinks: boolean;
+  /** Several machines see it: a record of it is the same job for all. */
+  readonly shared: boolean;
   /** On a network mount: time stamps are trusted less. */
   readonly network: boolean;
 }

@@ -14,7 +14,7 @@ export interface Finding {
  * Settings that are described for dogged but do nothing in this version: silence would be a false promise. NAME stands for
  * what a user calls a source or a task.
  */
-export const LATER_SETTINGS: ReadonlySet<string> = new Set(['metrics', 'sources.NAME.shared']);
+export const LATER_SETTINGS: ReadonlySet<string> = new Set(['metrics']);
 
 /** Says in a user's words what the schema found, one finding for each thing to mend. */
 export function explainIssues(

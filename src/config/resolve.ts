@@ -109,6 +109,7 @@ function resolveSource(name: string, source: ParsedSource, config: ParsedConfig,
     maxRecordBytes: source.maxRecord,
     maxDepth: source.maxDepth,
     followSymlinks: source.followSymlinks,
+    shared: source.shared,
     network: source.network,
   } as const;
   const timed = { timezone: source.timezone ?? null, missedRuns: missedRuns(source.missed) };

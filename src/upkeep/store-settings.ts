@@ -22,8 +22,9 @@ export function redisOf<E>(config: Config, events: E) {
   const { redis: url, site, leaseMs, reconcileMs } = config;
   const { poisonAfter } = config.health;
   const fleetConcurrency = config.tasks.map(({ name, fleetConcurrency: limit }) => ({ task: name, limit }));
+  const sharedSources = config.sources.filter(({ shared }) => shared).map(({ name }) => name);
   return {
-    settings: { url, site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources: [] },
+    settings: { url, site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
     events,
   };
 }

@@ -181,6 +181,7 @@ describe('a valid config', () => {
       maxRecordBytes: 1_048_576,
       maxDepth: 64,
       followSymlinks: false,
+      shared: false,
       network: false,
     };
     expect(config.sources).toMatchObject([

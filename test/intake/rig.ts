@@ -36,6 +36,7 @@ const BASE = {
   maxRecordBytes: 1024 * 1024,
   maxDepth: 64,
   followSymlinks: false,
+  shared: false,
   network: false,
 } as const;
 

@@ -1,37 +1,15 @@
 import { DoggedError } from '../../job/errors.js';
-import { ALONE_FROM_CRASHES, type JobId } from '../../job/job.js';
+import { ALONE_FROM_CRASHES } from '../../job/job.js';
 import type { AttemptReport, Next } from '../../job/outcome.js';
-import type { Claim, EligibleTask, End } from '../contract.js';
+import { failpoint } from '../../platform/failpoint.js';
+import type { EligibleTask, End } from '../contract.js';
+import { type Ending, endingOf, type Lease } from './lease.js';
 import { mailKey } from './mail.js';
-import { fromWire, type Message, type Parcel } from './parcel.js';
+import { fromWire, type Message } from './parcel.js';
 import { type Head, pick } from './pick.js';
 import type { Queues, RedisJob, TaskQueue } from './queues.js';
 import { isFull, type RedisLink } from './redis-link.js';
-
-/** An attempt of ours: what it takes to renew and to end it. */
-export interface Lease {
-  readonly queue: TaskQueue;
-  readonly parcel: Parcel;
-  readonly token: string;
-  readonly attempt: number;
-  readonly crashes: number;
-  readonly job: RedisJob;
-}
-
-/** What it takes to end an attempt: known also to a worker that finds it in the books of a dead one. */
-export interface Ending {
-  readonly queue: TaskQueue;
-  readonly redisId: string;
-  readonly origin: string;
-  readonly group: string | null;
-  readonly token: string;
-  readonly attempt: number;
-  readonly job: RedisJob | null;
-}
-
-export function endingOf({ queue, parcel, token, attempt, job }: Lease): Ending {
-  return { queue, redisId: parcel.id, origin: parcel.origin, group: parcel.group, token, attempt, job };
-}
+import { SETTLED } from './scripts.js';
 
 export interface ClaimsOptions {
   readonly link: RedisLink;
@@ -152,6 +130,14 @@ export class Claims {
       await this.end(endingOf(lease), { outcome, ...report }, next, `${this.#self(epoch)}/door`);
       return true;
     };
+    if (parcel.isShared) {
+      // Sent by one who had not heard yet that it had ended.
+      const { link } = this.#options;
+      if ((await link.call(() => link.client.hexists(SETTLED, parcel.id))) === 1) {
+        await this.#remove(job, token, 'ended before');
+        return true;
+      }
+    }
     if (job.deferredFailure) {
       const reason = `poison: ${lease.crashes} machines died while it ran`;
       const outcome = {
@@ -210,11 +196,16 @@ export class Claims {
       keys.lock(redisId),
       mailKey(origin),
       keys.permits(group),
+      keys.owners(redisId),
+      SETTLED,
       token,
       JSON.stringify(message),
       redisId,
+      // Also for ourselves, should we have run it as another's, and come to our own later.
+      JSON.stringify({ ...message, by: `${by}/kept`, report: { ...report, stdout: null, stderr: null } }),
     );
     if (done !== 1) return 'lost';
+    failpoint('remote.before-removal');
     const found = job ?? (await link.call(() => queue.queue.getJob(redisId))) ?? null;
     if (found !== null)
       await this.#remove(found, token, next.to === 'completed' ? null : (next.reason ?? next.to));
@@ -278,30 +269,4 @@ export class Claims {
 
 function isAbsent(error: unknown): boolean {
   return error instanceof DoggedError && error.code === 'REDIS_AWAY';
-}
-
-export function claimOf({ parcel, attempt, crashes }: Lease, id: JobId, epoch: number, nowMs: number): Claim {
-  const { workspace, task, source, key, cycle, charged, maxAttempts, payload, timeoutMs, priority, group } =
-    parcel;
-  const { runAtMs, expiresAtMs } = parcel;
-  return {
-    id,
-    workspace,
-    task,
-    source,
-    key,
-    cycle,
-    epoch,
-    attempt,
-    charged,
-    crashes,
-    maxAttempts,
-    payload,
-    timeoutMs,
-    priority,
-    group,
-    runAtMs,
-    expiresAtMs,
-    lateByMs: Math.max(0, nowMs - runAtMs),
-  };
 }

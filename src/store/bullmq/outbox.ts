@@ -39,7 +39,7 @@ const TRIGGERS = `
   END;
 `;
 
-interface ParcelRow extends Omit<Parcel, 'id' | 'origin' | 'site' | 'source' | 'payload'> {
+interface ParcelRow extends Omit<Parcel, 'id' | 'origin' | 'site' | 'source' | 'isShared' | 'payload'> {
   readonly jobId: number;
   readonly scopeKind: number;
   readonly scopeName: string;
@@ -175,7 +175,8 @@ export class Outbox {
     return this.#next.all(SEND_STATES[state], limit).map((row) => {
       const { jobId, scopeKind, scopeName, version, redrives, payload, payloadHash, ...rest } = row;
       const source = scopeKind === 0 ? scopeName : null;
-      const site = source !== null && from.isShared(source) ? null : from.site;
+      const isShared = source !== null && from.isShared(source);
+      const site = isShared ? null : from.site;
       const scope = `${scopeKind === 0 ? 'source' : 'task'}:${scopeName}`;
       const generation = `${redrives}.${row.attempt}`;
       const { workspace, key } = row;
@@ -183,7 +184,7 @@ export class Outbox {
       const snapshot = { bytes: payload, hash: payloadHash };
       return {
         jobId,
-        parcel: { ...rest, id, origin: from.origin, site: from.site, source, payload: snapshot },
+        parcel: { ...rest, id, origin: from.origin, site: from.site, source, isShared, payload: snapshot },
       };
     });
   }

@@ -22,6 +22,8 @@ export interface Parcel {
   readonly priority: number;
   readonly group: string | null;
   readonly groupLimit: number | null;
+  /** Other machines see its source, too: they may own it as well. */
+  readonly isShared: boolean;
   readonly runAtMs: number;
   readonly expiresAtMs: number | null;
   readonly rank: number;

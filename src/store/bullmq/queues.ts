@@ -9,6 +9,8 @@ interface QueueKeys {
   readonly wait: string;
   readonly job: (id: string) => string;
   readonly lock: (id: string) => string;
+  /** Mail of all who own it: only of jobs of shared sources. */
+  readonly owners: (id: string) => string;
   readonly permits: (group: string | null) => string;
 }
 
@@ -82,6 +84,7 @@ function keysOf(name: string): QueueKeys {
     wait: `${prefix}wait`,
     job: (id) => `${prefix}${id}`,
     lock: (id) => `${prefix}${id}:lock`,
+    owners: (id) => `${prefix}${id}:owners`,
     permits: (group) => `${prefix}permits:${group ?? ''}`,
   };
 }

@@ -3,6 +3,7 @@ import { PLACES } from '../../job/job.js';
 import type { Clock } from '../../platform/clock.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import { type Books, ELSEWHERE } from './books.js';
+import { mailKey } from './mail.js';
 import { type Held, type Outbox, SEND_STATES } from './outbox.js';
 import type { Queues } from './queues.js';
 import type { RedisLink } from './redis-link.js';
@@ -12,7 +13,7 @@ export interface RecallOptions {
   readonly books: () => Books;
   readonly outbox: () => Outbox;
   /** null in a command, which does not speak with Redis: the worker does what it asks for. */
-  readonly remote: { readonly link: RedisLink; readonly queues: Queues } | null;
+  readonly remote: { readonly link: RedisLink; readonly queues: Queues; readonly origin: string } | null;
   readonly clock: Clock;
 }
 
@@ -85,8 +86,18 @@ export class Recall {
         held.map(async ({ jobId, redisId, workspace, task, group }) => {
           const { keys } = remote.queues.get(workspace, task);
           const job = keys.job(redisId);
+          const { prioritized, wait } = keys;
+          const shared = [keys.owners(redisId), mailKey(remote.origin)];
           const permits = keys.permits(group);
-          const done = await remote.link.script('recall', job, keys.prioritized, keys.wait, permits, redisId);
+          const done = await remote.link.script(
+            'recall',
+            job,
+            prioritized,
+            wait,
+            permits,
+            ...shared,
+            redisId,
+          );
           if (done === 1) back.add(jobId);
         }),
       );

@@ -1,8 +1,11 @@
+import { failpoint } from '../../platform/failpoint.js';
 import type { SqliteStore } from '../sqlite/store.js';
+import { mailKey } from './mail.js';
 import type { Outbox, Sending } from './outbox.js';
 import { toWire } from './parcel.js';
 import type { Queues, TaskQueue } from './queues.js';
 import { isFull, type RedisLink } from './redis-link.js';
+import { SETTLED } from './scripts.js';
 
 /** Jobs that are sent at once: their answer comes within some ten milliseconds. */
 export const BATCH = 500;
@@ -42,7 +45,9 @@ export class Relay {
       outbox().restate(jobIds(turnedAway), 'refused');
       outbox().beginSending(going);
     });
-    for (const [queue, part] of this.#byQueue(going)) if (!(await this.#send(queue, part))) return false;
+    failpoint('relay.before-add');
+    const open = await this.#join(going);
+    for (const [queue, part] of this.#byQueue(open)) if (!(await this.#send(queue, part))) return false;
     return sendings.length === BATCH;
   }
 
@@ -69,6 +74,21 @@ export class Relay {
     return permitted;
   }
 
+  /** Those of shared sources may have ended at another machine: then their end is in our mail by now, and they stay here. */
+  async #join(sendings: readonly Sending[]): Promise<readonly Sending[]> {
+    const { link, queues, origin, sqlite, outbox } = this.#options;
+    const joined = await Promise.all(
+      sendings.map(async ({ parcel: { id, isShared, workspace, task } }) => {
+        if (!isShared) return true;
+        const owners = queues.get(workspace, task).keys.owners(id);
+        return (await link.script<number>('join', SETTLED, owners, mailKey(origin), id)) === 1;
+      }),
+    );
+    const ended = sendings.filter((_, index) => !joined[index]);
+    if (ended.length > 0) await sqlite.within(() => outbox().restate(jobIds(ended), 'sent'));
+    return sendings.filter((_, index) => joined[index]);
+  }
+
   async #send({ queue, keys }: TaskQueue, sendings: readonly Sending[]): Promise<boolean> {
     const { link, sqlite, outbox, onFull } = this.#options;
     const jobs = sendings.map(({ parcel }) => ({
@@ -90,6 +110,7 @@ export class Relay {
       scoreOf(parcel.rank, jobId),
       parcel.crashes,
     ]);
+    failpoint('relay.after-add');
     await link.script('rank', keys.prioritized, keys.prefix, ...ranks);
     // All were taken: one that is not there any more has been run and ended since.
     await sqlite.within(() => outbox().restate(jobIds(sendings), 'sent'));

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { DoggedError } from '../../job/errors.js';
 import { redisAddress } from './address.js';
-import { Claims, type Lease } from './claims.js';
+import { Claims } from './claims.js';
+import type { Lease } from './lease.js';
 import { Mail } from './mail.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';

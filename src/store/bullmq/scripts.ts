@@ -1,6 +1,9 @@
 /** Every key of ours begins with this and a colon, BullMQ's too: a Redis user may be limited to it. */
 export const PREFIX = 'dogged';
 
+/** How jobs of shared sources have ended, for machines that come to them later. It forgets nothing, as a ledger must. */
+export const SETTLED = `${PREFIX}:settled`;
+
 /**
  * What BullMQ has no call for, each all or nothing. They touch BullMQ's keys in three places, which the conformance suite
  * holds against each new version: the lock, the sorted set `prioritized` and the list `wait`.
@@ -53,17 +56,39 @@ export const SCRIPTS = {
   },
   /**
    * The one moment at which an attempt ends: only the token that holds the lock may, and it is told to the owner of the
-   * job. Asked again with the same token, the answer is the same. KEYS: job, lock, messages, permits. ARGV: token, message, id.
+   * job, or to all its owners. Asked again with the same token, the answer is the same. KEYS: job, lock, mail, permits, owners,
+   * settled. ARGV: token, message, id, message for those who come later.
    */
   end: {
-    keys: 4,
+    keys: 6,
     lua: `
       if redis.call('HGET', KEYS[1], 'dogged:ended') == ARGV[1] then return 1 end
       if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
       -- First, for a Redis that is full lets a script write on that has begun with a removal.
       redis.call('ZREM', KEYS[4], ARGV[3])
       redis.call('HSET', KEYS[1], 'dogged:ended', ARGV[1])
-      redis.call('XADD', KEYS[3], '*', 'm', ARGV[2])
+      local owners = redis.call('SMEMBERS', KEYS[5])
+      if #owners == 0 then owners = { KEYS[3] }
+      else
+        redis.call('HSET', KEYS[6], ARGV[3], ARGV[4])
+        redis.call('DEL', KEYS[5])
+      end
+      for _, mail in ipairs(owners) do redis.call('XADD', mail, '*', 'm', ARGV[2]) end
+      return 1`,
+  },
+  /**
+   * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,
+   * owners, mail. ARGV: id. 0: it has ended.
+   */
+  join: {
+    keys: 3,
+    lua: `
+      local ended = redis.call('HGET', KEYS[1], ARGV[1])
+      if ended then
+        redis.call('XADD', KEYS[3], '*', 'm', ended)
+        return 0
+      end
+      redis.call('SADD', KEYS[2], KEYS[3])
       return 1`,
   },
   /** The heads of these queues: {id, rank, crashes} of each, and how many more may run. ARGV: how many, prefixes. */
@@ -94,13 +119,21 @@ export const SCRIPTS = {
       end
       return answer`,
   },
-  /** Takes a job back that nobody has claimed. KEYS: job, prioritized, wait, permits. ARGV: id. 1: it waited, and is gone. */
+  /**
+   * Takes a job back that nobody has claimed; others who own it too keep it. KEYS: job, prioritized, wait, permits, owners, mail.
+   * ARGV: id. 1: it waited, and is ours no more.
+   */
   recall: {
-    keys: 4,
+    keys: 6,
     lua: `
-      local taken = redis.call('ZREM', KEYS[2], ARGV[1]) + redis.call('LREM', KEYS[3], 0, ARGV[1])
-      if taken == 0 then return 0 end
-      redis.call('DEL', KEYS[1])
+      local waits = redis.call('ZSCORE', KEYS[2], ARGV[1]) or redis.call('LPOS', KEYS[3], ARGV[1])
+      if not waits then return 0 end
+      if redis.call('SISMEMBER', KEYS[5], KEYS[6]) == 1 and redis.call('SCARD', KEYS[5]) > 1 then
+        return redis.call('SREM', KEYS[5], KEYS[6])
+      end
+      redis.call('ZREM', KEYS[2], ARGV[1])
+      redis.call('LREM', KEYS[3], 0, ARGV[1])
+      redis.call('DEL', KEYS[1], KEYS[5])
       redis.call('ZREM', KEYS[4], ARGV[1])
       return 1`,
   },

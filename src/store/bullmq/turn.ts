@@ -1,9 +1,10 @@
 import { DoggedError } from '../../job/errors.js';
 import { rankOf } from '../../job/job.js';
+import { failpoint } from '../../platform/failpoint.js';
 import type { Claim, End, Turn, TurnResult } from '../contract.js';
 import { rowIdOf } from '../sqlite/core.js';
 import { hasEnded } from './books.js';
-import { claimOf, endingOf, type Lease } from './claims.js';
+import { claimOf, endingOf, type Lease } from './lease.js';
 import { isFull } from './redis-link.js';
 import { BATCH } from './relay.js';
 import type { Remote } from './remote.js';
@@ -44,6 +45,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     await sqlite.turn({ ...local, breakers: [] });
     throw new DoggedError('REDIS_AWAY', { address: remote.address, detail: remote.link.why });
   }
+  if (turn.ends.length > 0) failpoint('remote.after-end');
   const own = turn.ends.filter((end, index) => told[index] === 'recorded' && rowIdOf(end.claim.id) !== null);
   const result = await sqlite.turn({ ...local, ends: own });
   if (turn.ends.length > 0) {
@@ -131,6 +133,7 @@ async function claim({ store, remote, epoch, turn }: TurnParts): Promise<Taken> 
     othersRun: remote.leases.size > 0,
     epoch,
   });
+  if (leases.length > 0) failpoint('remote.after-claim');
   if (leases.length === 0 && alone === null) return NOTHING;
   return writeDown({ store, remote, epoch, turn }, leases, alone);
 }
@@ -149,9 +152,9 @@ async function writeDown(
   const write = () => {
     for (const lease of leases) {
       const { parcel, attempt, crashes, token } = lease;
-      const found = parcel.origin === remote.origin ? store.books.find(parcel.id) : null;
+      const found = store.books.find(parcel.id);
       const own = found === null || hasEnded(found) ? null : found;
-      if (own === null && parcel.origin === remote.origin) {
+      if (own === null && parcel.origin === remote.origin && !parcel.isShared) {
         // It has ended, or was sent anew under another name: nobody waits for this one.
         strangers.push(lease);
         continue;
@@ -173,7 +176,7 @@ async function writeDown(
   for (const [index, lease] of kept.entries()) remote.leases.set(claims[index]?.id ?? '', lease);
   for (const lease of strangers) await remote.claims.drop(lease);
   for (const lease of kept) {
-    if (lease.parcel.origin !== remote.origin) await remote.claims.tell(lease, epoch, nowMs);
+    if (ids.get(lease.parcel.id) === lease.parcel.id) await remote.claims.tell(lease, epoch, nowMs);
   }
   const waiting =
     alone === null ? null : await store.sqlite.look(() => store.books.find(alone)?.jobId ?? null);

@@ -277,6 +277,31 @@ describe.skipIf(!hasRedis())(
       expect(away.runs).toHaveLength(2);
     });
 
+    it('hold equal records of a source that they share for one job, which both know to have ended', async () => {
+      const sharedSources = ['ideas'];
+      const [a, b] = [
+        await machine(redis.url, { site: 'a', sharedSources }),
+        await machine(redis.url, { site: 'b', sharedSources }),
+      ];
+      await a.admit(keysOf(10));
+      await b.admit(keysOf(10));
+      await until(isSent(a));
+      await until(isSent(b));
+      const [failing] = await a.claim(1);
+      await a.turn([failing as Claim], 0, retryAt(Date.now()));
+      await b.work(completed(b, 10));
+      await a.work(completed(a, 10));
+      const runs = [...a.runs, ...b.runs];
+      expect(new Set(runs).size).toBe(runs.length);
+      expect(runs).toHaveLength(11);
+      // One that comes to it later finds it done, and runs nothing.
+      const late = await machine(redis.url, { site: 'late', sharedSources });
+      await late.admit(keysOf(10));
+      await late.work(completed(late, 10));
+      expect(late.runs).toEqual([]);
+      expect(await redis.client.keys('dogged:*:owners')).toEqual([]);
+    });
+
     it('hold equal records of two machines for two jobs', async () => {
       const [a, b] = [await machine(redis.url, { site: 'a' }), await machine(redis.url, { site: 'b' })];
       await a.admit([{ key: 'same' }]);

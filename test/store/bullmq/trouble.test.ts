@@ -217,6 +217,22 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     });
   });
 
+  it('takes an end once, also when it could not be written down here at first', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit([{ key: 'a' }]);
+    const running = await one.claim();
+    const { default: SqliteDatabase } = await import('better-sqlite3');
+    const db = new SqliteDatabase(`${one.folder}/dogged.db`);
+    db.exec("CREATE TRIGGER no BEFORE INSERT ON attempts BEGIN SELECT RAISE (ABORT, 'no room'); END");
+    await expect(one.turn(running)).rejects.toThrow('no room');
+    expect(await server.client.keys('dogged:*:k-*')).toEqual([]);
+    db.exec('DROP TRIGGER no');
+    db.close();
+    expect((await one.turn(running)).ends).toEqual(['recorded']);
+    expect((await one.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
+  });
+
   it('that holds a job after all, when nobody could tell, runs it once', async () => {
     const server = await redis();
     const one = await machine(server.url);
