@@ -87,7 +87,7 @@ export const ERRORS = {
   },
   STORE_ELSEWHERE: {
     exitCode: EXIT.config,
-    message: 'Jobs of {state} stand in Redis ({address}), and the config says store: sqlite.',
+    message: 'Jobs of {state} stand in Redis at {address}, and the config says store: {store}.',
     remedy:
       'Write this into the config, and let them end first: store: {address}. Nothing was changed: run from here, they would run twice.',
   },

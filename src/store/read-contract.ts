@@ -27,7 +27,7 @@ export interface SourceCounts {
 
 /** Of a store on Redis: how the way there stands. */
 export interface OutboxCounts {
-  /** Of the jobs that are ready: not in Redis yet, or not known to be. */
+  /** Of the jobs that are ready: not in Redis yet, or not known to be. Counted up to 100,000. */
   readonly waiting: number;
   /** Of the jobs that run: at another machine, as far as is known here. */
   readonly elsewhere: number;

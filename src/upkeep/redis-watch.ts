@@ -33,7 +33,11 @@ export function createRedisWatch(address: string | null): RedisWatch {
         if (text !== warning) log?.warn({ address }, text);
         warning = text;
       },
-      onRemoteError: (error) => log?.error({ err: error }, 'unforeseen trouble with Redis; trying again'),
+      onRemoteError(error) {
+        // The driver hangs the command and its arguments on an error: payloads do not belong into a log.
+        const { message, stack } = error as Error;
+        log?.error({ err: { message, stack } }, 'Unforeseen trouble with Redis; trying again');
+      },
     },
     problem: () => problem,
     sayIn(where) {

@@ -63,7 +63,7 @@ const write = (place: Station, titles: readonly string[]) =>
 const titles = (count: number, prefix: string) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 const states = (place: Station) =>
   place.json('jobs', '--limit', '1000').map(({ key, state, attempts }) => `${key} ${state} ${attempts}`);
-const RECORD = 'read line; sleep 0.05; echo "$DOGGED_KEY" >> ran';
+const RECORD = 'read line; sleep 0.1; echo "$DOGGED_KEY" >> ran';
 
 describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
   beforeAll(async () => {
@@ -78,6 +78,9 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
     const [home, away] = [station('home', RECORD), station('away', RECORD)];
     home.worker();
     away.worker();
+    await until(() =>
+      [home, away].every(({ folder }) => existsSync(join(folder, 'state', 'heartbeat.json'))),
+    );
     write(home, titles(16, 'h'));
     write(away, titles(3, 'a'));
     await until(() => home.ran().length + away.ran().length === 19, { withinMs: 20_000 });
@@ -167,6 +170,6 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
     writeFileSync(config, readFileSync(config, 'utf8').replace(/store: .*/, 'store: sqlite'));
     const refused = place.run('worker', '--until-idle');
     expect(refused.status).toBe(78);
-    expect(refused.stderr).toMatch(/stand in Redis \(redis:\/\/127/);
+    expect(refused.stderr).toMatch(/stand in Redis at redis:\/\/127.*store: sqlite/);
   }, 60_000);
 });

@@ -62,44 +62,56 @@ export class Mail {
 
   /**
    * Holds what Redis should hold against what it does. What is missing there, and has not ended, is sent again. `states`:
-   * after a failure those that are not sure; now and then all.
+   * after a failure those that are not sure; now and then all. Each page of them is one `step`.
    */
-  async reconcile(states: readonly HeldState[]): Promise<number> {
-    const { sqlite, books, outbox, clock } = this.#options;
+  async reconcile(
+    states: readonly HeldState[],
+    step: <T>(page: () => Promise<T>) => Promise<T>,
+  ): Promise<number> {
     let resent = 0;
     for (const state of states) {
-      let after = 0;
-      for (;;) {
-        const page = await sqlite.look(() => outbox().page(state, after, PAGE));
-        const last = page.at(-1);
-        if (last === undefined) break;
-        after = last.jobId;
-        const there = await this.#areThere(page);
-        const missing = page.filter((_, index) => !there[index]);
-        if (state === 'unsure') {
-          const found = page.filter((_, index) => there[index]);
-          await sqlite.within(() =>
-            outbox().restate(
-              found.map(({ jobId }) => jobId),
-              'sent',
-            ),
-          );
-        }
-        if (missing.length === 0) continue;
-        // Whoever ended one of them had told so before it was removed.
-        await this.read();
-        resent += await sqlite.within(() => {
-          const lost = missing.filter(({ redisId, jobId }) => books().find(redisId)?.jobId === jobId);
-          for (const { jobId, redisId } of lost) {
-            if (books().find(redisId)?.place === 'running')
-              books().giveBack(jobId, clock.wallMs(), sqlite.clockMovedMs);
-            else outbox().restate([jobId], 'waiting');
-          }
-          return lost.length;
-        });
+      for (let after: number | null = 0; after !== null; ) {
+        const from: number = after;
+        const page = await step(() => this.#reconcilePage(state, from));
+        after = page.last;
+        resent += page.resent;
       }
     }
     return resent;
+  }
+
+  async #reconcilePage(
+    state: HeldState,
+    after: number,
+  ): Promise<{ readonly last: number | null; readonly resent: number }> {
+    const { sqlite, books, outbox, clock } = this.#options;
+    const page = await sqlite.look(() => outbox().page(state, after, PAGE));
+    const last = page.at(-1)?.jobId ?? null;
+    if (last === null) return { last, resent: 0 };
+    const there = await this.#areThere(page);
+    const missing = page.filter((_, index) => !there[index]);
+    if (state === 'unsure') {
+      const found = page.filter((_, index) => there[index]);
+      await sqlite.within(() =>
+        outbox().restate(
+          found.map(({ jobId }) => jobId),
+          'sent',
+        ),
+      );
+    }
+    if (missing.length === 0) return { last, resent: 0 };
+    // Whoever ended one of them had told so before it was removed.
+    await this.read();
+    const resent = await sqlite.within(() => {
+      const lost = missing.filter(({ redisId, jobId }) => books().find(redisId)?.jobId === jobId);
+      for (const { jobId, redisId } of lost) {
+        if (books().find(redisId)?.place === 'running')
+          books().giveBack(jobId, clock.wallMs(), sqlite.clockMovedMs);
+        else outbox().restate([jobId], 'waiting');
+      }
+      return lost.length;
+    });
+    return { last, resent };
   }
 
   async #areThere(page: readonly Held[]): Promise<readonly boolean[]> {

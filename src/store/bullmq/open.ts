@@ -12,10 +12,9 @@ export async function openForWorker(
   events: RemoteEvents,
   clock: Clock,
 ): Promise<Store> {
-  const [{ Remote }, { rescueEnds, takeTurn }] = await Promise.all([
-    import('./remote.js'),
-    import('./turn.js'),
-  ]);
+  const { Remote } = await import('./remote.js');
+  const { takeTurn } = await import('./turn.js');
+  const { findOrphans, rescueEnds } = await import('./rescue.js');
   const origin = await sqlite.look(({ db }) =>
     db.prepare<[], string>('SELECT store_id FROM meta').pluck().get(),
   );
@@ -25,6 +24,7 @@ export async function openForWorker(
     connect: (rows, resolve) => new Remote({ ...rows, settings, events, origin }, resolve),
     site: settings.site,
     takeTurn,
+    findOrphans,
     rescueEnds,
   });
   try {

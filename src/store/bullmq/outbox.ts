@@ -49,6 +49,9 @@ interface ParcelRow extends Omit<Parcel, 'id' | 'origin' | 'site' | 'source' | '
   readonly payloadHash: Buffer;
 }
 
+/** A beat must not count a million rows. */
+const MOST_COUNTED = 100_000;
+
 /** States in which Redis should hold a job. */
 export type HeldState = 'unsure' | 'sent' | 'presumed';
 
@@ -123,7 +126,10 @@ export class Outbox {
     this.#setState = db.prepare('UPDATE outbox SET state = ?, redis_id = ? WHERE job_id = ?');
     this.#restate = db.prepare('UPDATE outbox SET state = ? WHERE job_id = ?');
     this.#restateAll = db.prepare('UPDATE outbox SET state = ? WHERE state = ?');
-    this.#count = db.prepare<[number], number>('SELECT count(*) FROM outbox WHERE state = ?').pluck();
+    this.#count = db
+      .prepare<[number], number>(`
+        SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_by_state WHERE state = ? LIMIT ${MOST_COUNTED})`)
+      .pluck();
     this.#elsewhere = db
       .prepare<[], number>(`
         SELECT count(*) FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0`)

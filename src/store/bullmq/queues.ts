@@ -20,7 +20,7 @@ export interface TaskQueue {
   readonly task: string;
   readonly keys: QueueKeys;
   readonly queue: Pick<Queue, 'addBulk' | 'getJob' | 'setGlobalConcurrency' | 'removeGlobalConcurrency'>;
-  readonly worker: Pick<Worker, 'getNextJob' | 'extendJobLocks' | 'startStalledCheckTimer' | 'close'>;
+  readonly worker: Pick<Worker, 'getNextJob' | 'extendJobLocks' | 'close'>;
 }
 
 /** The queues that this machine has to do with, made when they are first asked for; all share one connection. */
@@ -59,6 +59,8 @@ export class Queues {
     // The link knows by itself when Redis is away.
     worker.on('error', () => undefined);
     queue.on('error', () => undefined);
+    // Nobody renews leases or looks after those that are over where jobs are claimed by hand.
+    void worker.startStalledCheckTimer();
     const made = { workspace, task, keys: keysOf(name), queue, worker };
     this.#all.set(name, made);
     return made;

@@ -51,7 +51,7 @@ export class RedisLink {
       db: address.db,
       ...(address.username === undefined ? {} : { username: address.username }),
       ...(address.password === undefined ? {} : { password: address.password }),
-      ...(address.tls ? { tls: { servername: address.host } } : {}),
+      ...(address.tls ? { tls: {} } : {}),
       // BullMQ asks for it: how long a call may take is decided here, not by counting connections.
       maxRetriesPerRequest: null,
       enableOfflineQueue: false,

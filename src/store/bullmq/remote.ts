@@ -3,6 +3,7 @@ import { DoggedError } from '../../job/errors.js';
 import { redisAddress } from './address.js';
 import { Claims } from './claims.js';
 import type { Lease } from './lease.js';
+import { LeaseWatch } from './lease-watch.js';
 import { Mail } from './mail.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';
@@ -33,16 +34,13 @@ export class Remote {
   readonly relay: Relay;
   readonly claims: Claims;
   readonly mail: Mail;
-  /** Attempts of ours, by the id under which the dispatcher knows them. */
-  readonly leases = new Map<string, Lease>();
+  readonly leaseWatch: LeaseWatch;
   /** Ends that Redis has taken, until they are written down here too. */
   readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
   /** Without user and password. */
   readonly address: string;
   /** Id of our store. */
   readonly origin: string;
-  /** To be stopped: their lease is over, or their owner has cancelled them. */
-  readonly interrupted = new Set<string>();
   /** What a turn has left unclaimed may be claimed by the next. */
   hasFreeSlots = true;
   /** Jobs that could be claimed at the last look. */
@@ -60,10 +58,10 @@ export class Remote {
   #awayProblem: string | null = null;
   #reconcileAll = true;
   #nextReconcileMs = 0;
-  #nextRenewMs = 0;
+  #nextUnsureMs = 0;
   #nextRetryMs = 0;
   #sendAfterMs = 0;
-  #isConfigured = false;
+  readonly #configured = new Set<string>();
 
   constructor(parts: RemoteParts, resolve: () => Promise<number>) {
     const { sqlite, outbox, books, settings, events, clock, origin } = parts;
@@ -80,7 +78,7 @@ export class Remote {
       maxStalledCount,
       onBack: () => {
         this.#reconcileAll = true;
-        this.#isConfigured = false;
+        this.#configured.clear();
       },
       onProblem: (problem) => {
         this.#awayProblem = problem;
@@ -107,6 +105,13 @@ export class Remote {
       site: settings.site,
       lockMs: settings.leaseMs,
     });
+    this.leaseWatch = new LeaseWatch({
+      link: this.link,
+      claims: this.claims,
+      clock,
+      leaseMs: settings.leaseMs,
+      onError: (error) => this.#onError(error),
+    });
     const self = () => this.self;
     this.mail = new Mail({
       sqlite,
@@ -125,8 +130,14 @@ export class Remote {
     return `${this.origin}/${this.#epoch}`;
   }
 
+  /** Attempts of ours, by the id under which the dispatcher knows them. */
+  get leases(): Map<string, Lease> {
+    return this.leaseWatch.leases;
+  }
+
   start(epoch: number): void {
     this.#epoch = epoch;
+    this.leaseWatch.start();
     this.#tickLater();
   }
 
@@ -139,7 +150,7 @@ export class Remote {
 
   /** True once for all that a turn should be taken for. */
   takeNews(): boolean {
-    const news = this.#news || this.interrupted.size > 0;
+    const news = this.#news || this.leaseWatch.hasNews;
     this.#news = false;
     return news;
   }
@@ -154,6 +165,7 @@ export class Remote {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTick?.();
+    this.leaseWatch.stop();
     this.link.close();
     await this.queues.close();
     await this.#turn;
@@ -166,47 +178,37 @@ export class Remote {
   async #tick(): Promise<void> {
     try {
       if (this.link.isUp) await this.exclusively(() => this.#work());
+      if (this.link.isUp) await this.#reconcile();
+      while (this.link.isUp && !this.#isClosed && (await this.exclusively(() => this.send())));
     } catch (error) {
-      if (isFull(error)) this.noteFull();
-      const isKnown =
-        isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
-      if (!isKnown && !this.#isClosed) this.#parts.events.onRemoteError?.(error);
+      this.#onError(error);
     }
     if (!this.#isClosed) this.#tickLater();
   }
 
+  #onError(error: unknown): void {
+    if (isFull(error)) this.noteFull();
+    const isKnown =
+      isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
+    if (!isKnown && !this.#isClosed) this.#parts.events.onRemoteError?.(error);
+  }
+
   async #work(): Promise<void> {
-    const { clock, settings } = this.#parts;
-    const nowMs = clock.monotonicMs();
-    await this.#renew(nowMs);
+    const nowMs = this.#parts.clock.monotonicMs();
     await this.#lookForLoss();
     await this.configure();
     if ((await this.mail.read()) > 0) this.#news = true;
     if ((await this.#resolve()) > 0) this.#news = true;
-    await this.#reconcile(nowMs, settings.reconcileMs);
     if (nowMs >= this.#nextRetryMs) {
       this.#nextRetryMs = nowMs + RETRY_MS;
       await this.#retryRefused();
     }
-    while (await this.send()) if (this.#isClosed) return;
     await this.#seeNew();
   }
 
   /** Sends one batch; true when there may be more. */
   async send(): Promise<boolean> {
     return this.#parts.clock.monotonicMs() >= this.#sendAfterMs && (await this.relay.run());
-  }
-
-  async #renew(nowMs: number): Promise<void> {
-    const leases = [...this.leases.values()];
-    for (const lease of await this.claims.cancelled(leases)) this.#interrupt(lease);
-    if (nowMs < this.#nextRenewMs) return;
-    this.#nextRenewMs = nowMs + this.#parts.settings.leaseMs / 3;
-    for (const lease of await this.claims.renew(leases)) this.#interrupt(lease);
-  }
-
-  #interrupt(lost: Lease): void {
-    for (const [id, lease] of this.leases) if (lease === lost) this.interrupted.add(id);
   }
 
   /** A mark of ours that is gone: somebody has emptied Redis, or it was restarted without what it held. */
@@ -223,38 +225,43 @@ export class Remote {
       books().setRemote('ends_at', '0-0');
     });
     this.#reconcileAll = true;
-    this.#isConfigured = false;
+    this.#configured.clear();
   }
 
-  /** Limits across machines and the watch over leases that nobody renews, for each queue that we have to do with. */
+  /** Limits across all machines, for each queue that we have to do with. */
   async configure(): Promise<void> {
-    if (this.#isConfigured) return;
     const { sqlite, settings } = this.#parts;
     const names = await sqlite.look(({ db }) =>
       db.prepare<[], { workspace: string; task: string }>('SELECT workspace, task FROM queues').all(),
     );
     for (const { workspace, task } of names) {
-      const { queue, worker } = this.queues.get(workspace, task);
+      const { queue, keys } = this.queues.get(workspace, task);
       const fleet = settings.fleetConcurrency.find((one) => one.task === task);
-      if (fleet !== undefined) {
-        await this.link.call<unknown>(() =>
-          fleet.limit === null ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(fleet.limit),
-        );
-      }
-      await worker.startStalledCheckTimer();
+      if (fleet === undefined || this.#configured.has(keys.prefix)) continue;
+      await this.link.call<unknown>(() =>
+        fleet.limit === null ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(fleet.limit),
+      );
+      this.#configured.add(keys.prefix);
     }
-    this.#isConfigured = true;
   }
 
-  async #reconcile(nowMs: number, everyMs: number): Promise<void> {
+  /** Page by page: a turn must not wait for a million of them. */
+  async #reconcile(): Promise<void> {
+    const { clock, settings } = this.#parts;
+    const nowMs = clock.monotonicMs();
     const all = this.#reconcileAll || nowMs >= this.#nextReconcileMs;
-    if (!all && nowMs < this.#nextRetryMs) return;
-    const resent = await this.mail.reconcile(all ? EVERY_STATE : ['unsure']);
-    if (all) {
-      this.#reconcileAll = false;
-      this.#nextReconcileMs = nowMs + everyMs;
+    if (!all && nowMs < this.#nextUnsureMs) return;
+    this.#reconcileAll = false;
+    const states: readonly HeldState[] = all ? EVERY_STATE : ['unsure'];
+    try {
+      const resent = await this.mail.reconcile(states, (page) => this.exclusively(page));
+      if (resent > 0) this.#news = true;
+    } catch (error) {
+      this.#reconcileAll ||= all;
+      throw error;
     }
-    if (resent > 0) this.#news = true;
+    this.#nextUnsureMs = nowMs + RETRY_MS;
+    if (all) this.#nextReconcileMs = nowMs + settings.reconcileMs;
   }
 
   async #retryRefused(): Promise<void> {

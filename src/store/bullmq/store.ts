@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
 import type { JobId } from '../../job/job.js';
 import type { Clock } from '../../platform/clock.js';
@@ -34,6 +35,7 @@ import type {
   RecordAccount,
   StoredReject,
 } from '../read-contract.js';
+import { refuseWhileHeld } from '../sqlite/remote-mark.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import { Books } from './books.js';
 import { Outbox } from './outbox.js';
@@ -55,6 +57,7 @@ export interface WorkerSide {
   readonly connect: (rows: Rows, resolve: () => Promise<number>) => Remote;
   readonly site: string;
   readonly takeTurn: (parts: TurnParts) => Promise<TurnResult>;
+  readonly findOrphans: (parts: Omit<TurnParts, 'turn'>) => Promise<readonly Orphan[]>;
   readonly rescueEnds: (
     parts: Omit<TurnParts, 'turn'> & { readonly ends: readonly End[]; readonly nowMs: number },
   ) => Promise<readonly ('recorded' | 'lost')[]>;
@@ -105,7 +108,11 @@ export class BullmqStore implements Store {
     const remote = this.#remote;
     const site = this.#worker?.site;
     if (remote === null || site === undefined) return;
-    await this.sqlite.within(() => this.books.register(site, remote.address));
+    const { database } = this.sqlite;
+    await this.sqlite.within(() => {
+      refuseWhileHeld(database, dirname(database.name), remote.address);
+      this.books.register(site, remote.address);
+    });
     await remote.link.settled();
     if (!remote.link.isUp && remote.link.isUnsafe) {
       throw new DoggedError('REDIS_UNSAFE', { address: remote.address, detail: remote.link.why });
@@ -179,14 +186,10 @@ export class BullmqStore implements Store {
     });
   }
 
-  /** What a dead worker had begun, here and for other machines. Its ends that had come to Redis are settled first. */
-  async orphans(): Promise<readonly Orphan[]> {
+  orphans(): Promise<readonly Orphan[]> {
+    const { remote, worker } = this.#working();
     const epoch = this.#ownEpoch();
-    const { remote } = this.#working();
-    await this.#whileUp(() => this.#exclusively(() => remote.mail.read()));
-    const own = (await this.sqlite.orphans()).filter(({ claim }) => claim.epoch > 0);
-    const foreign = await this.sqlite.look(() => this.books.foreignOrphans(epoch));
-    return [...own, ...foreign.map(({ claim, startedAtMs }) => ({ claim, startedAtMs }))];
+    return this.#exclusively(() => worker.findOrphans({ store: this, remote, epoch }));
   }
 
   rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]> {
@@ -297,14 +300,6 @@ export class BullmqStore implements Store {
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#remote === null ? work() : this.#remote.exclusively(work);
-  }
-
-  async #whileUp(work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof DoggedError && error.code === 'REDIS_AWAY')) throw error;
-    }
   }
 
   #working(): { readonly remote: Remote; readonly worker: WorkerSide } {

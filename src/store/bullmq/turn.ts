@@ -10,7 +10,7 @@ import { BATCH } from './relay.js';
 import type { Remote } from './remote.js';
 import type { BullmqStore } from './store.js';
 
-type Answer = 'recorded' | 'lost';
+export type Answer = 'recorded' | 'lost';
 /** What a turn takes from the line. */
 type Taken = Pick<TurnResult, 'claims' | 'alone'>;
 
@@ -64,13 +64,11 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   const isBehind = result.nextDueAtMs !== null && result.nextDueAtMs <= turn.nowMs;
   const taken = isBehind ? NOTHING : await whileUp(parts, () => claim(parts));
   remote.hasFreeSlots = taken.claims.length < turn.freeSlots && taken.alone === null;
-  const interrupted = [...remote.interrupted];
-  remote.interrupted.clear();
   return {
     ...result,
     ...taken,
     ends,
-    cancelRequests: [...result.cancelRequests, ...interrupted],
+    cancelRequests: [...result.cancelRequests, ...remote.leaseWatch.takeInterrupted()],
     hasJobsElsewhere,
   };
 }
@@ -205,44 +203,6 @@ async function whileUp({ store, remote }: TurnParts, work: () => Promise<Taken>)
   }
 }
 
-function isAway(error: unknown): boolean {
+export function isAway(error: unknown): boolean {
   return error instanceof DoggedError && error.code === 'REDIS_AWAY';
-}
-
-/** Ends of workers that are no more, by the tokens that they wrote down. */
-export async function rescueEnds({
-  store,
-  remote,
-  ends,
-  nowMs,
-}: Omit<TurnParts, 'turn'> & { readonly ends: readonly End[]; readonly nowMs: number }): Promise<
-  readonly Answer[]
-> {
-  const { sqlite } = store;
-  const answers: Answer[] = [];
-  for (const end of ends) {
-    answers.push(await rescueEnd(end));
-  }
-  return answers;
-
-  async function rescueEnd(end: End): Promise<Answer> {
-    const { claim, report, next } = end;
-    const rowId = rowIdOf(claim.id);
-    const lease = await sqlite.look(() => store.books.leaseOf(claim, remote.origin));
-    if (lease === null) {
-      // From before the store was Redis: nobody else knows of it.
-      return rowId === null ? 'lost' : ((await sqlite.rescue([end], nowMs))[0] ?? 'lost');
-    }
-    const { workspace, task, ...rest } = lease;
-    const queue = remote.queues.get(workspace, task);
-    const ending = { ...rest, queue, attempt: claim.attempt, job: null };
-    const told = await remote.claims.end(ending, report, next, remote.self);
-    if (rowId === null) {
-      await sqlite.within(() => store.books.dropForeign(claim.id));
-      return told;
-    }
-    if (told === 'recorded') return (await sqlite.rescue([end], nowMs))[0] ?? 'lost';
-    await sqlite.within(() => store.books.leave(rowId, claim.epoch, claim.attempt));
-    return 'lost';
-  }
 }

@@ -1,3 +1,4 @@
+import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import type { SqliteStore } from './store.js';
 
@@ -13,11 +14,15 @@ export function usesRedis(store: SqliteStore): Promise<boolean> {
 export async function leaveRedis(store: SqliteStore, stateFolder: string): Promise<void> {
   if (!(await usesRedis(store))) return;
   await store.within(({ db }) => {
-    const held = db.prepare('SELECT 1 FROM outbox WHERE state NOT IN (0, 4) LIMIT 1').get();
-    if (held !== undefined) {
-      const address = db.prepare<[], string>('SELECT address FROM remote').pluck().get() ?? 'Redis';
-      throw new DoggedError('STORE_ELSEWHERE', { state: stateFolder, address });
-    }
-    db.exec('DELETE FROM outbox; DELETE FROM remote');
+    refuseWhileHeld(db, stateFolder, 'sqlite');
+    db.exec('DELETE FROM outbox; DELETE FROM foreign_claims; DELETE FROM remote');
   });
+}
+
+/** Throws STORE_ELSEWHERE while another Redis than `store` may hold jobs of ours. */
+export function refuseWhileHeld(db: Database, stateFolder: string, store: string): void {
+  const address = db.prepare<[], string>('SELECT address FROM remote').pluck().get();
+  if (address === undefined || address === store) return;
+  const held = db.prepare('SELECT 1 FROM outbox WHERE state NOT IN (0, 4) LIMIT 1').get();
+  if (held !== undefined) throw new DoggedError('STORE_ELSEWHERE', { state: stateFolder, address, store });
 }

@@ -48,7 +48,7 @@ describe.skipIf(!hasRedis())(`the mail of a machine${hasRedis() ? '' : ` (skippe
       self: () => `${origin}/99`,
       clock: systemClock,
     });
-    expect(await mail.reconcile(['sent'])).toBe(0);
+    expect(await mail.reconcile(['sent'], (page) => page())).toBe(0);
     expect((await sqlite.counts()).total).toMatchObject({ completed: 3, ready: 0, running: 0 });
   });
 });
