@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { builtCli } from '../support/built-program.js';
@@ -154,6 +154,87 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
     expect((await place.runAside('drain', '--timeout', '10s')).status).toBe(0);
     expect(place.run('status').stdout).not.toMatch(/ECONNREFUSED/);
   }, 60_000);
+
+  it.skipIf(spawnSync('openssl', ['version']).status !== 0)(
+    'speak TLS, with a user and a password that stand in no file and no log',
+    async () => {
+      const folder = tempFolder();
+      const at = (name: string) => join(folder, name);
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:prime256v1',
+          '-nodes',
+          '-days',
+          '2',
+        ].concat([
+          '-subj',
+          '/CN=dogged',
+          '-addext',
+          'subjectAltName=IP:127.0.0.1',
+          '-keyout',
+          at('key'),
+          '-out',
+          at('cert'),
+        ]),
+        { stdio: 'ignore' },
+      );
+      const secure = await startRedis([
+        '--tls-cert-file',
+        at('cert'),
+        '--tls-key-file',
+        at('key'),
+        '--tls-auth-clients',
+        'no',
+      ]);
+      onTestFinished(() => secure.stop());
+      const tlsPort = secure.port + 1;
+      await secure.client.config('SET', 'tls-port', `${tlsPort}`);
+      await secure.client.acl(
+        'SETUSER',
+        'dogged',
+        'on',
+        '>the-password',
+        '~dogged:*',
+        '+@all',
+        '-@admin',
+        '-@dangerous',
+        '+info',
+      );
+      const place = station('home', RECORD);
+      const settings = {
+        ...process.env,
+        DOGGED__STORE: `rediss://127.0.0.1:${tlsPort}/0`,
+        DOGGED_REDIS_USERNAME: 'dogged',
+        NODE_EXTRA_CA_CERTS: at('cert'),
+      };
+      const worker = (password: string) =>
+        spawn(process.execPath, [builtCli(), 'worker'], {
+          cwd: place.folder,
+          stdio: 'ignore',
+          env: { ...settings, DOGGED_REDIS_PASSWORD: password },
+        });
+      write(place, titles(3, 'h'));
+      const refused = worker('not-the-password');
+      await until(() => place.log().includes('WRONGPASS'));
+      refused.kill('SIGKILL');
+      const right = worker('the-password');
+      onTestFinished(() => void right.kill('SIGKILL'));
+      await until(() => place.ran().length === 3);
+      const written = readdirSync(join(place.folder, 'state'), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+      expect(written.length).toBeGreaterThan(3);
+      expect(written.filter((text) => text.includes('the-password'))).toEqual([]);
+      expect(place.run('status').stdout).toContain(`rediss://127.0.0.1:${tlsPort}/0`);
+    },
+    60_000,
+  );
 
   it('take nothing back to SQLite while Redis may hold it', async () => {
     const place = station('home', RECORD);

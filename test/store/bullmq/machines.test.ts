@@ -211,6 +211,25 @@ describe.skipIf(!hasRedis())(
       ]);
     });
 
+    it('run nothing again whose end had come to Redis when its machine died, though Redis still holds it', async () => {
+      const home = await machine(redis.url, { site: 'home', leaseMs: 1_000 });
+      await home.admit([{ key: 'a' }]);
+      await until(isSent(home));
+      await home.close();
+      const away = await machine(redis.url, { site: 'away', leaseMs: 1_000 });
+      const [claim] = await away.claim();
+      const job = `dogged:default.build:${claim?.id}`;
+      // As the script leaves it that ends an attempt; then the machine died.
+      await redis.client.hset(job, 'dogged:ended', (await redis.client.get(`${job}:lock`)) ?? '');
+      await away.close();
+      const other = await machine(redis.url, { site: 'other', leaseMs: 1_000 });
+      await until(async () => {
+        await other.turn([], 1);
+        return (await redis.client.exists(job)) === 0;
+      });
+      expect(other.runs).toEqual([]);
+    });
+
     it('make a dead letter of a job under which machine after machine dies', async () => {
       const options = { leaseMs: 1_000, poisonAfter: 2 };
       const home = await machine(redis.url, { site: 'home', ...options });
