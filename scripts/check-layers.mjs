@@ -125,6 +125,17 @@ const MAY_IMPORT = {
 const BANS = [
   { from: /^(?!store\/sqlite\/)/, what: /^better-sqlite3$/, why: 'only the SQLite engine knows SQLite' },
   {
+    from: /^(?!store\/bullmq\/)/,
+    what: /^(bullmq|ioredis)(\/|$)/,
+    why: 'only the BullMQ engine knows Redis, and only who uses it pays for loading it',
+  },
+  {
+    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay))/,
+    what: /^store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay)$/,
+    why: 'these load BullMQ, which takes longer than dogged status may: only a worker with a store on Redis does',
+    lazily: true,
+  },
+  {
     from: /^(?!config\/)/,
     what: /^(zod|yaml)(\/|$)/,
     why: 'zod takes 14 MiB and 45 ms: only the config and its loader pay for it',

@@ -26,6 +26,8 @@ ensure_programs() {
     command -v mkfs.vfat >/dev/null || missing+=(dosfstools)
     command -v mkfs.ext2 >/dev/null || missing+=(e2fsprogs)
   fi
+  # For tests of the store on Redis; elsewhere they are skipped with that reason.
+  command -v redis-server >/dev/null || missing+=(redis-server)
   # For tests that set the clock of a worker alone; elsewhere they are skipped with that reason.
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
   ((${#missing[@]} == 0)) && return

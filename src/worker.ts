@@ -32,8 +32,10 @@ import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
 import { createJumpBook } from './upkeep/jump-book.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
+import { createRedisWatch, type RedisWatch } from './upkeep/redis-watch.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createStorageWatch, type StorageWatch } from './upkeep/storage-watch.js';
+import { redisOf, taskSettingsOf, workspacesOf } from './upkeep/store-settings.js';
 import { tellRestoration } from './upkeep/tell-restoration.js';
 import { createWaitNotice } from './upkeep/wait-notice.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
@@ -58,12 +60,18 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   try {
     const alarm = createDamageAlarm();
     const storage = createStorageWatch();
-    const opened = await openMendedStore(config.stateFolder, clock, {
-      onDamage: alarm.ring,
-      onStorage: storage.tell,
-    });
+    const redis = createRedisWatch(config.redis);
+    const opened = await openMendedStore(
+      config.stateFolder,
+      clock,
+      {
+        onDamage: alarm.ring,
+        onStorage: storage.tell,
+      },
+      redisOf(config, redis.events),
+    );
     try {
-      return await runLocked(config, opened, { alarm, storage }, untilIdle);
+      return await runLocked(config, opened, { alarm, storage, redis }, untilIdle);
     } finally {
       await opened.store.close();
     }
@@ -72,17 +80,24 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   }
 }
 
+interface Watches {
+  readonly alarm: DamageAlarm;
+  readonly storage: StorageWatch;
+  readonly redis: RedisWatch;
+}
+
 /** From here on the state folder is ours: no second worker can be at work in it. */
 async function runLocked(
   config: Config,
   { store, upgrade, restoration }: MendedStore,
-  { alarm, storage }: { readonly alarm: DamageAlarm; readonly storage: StorageWatch },
+  { alarm, storage, redis }: Watches,
   untilIdle: boolean,
 ): Promise<number> {
   const files = stateFiles(config.stateFolder);
   const log = createLog(config.logs.level, untilIdle ? undefined : { path: files.workerLog, ...config.logs });
   endLoudly(log);
   storage.sayIn(log);
+  redis.sayIn(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
@@ -141,6 +156,7 @@ async function runLocked(
     sources: intake.status,
     pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
+    redis: redis.problem,
     away: () => dispatcher.status().away,
     clockState: () => clockWatch.distrust()?.state ?? null,
     clockJumps: () => jumps.recent().length,
@@ -299,17 +315,4 @@ function endLoudly(log: Log): void {
   };
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);
-}
-
-function workspacesOf(config: Config): string[] {
-  return [...new Set([config.workspace, ...config.sources.map((source) => source.workspace)])];
-}
-
-function taskSettingsOf(config: Config) {
-  return config.tasks.map((task) => ({
-    task: task.name,
-    groupLimit: task.group?.limit ?? null,
-    maxAttempts: task.retry.attempts,
-    breaker: task.breaker.dependency,
-  }));
 }

@@ -8,7 +8,13 @@ export interface Config {
   readonly file: string;
   readonly folder: string;
   readonly workspace: string;
+  /** Tells this machine from others on the same Redis. */
+  readonly site: string;
   readonly stateFolder: string;
+  /** Address of Redis, without user and password; null: SQLite alone. */
+  readonly redis: string | null;
+  /** A claim in Redis that is not renewed for so long is anybody's. */
+  readonly leaseMs: number;
   readonly pollMs: number;
   readonly slots: number;
   readonly heartbeat: { readonly everyMs: number; readonly folder: string };
@@ -88,6 +94,8 @@ interface SourceBase {
   readonly maxRecordBytes: number;
   readonly maxDepth: number;
   readonly followSymlinks: boolean;
+  /** Several machines see it: a record of it is the same job for all. */
+  readonly shared: boolean;
   /** On a network mount: time stamps are trusted less. */
   readonly network: boolean;
 }
@@ -175,6 +183,8 @@ export interface TaskConfig {
   readonly timeoutMs: number;
   readonly killGraceMs: number;
   readonly concurrency: number;
+  /** The same for all machines together; null where the config has named none. */
+  readonly fleetConcurrency: number | null;
   readonly group: { readonly by: string; readonly limit: number } | null;
   readonly retry: { readonly attempts: number; readonly backoff: Backoff };
   /** The same for all tasks that share a dependency. */

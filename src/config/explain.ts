@@ -14,7 +14,7 @@ export interface Finding {
  * Settings that are described for dogged but do nothing in this version: silence would be a false promise. NAME stands for
  * what a user calls a source or a task.
  */
-export const LATER_SETTINGS: ReadonlySet<string> = new Set(['site', 'sources.NAME.shared']);
+export const LATER_SETTINGS: ReadonlySet<string> = new Set([]);
 
 /** Says in a user's words what the schema found, one finding for each thing to mend. */
 export function explainIssues(
@@ -94,7 +94,7 @@ function notThis(value: unknown): string {
 
 /** A token may stand in any part of an address or a command. */
 function mayBeSecret([section, , key]: ConfigPath): boolean {
-  return section === 'alerts' && key !== 'on';
+  return section === 'store' || (section === 'alerts' && key !== 'on');
 }
 
 function nearestValue(value: unknown, allowed: readonly unknown[]): string | null {
@@ -109,7 +109,6 @@ function nearestValue(value: unknown, allowed: readonly unknown[]): string | nul
 function fixFor(value: unknown, message: string): string | null {
   if (typeof value === 'number' && message.includes('duration')) return `write a unit: ${value}s`;
   if (typeof value === 'number' && message.includes('size')) return `write a unit: ${value}KB`;
-  if (typeof value === 'string' && /^redis/.test(value)) return 'Redis is not supported by this version';
   return null;
 }
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { ALERT_KINDS } from './alert-schema.js';
 import type {
@@ -24,7 +25,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
     file,
     folder,
     workspace: parsed.workspace,
+    site: parsed.site ?? siteName(hostname()),
     stateFolder,
+    redis: parsed.store === 'sqlite' ? null : parsed.store,
+    leaseMs: parsed.lease,
     pollMs: parsed.poll,
     slots: parsed.slots,
     heartbeat:
@@ -66,6 +70,16 @@ export function resolveConfig(parsed: ParsedConfig, file: string): Config {
   });
 }
 
+/** A host may have a name that is none for a site. */
+function siteName(host: string): string {
+  return (
+    host
+      .replace(/[^A-Za-z0-9_.-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 64) || 'here'
+  );
+}
+
 /** At their ends the settings mean "never". */
 function pressureLimits({ memory, disk }: ParsedConfig): Config['pressure'] {
   return {
@@ -99,6 +113,7 @@ function resolveSource(name: string, source: ParsedSource, config: ParsedConfig,
     maxRecordBytes: source.maxRecord,
     maxDepth: source.maxDepth,
     followSymlinks: source.followSymlinks,
+    shared: source.shared,
     network: source.network,
   } as const;
   const timed = { timezone: source.timezone ?? null, missedRuns: missedRuns(source.missed) };
@@ -154,6 +169,7 @@ function resolveTask(name: string, task: ParsedTask, config: ParsedConfig, folde
     timeoutMs: task.timeout,
     killGraceMs: task.killGrace,
     concurrency: task.concurrency ?? config.slots,
+    fleetConcurrency: task.concurrency ?? null,
     group: task.group ?? null,
     retry: { attempts: task.retry.attempts, backoff: task.retry.backoff },
     breaker: resolveBreaker(name, task, config.tasks),

@@ -96,6 +96,31 @@ export const workspace = z
   )
   .describe('Keeps the jobs and keys of one user or project apart from those of others in the same store.');
 
+export const site = z
+  .string('must be a name')
+  .regex(NAME_PATTERN, 'must be 1 to 64 letters, digits, "_", "-" or ".", beginning with a letter or a digit')
+  .describe('Tells this machine from others with the same store on Redis. Default: the host name.');
+
+const STORE_ERROR = 'must be sqlite, or an address such as redis://127.0.0.1:6379/0 or rediss://host:6379/0';
+
+/** User and password are no part of it: they come from the environment. */
+export const store = z
+  .string(STORE_ERROR)
+  .refine((written) => written === 'sqlite' || isRedisAddress(written), STORE_ERROR)
+  .refine((written) => !/^rediss?:\/\/[^/]*@/.test(written), {
+    error:
+      'must hold no user and no password: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in the environment',
+  })
+  .describe(
+    'Where jobs are kept: sqlite, or Redis for several machines. Its user and password come from the environment.',
+  );
+
+function isRedisAddress(written: string): boolean {
+  if (!/^rediss?:\/\//.test(written) || !URL.canParse(written)) return false;
+  const { hostname, pathname, search, hash } = new URL(written);
+  return hostname !== '' && /^\/?\d*$/.test(pathname) && search === '' && hash === '';
+}
+
 export const priority = integer(-MAX_PRIORITY, MAX_PRIORITY).describe(
   'Each step lets a job stand in the line as if it had become due a minute earlier, so important work goes first and nothing starves.',
 );

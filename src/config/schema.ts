@@ -1,7 +1,18 @@
 import { z } from 'zod';
 import { alertsSchema } from './alert-schema.js';
 import { metricsSchema } from './metrics-schema.js';
-import { backoff, duration, integer, name, percent, size, text, workspace } from './schema-values.js';
+import {
+  backoff,
+  duration,
+  integer,
+  name,
+  percent,
+  site,
+  size,
+  store,
+  text,
+  workspace,
+} from './schema-values.js';
 import { sourceSchema } from './source-schema.js';
 import { taskSchema } from './task-schema.js';
 
@@ -70,6 +81,7 @@ export const configSchema = z.strictObject(
   {
     $schema: z.string().optional().describe('Only for editors.'),
     workspace: workspace.prefault('default'),
+    site: site.optional(),
     state: text
       .prefault('./state')
       .describe('Folder for the database, the logs and the heartbeat; on a local disk.'),
@@ -80,7 +92,12 @@ export const configSchema = z.strictObject(
       .prefault(4)
       .describe('Most jobs at once, all tasks together. Four suit a Raspberry Pi with four cores.'),
     heartbeat: heartbeatSchema,
-    store: z.literal('sqlite', 'must be sqlite').prefault('sqlite').describe('Where jobs are kept.'),
+    store: store.prefault('sqlite'),
+    lease: duration('1s', '10m')
+      .prefault('30s')
+      .describe(
+        'With a store on Redis: a job whose machine gives no sign of life for so long is taken over by another.',
+      ),
     keep: duration('1s', '3650d')
       .prefault('30d')
       .describe('Ended jobs are pruned after this. Their keys stay known for ever.'),

@@ -139,6 +139,11 @@ export const sourceSchema = z.strictObject(
     followSymlinks: flag
       .prefault(false)
       .describe('Links are refused by default: a link can lead out of the folder you meant.'),
+    shared: flag
+      .prefault(false)
+      .describe(
+        'With a store on Redis: several machines see this source, and a record of it is the same job for all.',
+      ),
     network: flag
       .prefault(false)
       .describe(

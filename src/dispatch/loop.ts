@@ -60,7 +60,8 @@ class DispatchLoop implements Dispatcher {
   readonly #hurried = new AbortController();
   #started = false;
   #stopping: Promise<readonly CutOffJob[]> | null = null;
-  #lastTurnClaimed = 0;
+  /** The last turn found nothing to claim, and nothing of ours is with others. */
+  #wasIdle = false;
   /** The job that must run alone and has come to the head of the line. While it runs, no other is claimed. */
   #alone: { readonly id: JobId; readonly runs: boolean } | null = null;
 
@@ -129,7 +130,7 @@ class DispatchLoop implements Dispatcher {
   }
 
   drained(): boolean {
-    const isQuiet = this.#started && this.#turns.isQuiet && this.#lastTurnClaimed === 0;
+    const isQuiet = this.#started && this.#turns.isQuiet && this.#wasIdle;
     const isProbing = this.#running.probing > 0 || this.#probed.length > 0;
     return isQuiet && !isProbing && this.#running.slots.taken === 0 && this.#ends.length === 0;
   }
@@ -198,7 +199,7 @@ class DispatchLoop implements Dispatcher {
     });
     announceMoves(log, judgement.moves);
     for (const move of judgement.moves) this.#options.observer?.breakerMoved(move);
-    this.#lastTurnClaimed = result.claims.length;
+    this.#wasIdle = result.claims.length === 0 && result.hasJobsElsewhere !== true;
     this.#counters.claims += result.claims.length;
     this.#noteAlone(result);
     for (const claim of result.claims) {

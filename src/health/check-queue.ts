@@ -16,6 +16,12 @@ export interface QueueFacts {
   readonly pausedAll: boolean;
   readonly outages: readonly AwayFact[];
   readonly sources: readonly SourceFacts[];
+  /** Why Redis takes nothing; left out where there is none to tell of. */
+  readonly redis?: {
+    readonly address: string;
+    readonly problem: string | null;
+    readonly waiting: number;
+  } | null;
   readonly slots: readonly BeatSlot[];
   /** Jobs that were set aside because their stored payload is no longer what was admitted, the oldest of them. */
   readonly damaged: readonly { readonly job: string; readonly task: string; readonly key: string }[];
@@ -59,6 +65,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
   return [
     { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
     { name: 'breakers', run: () => known('breakers', checkBreakers) },
+    { name: 'redis', run: async () => checkRedis(await read()) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
     { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSourceAccount)) },
     { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
@@ -114,6 +121,8 @@ const WAITS_FOR: Readonly<Record<string, string>> = {
   memory: 'memory',
   disk: 'disk space',
   clock: 'a clock that can be trusted',
+  redis: 'Redis',
+  elsewhere: 'another machine',
   alone: 'a job that runs alone because the worker died under it twice',
 };
 
@@ -134,6 +143,14 @@ function checkBreakers({ outages }: QueueFacts): CheckResult[] {
     const text = `away for ${durationText(ageMs)}, ${jobs}, ${nextTry}; it began with: ${cause}`;
     return result(`breaker:${dependency}`, `Breaker ${dependency}`, 'warning', text, 'dogged outages');
   });
+}
+
+function checkRedis({ redis }: QueueFacts): CheckResult[] {
+  if (redis === undefined || redis === null) return [];
+  const { address, problem, waiting } = redis;
+  if (problem === null) return [result('redis', 'Redis', 'ok', `${address} takes jobs`)];
+  const text = `${problem}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
+  return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} PING`)];
 }
 
 function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {

@@ -39,6 +39,8 @@ export interface Beat {
   readonly storage?: string;
   /** Why the metrics cannot be told where the config wants them. Left out when they can. */
   readonly metrics?: string;
+  /** Why Redis takes nothing: intake goes on, and jobs wait. Left out when it does, and where there is none. */
+  readonly redis?: string;
   /** The wall clock is not trusted. Left out while it is. */
   readonly clock?: BeatClock;
   /** When the wall clock was set during the last hour, or the machine slept; the newest last. Left out when it was not. */
@@ -80,6 +82,7 @@ export interface BeatQueue {
   readonly failed: number;
   readonly cancelled: number;
   readonly expired: number;
+  /** With a store on Redis: those of the pending that it does not hold yet. */
   readonly outbox: number;
 }
 
@@ -160,6 +163,10 @@ export type WaitingReason =
   | 'memory'
   | 'disk'
   | 'clock'
+  /** Redis takes nothing, and gives nothing. */
+  | 'redis'
+  /** Other machines have its group, or all that may run of its task, or take it just now. */
+  | 'elsewhere'
   /** A job that must run alone does so, or waits for it. */
   | 'alone';
 

@@ -38,6 +38,9 @@ export interface WorkerFacts {
   readonly held: NonNullable<Beat['held']> | null;
   readonly storage: string | null;
   readonly metrics: string | null;
+  readonly redis: string | null;
+  /** Jobs that Redis does not hold yet. */
+  readonly outbox: number;
   readonly clock: NonNullable<Beat['clock']> | null;
   readonly clockJumps: NonNullable<Beat['clockJumps']>;
   readonly lag: Beat['lag'];
@@ -56,7 +59,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     monotonicMs: Math.round(facts.nowMonotonicMs),
     state: facts.state,
     counters: facts.counters,
-    queue: queueOf(facts.places),
+    queue: queueOf(facts.places, facts.outbox),
     runnable: facts.runnable,
     freeSlots: facts.freeSlots,
     oldestRunningMs: Math.round(facts.oldestRunningMs),
@@ -71,6 +74,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.held === null ? {} : { held: { ...facts.held, forMs: Math.round(facts.held.forMs) } }),
     ...(facts.storage === null ? {} : { storage: facts.storage }),
     ...(facts.metrics === null ? {} : { metrics: facts.metrics }),
+    ...(facts.redis === null ? {} : { redis: facts.redis }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
     ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),
     lag: facts.lag,
@@ -79,7 +83,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
 }
 
 /** The queue as users count it: `pending` is due and waits, whether it is ready or parked. */
-export function queueOf(places: PlaceTotals): BeatQueue {
+export function queueOf(places: PlaceTotals, outbox = 0): BeatQueue {
   return {
     pending: places.ready + places.parked,
     scheduled: places.scheduled,
@@ -88,6 +92,6 @@ export function queueOf(places: PlaceTotals): BeatQueue {
     failed: places.failed,
     cancelled: places.cancelled,
     expired: places.expired,
-    outbox: 0,
+    outbox,
   };
 }

@@ -96,6 +96,7 @@ const checkBeat = shapeOf<Beat>({
   held: optional(shapeOf<NonNullable<Beat['held']>>({ forMs: amount, pids: listOf(count) })),
   storage: optional(text),
   metrics: optional(text),
+  redis: optional(text),
   clock: optional(
     shapeOf<BeatClock>({
       state: oneOf('suspect', 'believed'),

@@ -90,6 +90,22 @@ export const ERRORS = {
     message: 'There is no database at {file}: nothing has run here yet.',
     remedy: 'Start it with: dogged start',
   },
+  STORE_ELSEWHERE: {
+    exitCode: EXIT.config,
+    message: 'Jobs of {state} stand in Redis at {address}, and the config says store: {store}.',
+    remedy:
+      'Write this into the config, and let them end first: store: {address}. Nothing was changed: run from here, they would run twice.',
+  },
+  REDIS_AWAY: {
+    exitCode: EXIT.unavailable,
+    message: 'Redis at {address} is away: {detail}.',
+    remedy: 'Nothing is lost, and it goes on by itself. Try Redis with: redis-cli -u {address} PING',
+  },
+  REDIS_UNSAFE: {
+    exitCode: EXIT.config,
+    message: 'Redis at {address} cannot be trusted with jobs: {detail}.',
+    remedy: 'Mend it as said above, then start again.',
+  },
   OWNER_CHANGED: {
     exitCode: EXIT.busy,
     message: 'Another worker has taken over this state folder (epoch {found}, ours is {ours}).',

@@ -64,5 +64,10 @@ export const FAILPOINTS = [
   'rescue.before-commit',
   'beat.before-rename',
   'append.before-rename',
+  'relay.before-add',
+  'relay.after-add',
+  'remote.after-claim',
+  'remote.before-removal',
+  'remote.after-end',
 ] as const;
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -28,6 +28,8 @@ export interface WaitingInput {
   readonly alone?: boolean;
   /** The machine has no room: nothing is taken from any line. */
   readonly pressure?: Pressure | null;
+  /** The store is Redis: why it takes nothing, and how many jobs this worker could claim there (null: not known). */
+  readonly outbox?: { readonly problem: string | null; readonly claimable: number | null };
   /** The wall clock is not trusted: what is overdue is held. */
   readonly clockHolds?: boolean;
 }
@@ -44,8 +46,8 @@ export interface WaitingAnswer {
 
 /**
  * Says why what is due does not run. Each job is counted once, under the reason that would hold it back first:
- * pause, then breaker, then the clock, then its group, then a machine without room, then a job that runs alone, then its task's
- * concurrency, then the slots. A task that the config no longer has counts as paused: nobody runs it.
+ * pause, then breaker, then the clock, then its group, then Redis, then a machine without room, then a job that runs alone, then
+ * its task's concurrency, then the slots, then other machines. A task that the config no longer has counts as paused: nobody runs it.
  */
 export function explainWaiting(input: WaitingInput): WaitingAnswer {
   const tasks = new Map(input.tasks.map((task) => [task.name, task]));
@@ -75,6 +77,10 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
     // Without a group, what parks a job is the older version of its record that still runs.
     add(name, task.group === null ? 'concurrency' : 'group', places.parked);
 
+    if (input.outbox?.problem) {
+      add(name, 'redis', places.ready);
+      continue;
+    }
     if (input.pressure || input.alone) {
       add(name, input.pressure || 'alone', places.ready);
       continue;
@@ -82,6 +88,10 @@ export function explainWaiting(input: WaitingInput): WaitingAnswer {
     const taken = running.get(name) ?? 0;
     const now = Math.min(places.ready, roomOf(task, taken, freeSlots));
     add(name, tighterLimit(task, taken, freeSlots, input.slots), places.ready - now);
+    if (input.outbox?.claimable === 0) {
+      add(name, 'elsewhere', now);
+      continue;
+    }
     running.set(name, taken + now);
     runnable += now;
     freeSlots -= now;

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../platform/clock.js';
+import type { RemoteEvents, RemoteSettings } from './bullmq/settings.js';
 import type { Store, StoreEvents, Upgrade } from './engine.js';
 
 /** A whole copy of the store. */
@@ -41,15 +42,29 @@ export interface StoreCare {
 /**
  * Opens the store for a worker, which holds the lock of the state folder. A database that is damaged is moved aside, and the
  * newest sound backup, or an empty one, takes its place without its cursors: so all that stands in the files is held against
- * it anew. `events.onDamage` hears of damage that is found from then on; the next call of this mends it.
+ * it anew. `events.onDamage` hears of damage that is found from then on; the next call of this mends it. `redis`: jobs run
+ * through it, and it may be away. Throws REDIS_UNSAFE, and STORE_ELSEWHERE without it while it may hold jobs of ours.
  */
 export async function openMendedStore(
   stateFolder: string,
   clock: Clock,
   events: Required<Pick<StoreEvents, 'onDamage' | 'onStorage'>>,
+  redis: { readonly settings: RemoteSettings; readonly events: RemoteEvents } | null = null,
 ): Promise<MendedStore> {
   const { openMended } = await import('./sqlite/open-mended.js');
-  return openMended(stateFolder, clock, events);
+  const { store, ...mended } = await openMended(stateFolder, clock, events);
+  try {
+    if (redis !== null) {
+      const { openForWorker } = await import('./bullmq/open.js');
+      return { ...mended, store: await openForWorker(store, redis.settings, redis.events, clock) };
+    }
+    const { leaveRedis } = await import('./sqlite/remote-mark.js');
+    await leaveRedis(store, stateFolder);
+    return { ...mended, store };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /** Notes damage that was found by a check: the next worker mends it. */

@@ -77,6 +77,8 @@ export interface TurnResult {
    * and nothing that stands behind it in the line was claimed.
    */
   readonly alone: JobId | null;
+  /** Jobs of this store are on their way to other machines, run there, or cannot be sent. Left out by engines that know no others. */
+  readonly hasJobsElsewhere?: boolean;
 }
 
 export interface ClaimStore {

@@ -13,7 +13,12 @@ export async function openStore(
   events: StoreEvents = {},
 ): Promise<Store> {
   const { openSqliteStore } = await import('./sqlite/open.js');
-  return openSqliteStore(stateFolder, use, clock, events);
+  const store = await openSqliteStore(stateFolder, use, clock, events);
+  if (use === 'worker') return store;
+  const { usesRedis } = await import('./sqlite/remote-mark.js');
+  if (!(await usesRedis(store))) return store;
+  const { openBeside } = await import('./bullmq/open.js');
+  return openBeside(store, use, clock);
 }
 
 /** What a user is told of an upgrade. */

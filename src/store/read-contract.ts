@@ -27,6 +27,26 @@ export interface SourceCounts {
   readonly states: Readonly<Record<JobState, number>>;
 }
 
+/** Of a store on Redis: how the way there stands. */
+export interface OutboxCounts {
+  /** Of the jobs that are ready: not in Redis yet, or not known to be. Counted up to 100,000. */
+  readonly waiting: number;
+  /** Of the jobs that run: at another machine, as far as is known here. */
+  readonly elsewhere: number;
+  /** Without user and password. */
+  readonly address: string;
+  /** Why Redis takes nothing; null when it does. */
+  readonly problem: string | null;
+  readonly problemSinceMs: number | null;
+  /** Jobs of any machine that this worker could claim when it last looked; null where no worker of ours asks. */
+  readonly claimable: number | null;
+  /** Jobs of other machines that run here. */
+  readonly guests: readonly Guest[];
+}
+
+/** Its id is none of ours: only its own machine tells more of it. */
+export type Guest = Pick<JobSummary, 'id' | 'task' | 'key' | 'startedAtMs'>;
+
 export interface QueueCounts {
   readonly total: PlaceTotals;
   readonly tasks: readonly TaskCounts[];
@@ -37,6 +57,8 @@ export interface QueueCounts {
   /** Oldest job that is due and not running: when it became due, or null. */
   readonly oldestDueAtMs: number | null;
   readonly nextScheduledAtMs: number | null;
+  /** Only where the store is Redis. */
+  readonly outbox?: OutboxCounts;
 }
 
 /**
@@ -109,6 +131,8 @@ export interface JobSummary {
   readonly exitCode: number | null;
   readonly result: string | null;
   readonly payload: Snapshot;
+  /** It runs at another machine, or may. */
+  readonly isElsewhere: boolean;
   /** Parked: because its group is full, or because an older version of its record still runs. */
   readonly parkedBy: 'group' | 'predecessor' | null;
 }

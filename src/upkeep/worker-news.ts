@@ -23,6 +23,8 @@ export function createWorkerNews(options: {
   readonly pressure: () => string | null;
   /** Why the disk refuses writes; null when it takes them. */
   readonly storage: () => string | null;
+  /** Why Redis takes nothing; null when it does, and where there is none. */
+  readonly redis: () => string | null;
   /** Dependencies that are away. */
   readonly away: () => readonly string[];
   /** How far the wall clock is not trusted; null while it is. */
@@ -32,9 +34,17 @@ export function createWorkerNews(options: {
   readonly clock: Clock;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, away, clockState, clockJumps, clock, onNews } = options;
+  const { sources, pressure, storage, redis, away, clockState, clockJumps, clock, onNews } = options;
   const describe = () =>
-    JSON.stringify([pressure(), storage(), away(), clockState(), clockJumps(), sources().map(stateOf)]);
+    JSON.stringify([
+      pressure(),
+      storage(),
+      redis() !== null,
+      away(),
+      clockState(),
+      clockJumps(),
+      sources().map(stateOf),
+    ]);
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 

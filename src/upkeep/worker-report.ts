@@ -131,6 +131,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         alone: alone !== null,
         pressure,
         clockHolds,
+        ...(counts.outbox === undefined ? {} : { outbox: counts.outbox }),
       });
       const nowMonotonicMs = clock.monotonicMs();
       return composeBeat({
@@ -152,6 +153,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
           failed: parts.dispatch.counters.failed,
         },
         places: counts.total,
+        outbox: counts.outbox?.waiting ?? 0,
         oldestDueAtMs: counts.oldestDueAtMs,
         runnable,
         freeSlots,
@@ -177,6 +179,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         held: held !== null && held.forMs >= WORTH_SAYING_MS ? held : null,
         storage,
         metrics: parts.metrics(),
+        redis: counts.outbox?.problem?.slice(0, LONGEST_TEXT) ?? null,
         clock: distrust,
         clockJumps: parts.clockJumps(),
         lag: parts.lag.percentiles(),

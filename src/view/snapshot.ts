@@ -4,8 +4,10 @@ import type { TaskLimits } from '../heartbeat/settings.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type {
+  Guest,
   JobSummary,
   Outage,
+  OutboxCounts,
   QueueCounts,
   ReadStore,
   SourceCounts,
@@ -28,6 +30,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly pausedAll: boolean;
   /** How far the worker does not trust the wall clock; null while it does. */
   readonly clock: BeatClock | null;
+  /** The way to Redis; null where the store is SQLite alone, or cannot be read. */
+  readonly redis: OutboxCounts | null;
   /** Due jobs that the next claim can take. */
   readonly runnable: number;
   readonly oldestDueMs: number | null;
@@ -85,6 +89,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       tasks: [],
       pausedAll: false,
       clock,
+      redis: null,
       runnable: works ? (beat?.runnable ?? 0) : 0,
       oldestDueMs: null,
       nextScheduledAtMs: null,
@@ -96,7 +101,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
 
   const { counts } = look;
   const slotCount = works ? (processes.settingsKnown ? settings.slots : (beat?.slots.length ?? 0)) : 0;
-  const slots = works ? correctSlots(beat, look.running, slotCount, settings.tasks, nowMs) : [];
+  const slots = works ? correctSlots(beat, runningHere(look), slotCount, settings.tasks, nowMs) : [];
   const { waiting, runnable } = explainWaiting({
     lines: counts.tasks,
     pausedAll: counts.pausedAll,
@@ -107,12 +112,13 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     alone: beat?.waiting.some((line) => line.reason === 'alone') ?? false,
     pressure: beat?.pressure ?? null,
     clockHolds: clock?.state === 'suspect',
+    ...(counts.outbox === undefined ? {} : { outbox: counts.outbox }),
   });
   return {
     verdict,
     worker,
     monitor,
-    queue: queueOf(counts.total),
+    queue: queueOf(counts.total, counts.outbox?.waiting ?? 0),
     slots,
     sources: mergeSources(beat, counts, works, worker.beatAgeMs),
     waiting,
@@ -120,6 +126,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     tasks: counts.tasks,
     pausedAll: counts.pausedAll,
     clock,
+    redis: counts.outbox ?? null,
     runnable,
     oldestDueMs: counts.oldestDueAtMs === null ? null : Math.max(0, nowMs - counts.oldestDueAtMs),
     nextScheduledAtMs: counts.nextScheduledAtMs,
@@ -140,13 +147,18 @@ const NO_QUEUE: BeatQueue = {
   outbox: 0,
 };
 
+/** Jobs of ours that run at other machines fill no slot here; jobs of theirs that run here do. */
+function runningHere({ running, counts }: Extract<StoreLook, { status: 'read' }>): readonly Guest[] {
+  return [...running.filter(({ isElsewhere }) => !isElsewhere), ...(counts.outbox?.guests ?? [])];
+}
+
 /**
  * The slots as they are now. The beat knows places and progress, but is up to a beat old: a job that has ended since
  * leaves its slot idle, and one that has started since takes the first idle slot.
  */
 function correctSlots(
   beat: Beat | null,
-  running: readonly JobSummary[],
+  running: readonly Guest[],
   slotCount: number,
   tasks: readonly TaskLimits[],
   nowMs: number,
@@ -175,7 +187,7 @@ function correctSlots(
   return slots;
 }
 
-function working(slot: number, job: JobSummary, tasks: readonly TaskLimits[], nowMs: number): BeatSlot {
+function working(slot: number, job: Guest, tasks: readonly TaskLimits[], nowMs: number): BeatSlot {
   const timeoutMs = tasks.find((task) => task.name === job.task)?.timeoutMs;
   return {
     slot,

@@ -1,6 +1,7 @@
 import type { JobSummary } from '../store/read-contract.js';
 import { escapeText } from './escape.js';
 import { outageLines } from './outage-text.js';
+import { redisText } from './redis-text.js';
 import {
   failureLines,
   type Layout,
@@ -36,6 +37,8 @@ export function statusScreen(snapshot: SystemSnapshot, extras: StatusExtras, lay
     `${label('State')}${escapeText(extras.stateFolder)}`,
     `${label('Queue')}${queueText(snapshot)}${snapshot.pausedAll ? ` · everything is paused: ${remedy('dogged resume')}` : ''}`,
   ];
+  if (snapshot.redis !== null)
+    lines.push(`${label('Redis')}${redisText(snapshot.redis, snapshot.takenAtMs, paint)}`);
   if (slots.length > 0) lines.push(`${label('Slots')}${busy} of ${slots.length} busy`);
   section(lines, '', taskTableIfAny(snapshot, layout));
   section(lines, '', busy > 0 ? slotLines(snapshot, layout) : []);

@@ -181,6 +181,7 @@ describe('a valid config', () => {
       maxRecordBytes: 1_048_576,
       maxDepth: 64,
       followSymlinks: false,
+      shared: false,
       network: false,
     };
     expect(config.sources).toMatchObject([
@@ -236,7 +237,7 @@ describe('a config with mistakes', () => {
         "2:1 poll must be a duration from 10ms to 1h, such as 500ms, 2s, 10m, 2h or 30d, not 2 — write a unit: 2s",
         "3:14 heartbeat.evry is not a known setting — did you mean "every"?",
         "4:11 memory.pauseAbove must be a share from 1% to 100%, such as 90%, not 0.9",
-        "5:1 store must be sqlite, not "redis://127.0.0.1" — Redis is not supported by this version",
+        "5:1 store must hold no user and no password: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in the environment",
         "6:11 health.fresh must be at least twice \`heartbeat\`: one late beat would be an alarm",
         "6:23 health.stallAfter must be a duration from 1s to 1h, such as 500ms, 2s, 10m, 2h or 30d, not 3 — write a unit: 3s",
         "6:50 health.restarts.backoff must be a first and a last delay, such as 2s..5m, with the shorter one first, not "5m..1s"",

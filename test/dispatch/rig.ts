@@ -82,6 +82,7 @@ export function commandTask(
     env: {},
     verify: null,
     outputBytes: 65_536,
+    fleetConcurrency: null,
     ...more,
   };
 }
@@ -253,6 +254,9 @@ export function configOf(folder: string, stateFolder: string, options: RigOption
     folder,
     workspace: 'default',
     stateFolder,
+    site: 'here',
+    redis: null,
+    leaseMs: 30_000,
     pollMs: 2_000,
     slots,
     heartbeat: { everyMs: 30_000, folder: stateFolder },

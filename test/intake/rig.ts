@@ -36,6 +36,7 @@ const BASE = {
   maxRecordBytes: 1024 * 1024,
   maxDepth: 64,
   followSymlinks: false,
+  shared: false,
   network: false,
 } as const;
 
@@ -71,6 +72,7 @@ function task(name = 'work', changes: Partial<TaskConfig> = {}): TaskConfig {
     env: {},
     verify: null,
     outputBytes: 1_024,
+    fleetConcurrency: null,
     ...changes,
   };
 }
@@ -190,6 +192,9 @@ export function configOf(sources: readonly SourceConfig[], state: string, tasks 
     folder: state,
     workspace: 'default',
     stateFolder: state,
+    site: 'here',
+    redis: null,
+    leaseMs: 30_000,
     pollMs: 50,
     slots: 1,
     heartbeat: { everyMs: 1_000, folder: state },

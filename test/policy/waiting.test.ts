@@ -25,6 +25,24 @@ test('what the next claim takes is runnable and waits for nothing', () => {
   expect(explain([line('wide', 3)])).toEqual({ waiting: [], runnable: 3 });
 });
 
+test('while Redis takes nothing all waits for it, and a worker that claims nothing does not stand still', () => {
+  expect(explain([line('wide', 3)], { outbox: { problem: 'it is full', claimable: 3 } })).toEqual({
+    waiting: [{ task: 'wide', reason: 'redis', jobs: 3 }],
+    runnable: 0,
+  });
+});
+
+test('what only other machines can take now waits for them', () => {
+  const outbox = { problem: null, claimable: 0 };
+  expect(explain([line('wide', 3)], { outbox })).toEqual({
+    waiting: [{ task: 'wide', reason: 'elsewhere', jobs: 3 }],
+    runnable: 0,
+  });
+  for (const claimable of [1, null]) {
+    expect(explain([line('wide', 3)], { outbox: { problem: null, claimable } }).runnable).toBe(3);
+  }
+});
+
 test('more than the free slots waits for slots', () => {
   expect(explain([line('wide', 10, { running: 3 })], { freeSlots: 1 })).toEqual({
     waiting: [{ task: 'wide', reason: 'slots', jobs: 9 }],

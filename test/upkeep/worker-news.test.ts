@@ -25,6 +25,7 @@ function stand() {
     sources: () => [ideas],
     pressure: () => machine.pressure,
     storage: () => null,
+    redis: () => null,
     away: () => machine.away,
     clockState: () => machine.clock,
     clockJumps: () => machine.clockJumps,

@@ -12,7 +12,8 @@ export type JobEvent =
   | 'plan changed'
   | 'withdrawn'
   | 'gone from its plan'
-  | 'missed';
+  | 'missed'
+  | 'taken';
 
 export class Events {
   readonly #insert: Statement<[number, string, string, number]>;

@@ -32,6 +32,7 @@ export interface JobRow {
   readonly afterJob: number | null;
   readonly payload: Buffer;
   readonly payloadHash: Buffer;
+  readonly epoch: number;
 }
 
 export const JOB_COLUMNS = `
@@ -40,7 +41,7 @@ export const JOB_COLUMNS = `
   j.group_name AS "group", j.attempt AS attempts, j.charged, j.crashes, j.max_attempts AS maxAttempts,
   j.created_at AS createdAtMs, j.run_at AS runAtMs, j.expires_at AS expiresAtMs,
   j.started_at AS startedAtMs, j.ended_at AS endedAtMs, j.late_by AS lateByMs, j.reason,
-  j.exit_code AS exitCode, j.result, j.after_job AS afterJob, ${payloadOf('j')} AS payload, j.payload_hash AS payloadHash`;
+  j.exit_code AS exitCode, j.result, j.after_job AS afterJob, ${payloadOf('j')} AS payload, j.payload_hash AS payloadHash, j.epoch`;
 
 /** CROSS JOIN fixes the order: jobs are always found first, by an index of theirs. */
 export const jobTables = `
@@ -49,7 +50,8 @@ export const jobTables = `
   CROSS JOIN scopes s ON s.id = j.scope_id`;
 
 export function summaryOf(row: JobRow): JobSummary {
-  const { scopeKind, scopeName, versionHash, versionOrder, afterJob, payload, payloadHash, ...same } = row;
+  const { scopeKind, scopeName, versionHash, versionOrder, afterJob, payload, payloadHash, epoch, ...same } =
+    row;
   const place = placeFromCode(row.place);
   return {
     ...same,
@@ -57,6 +59,7 @@ export function summaryOf(row: JobRow): JobSummary {
     source: scopeKind === 0 ? scopeName : null,
     version: versionOrder === null ? versionHash.toString('hex') : String(versionOrder),
     place,
+    isElsewhere: place === 'running' && epoch === 0,
     payload: { bytes: payload, hash: payloadHash },
     parkedBy: place !== 'parked' ? null : afterJob === null ? 'group' : 'predecessor',
   };

@@ -9,6 +9,7 @@ import { openSqliteStore } from './open.js';
 import { readRestoration } from './restoration.js';
 import { finishMove, restore } from './restore.js';
 import { runCareProcess } from './run-care-process.js';
+import type { SqliteStore } from './store.js';
 
 /** A check of pages takes about a second per 100 MB, minutes on a slow card: what SQLite itself has said must do then. */
 const CHECK_WITHIN_MS = 45_000;
@@ -20,7 +21,7 @@ export async function openMended(
   stateFolder: string,
   clock: Clock,
   events: Required<Pick<StoreEvents, 'onDamage' | 'onStorage'>>,
-): Promise<MendedStore> {
+): Promise<MendedStore & { readonly store: SqliteStore }> {
   const before = await mendBeforeOpening(stateFolder, clock);
   let upgrade: Upgrade | null = null;
   const open = () =>

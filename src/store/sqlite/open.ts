@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import type { Store, StoreEvents, StoreUse, Upgrade } from '../engine.js';
+import type { StoreEvents, StoreUse, Upgrade } from '../engine.js';
 import { type Connection, connect } from './connection.js';
 import { MIGRATIONS, migrate, refuseNewerSchema, schemaVersion } from './migrations/migrate.js';
 import { acquireStateLock } from './state-lock.js';
@@ -13,7 +13,7 @@ export async function openSqliteStore(
   clock: Clock,
   events: StoreEvents = {},
   migrations = MIGRATIONS,
-): Promise<Store> {
+): Promise<SqliteStore> {
   const file = join(stateFolder, 'dogged.db');
   let isOpen = false;
   const connection = await connect(file, use, clock, {

@@ -1,3 +1,4 @@
+import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import type { JobId } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
@@ -256,6 +257,16 @@ export class SqliteStore implements Store {
 
   // --- engine
 
+  /** For an engine that keeps rows of its own beside these: `work` in one transaction, with the verbs at hand. */
+  within<T>(work: (core: Core, verbs: Verbs) => T): Promise<T> {
+    return this.#write(() => work(this.#core, this.#verbs));
+  }
+
+  /** The same for what only reads. */
+  look<T>(work: (core: Core, verbs: Verbs) => T): Promise<T> {
+    return this.#read(() => work(this.#core, this.#verbs));
+  }
+
   async close(): Promise<void> {
     this.#connection.db.close();
   }
@@ -295,6 +306,15 @@ export class SqliteStore implements Store {
   #ownEpoch(): number {
     if (this.#epoch === null) throw new Error('take ownership of the store first');
     return this.#epoch;
+  }
+
+  get database(): Database {
+    return this.#connection.db;
+  }
+
+  /** By how much the wall clock has been set in all, as far as we were told. */
+  get clockMovedMs(): number {
+    return this.#clockMovedMs;
   }
 
   #readDataVersion(): number {

@@ -35,6 +35,7 @@ export function aJob(id: number, more: Partial<JobSummary> = {}): JobSummary {
     exitCode: null,
     result: null,
     payload: takeSnapshot(Buffer.from('{}')),
+    isElsewhere: false,
     parkedBy: null,
     ...more,
   };

@@ -7,6 +7,7 @@ import { PLANS } from './0003-plans.js';
 import { CLOCK_TRUST } from './0004-clock-trust.js';
 import { RECORD_TALLIES } from './0005-record-tallies.js';
 import { TRACES } from './0006-traces.js';
+import { OUTBOX } from './0007-outbox.js';
 import { backUp } from './backup.js';
 
 /** In order; the n-th brings the schema to version n. What was once released is never edited. */
@@ -17,6 +18,7 @@ export const MIGRATIONS: readonly string[] = [
   CLOCK_TRUST,
   RECORD_TALLIES,
   TRACES,
+  OUTBOX,
 ];
 
 export function schemaVersion(db: Database): number {

@@ -1,0 +1,30 @@
+/** Where Redis is. User and password come from the environment alone, and are never shown. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly db: number;
+  readonly tls: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** For people and logs. */
+  readonly shown: string;
+}
+
+export function redisAddress(
+  text: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): RedisAddress {
+  const url = new URL(text);
+  const port = url.port === '' ? 6379 : Number(url.port);
+  const db = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : 0;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return {
+    host,
+    port,
+    db,
+    tls: url.protocol === 'rediss:',
+    username: environment['DOGGED_REDIS_USERNAME'] || undefined,
+    password: environment['DOGGED_REDIS_PASSWORD'] || undefined,
+    shown: `${url.protocol}//${url.hostname}:${port}/${db}`,
+  };
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../../platform/clock.js';
+import type { SqliteStore } from '../sqlite/store.js';
+import type { Books } from './books.js';
+import type { Held, HeldState, Outbox } from './outbox.js';
+import { type Message, readMessage } from './parcel.js';
+import type { Queues } from './queues.js';
+import type { RedisLink } from './redis-link.js';
+import { PREFIX } from './scripts.js';
+
+const PAGE = 500;
+
+export interface MailOptions {
+  readonly sqlite: SqliteStore;
+  readonly books: () => Books;
+  readonly outbox: () => Outbox;
+  readonly link: RedisLink;
+  readonly queues: Queues;
+  readonly origin: string;
+  /** Store and epoch of this worker: it writes its own ends down itself. */
+  readonly self: () => string;
+  readonly clock: Clock;
+}
+
+export function mailKey(origin: string): string {
+  return `${PREFIX}:ends:${origin}`;
+}
+
+/**
+ * What other machines tell of jobs of ours, kept in Redis until we have read it, and settled in the same transaction that
+ * remembers how far it was read: so each end counts once, also after this machine was off for a day.
+ */
+export class Mail {
+  readonly #options: MailOptions;
+
+  constructor(options: MailOptions) {
+    this.#options = options;
+  }
+
+  /** Reads all there is. Returns how many jobs of ours changed. Throws REDIS_AWAY. */
+  async read(): Promise<number> {
+    const { sqlite, books, link, origin, self, clock } = this.#options;
+    const key = mailKey(origin);
+    let changed = 0;
+    for (;;) {
+      const after = (await sqlite.look(() => books().remote()))?.endsAt ?? '0-0';
+      const answer = await link.call(() => link.client.xread('COUNT', PAGE, 'STREAMS', key, after));
+      const entries = answer?.[0]?.[1] ?? [];
+      const last = entries.at(-1)?.[0];
+      if (last === undefined) return changed;
+      const messages = entries
+        .map(([, fields]) => readMessage(fields[1] ?? ''))
+        .filter((one) => one !== null);
+      changed += await sqlite.within(() => {
+        const news = messages.filter((message: Message) => message.by !== self());
+        const settled = news.filter((one) => books().settle(one, clock.wallMs(), sqlite.clockMovedMs));
+        books().setRemote('ends_at', last);
+        return settled.length;
+      });
+      await link.call(() => link.client.xtrim(key, 'MINID', last));
+    }
+  }
+
+  /**
+   * Holds what Redis should hold against what it does. What is missing there, and has not ended, is sent again. `states`:
+   * after a failure those that are not sure; now and then all. Each page of them is one `step`.
+   */
+  async reconcile(
+    states: readonly HeldState[],
+    step: <T>(page: () => Promise<T>) => Promise<T>,
+  ): Promise<number> {
+    let resent = 0;
+    for (const state of states) {
+      for (let after: number | null = 0; after !== null; ) {
+        const from: number = after;
+        const page = await step(() => this.#reconcilePage(state, from));
+        after = page.last;
+        resent += page.resent;
+      }
+    }
+    return resent;
+  }
+
+  async #reconcilePage(
+    state: HeldState,
+    after: number,
+  ): Promise<{ readonly last: number | null; readonly resent: number }> {
+    const { sqlite, books, outbox, clock } = this.#options;
+    const page = await sqlite.look(() => outbox().page(state, after, PAGE));
+    const last = page.at(-1)?.jobId ?? null;
+    if (last === null) return { last, resent: 0 };
+    const there = await this.#areThere(page);
+    const missing = page.filter((_, index) => !there[index]);
+    if (state === 'unsure') {
+      const found = page.filter((_, index) => there[index]);
+      await sqlite.within(() =>
+        outbox().restate(
+          found.map(({ jobId }) => jobId),
+          'sent',
+        ),
+      );
+    }
+    if (missing.length === 0) return { last, resent: 0 };
+    // Whoever ended one of them had told so before it was removed.
+    await this.read();
+    const resent = await sqlite.within(() => {
+      const lost = missing.filter(({ redisId, jobId }) => books().find(redisId)?.jobId === jobId);
+      for (const { jobId, redisId } of lost) {
+        if (books().find(redisId)?.place === 'running')
+          books().giveBack(jobId, clock.wallMs(), sqlite.clockMovedMs);
+        else outbox().restate([jobId], 'waiting');
+      }
+      return lost.length;
+    });
+    return { last, resent };
+  }
+
+  async #areThere(page: readonly Held[]): Promise<readonly boolean[]> {
+    const { link, queues } = this.#options;
+    const pipeline = link.client.pipeline();
+    for (const { workspace, task, redisId } of page) {
+      const { keys } = queues.get(workspace, task);
+      // An empty hash with nothing but a mark of ours is no job.
+      pipeline.hexists(keys.job(redisId), 'data');
+    }
+    const answers = await link.call(() => pipeline.exec());
+    return page.map((_, index) => {
+      const [error, value] = answers?.[index] ?? [null, 0];
+      if (error) throw error;
+      return value === 1;
+    });
+  }
+}

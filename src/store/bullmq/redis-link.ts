@@ -1,0 +1,245 @@
+import { createRedisBackend, type RedisQueueBackend } from 'bullmq';
+import { Redis } from 'ioredis';
+import { DoggedError } from '../../job/errors.js';
+import type { Clock } from '../../platform/clock.js';
+import type { RedisAddress } from './address.js';
+import { findUnsafe } from './demands.js';
+import { PREFIX, SCRIPTS, type ScriptName } from './scripts.js';
+
+/** A healthy Redis answers in a millisecond. */
+const CALL_WITHIN_MS = 2_000;
+const PROBE_EVERY_MS = 250;
+/** A connection on which nothing has come back for so long is made anew. */
+const SILENCE_MS = 20_000;
+
+export interface LinkOptions {
+  readonly address: RedisAddress;
+  readonly clock: Clock;
+  readonly lockMs: number;
+  readonly maxStalledCount: number;
+  /** Redis answers again; what it holds may be another thing than before. */
+  readonly onBack: () => void;
+  /** null: there is none any more. */
+  readonly onProblem: (problem: string | null) => void;
+  readonly onWarning: (text: string) => void;
+}
+
+type Status = 'unknown' | 'up' | 'away' | 'closed';
+
+/**
+ * The one connection to Redis. Each call has a time limit; once one has passed it, all are refused at once until a probe is
+ * answered, so nobody ever waits for a Redis that is away. A call that was given up may still have been done: its late
+ * answer goes to `late`.
+ */
+export class RedisLink {
+  readonly client: Redis;
+  readonly backend: RedisQueueBackend;
+  readonly #options: LinkOptions;
+  #status: Status = 'unknown';
+  #why = 'not reached yet';
+  #isProbing = false;
+  #isChecked = false;
+  #isUnsafe = false;
+  #cancelProbe: (() => void) | null = null;
+
+  constructor(options: LinkOptions) {
+    const { address, lockMs, maxStalledCount } = options;
+    this.#options = options;
+    this.client = new Redis({
+      host: address.host,
+      port: address.port,
+      db: address.db,
+      ...(address.username === undefined ? {} : { username: address.username }),
+      ...(address.password === undefined ? {} : { password: address.password }),
+      ...(address.tls ? { tls: {} } : {}),
+      // BullMQ asks for it: how long a call may take is decided here, not by counting connections.
+      maxRetriesPerRequest: null,
+      enableOfflineQueue: false,
+      // A claim that is sent twice takes two jobs.
+      autoResendUnfulfilledCommands: false,
+      connectTimeout: CALL_WITHIN_MS,
+      socketTimeout: SILENCE_MS,
+      retryStrategy: (times) => Math.min(2_000, 50 * 2 ** Math.min(times, 6)),
+    });
+    this.client.on('error', (error: Error) => this.#fall(reasonOf(error)));
+    this.client.on('ready', () => void this.#probe());
+    this.client.on('close', () => {
+      this.#isChecked = false;
+      // Why it cannot be made anew is told by the errors of the next tries.
+      if (this.#status === 'up') this.#fall('the connection was closed');
+    });
+    for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) {
+      this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
+    }
+    this.backend = createRedisBackend(
+      PREFIX,
+      {
+        connection: this.client,
+        prefix: PREFIX,
+        skipVersionCheck: true,
+        lockDuration: lockMs,
+        stalledInterval: lockMs / 2,
+        maxStalledCount,
+      } as Parameters<typeof createRedisBackend>[1],
+      {},
+    ) as RedisQueueBackend;
+    this.backend.on('error', (error: Error) => this.#fall(reasonOf(error)));
+    this.#probeLater(PROBE_EVERY_MS);
+  }
+
+  get isUp(): boolean {
+    return this.#status === 'up';
+  }
+
+  /** It answers, and is set so that it would throw jobs away. */
+  get isUnsafe(): boolean {
+    return this.#isUnsafe;
+  }
+
+  /** What is the matter with it. */
+  get why(): string {
+    return this.#why;
+  }
+
+  /** Resolves once it is known whether Redis answers. */
+  async settled(): Promise<void> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + CALL_WITHIN_MS;
+    while (
+      this.#status !== 'up' &&
+      !this.#isUnsafe &&
+      this.#status !== 'closed' &&
+      clock.monotonicMs() < endMs
+    ) {
+      await new Promise<void>((resolve) => clock.after(10, resolve));
+    }
+  }
+
+  /** Throws REDIS_AWAY at once while Redis is away, and after the limit when it gives no answer. */
+  async call<T>(work: () => Promise<T>, late?: (value: T) => void): Promise<T> {
+    if (this.#status !== 'up') throw this.#away();
+    return this.#within(work(), late);
+  }
+
+  /** One of our own scripts. */
+  script<T>(name: ScriptName, ...args: readonly (string | number)[]): Promise<T> {
+    const run = (this.client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[
+      `dogged_${name}`
+    ];
+    if (run === undefined) throw new Error(`no script ${name}`);
+    return this.call(() => run.call(this.client, ...args));
+  }
+
+  close(): void {
+    this.#status = 'closed';
+    this.#cancelProbe?.();
+    this.client.disconnect();
+  }
+
+  async #within<T>(work: Promise<T>, late?: (value: T) => void): Promise<T> {
+    let cancel: () => void = () => undefined;
+    let isOver = false;
+    const limit = new Promise<never>((_, reject) => {
+      cancel = this.#options.clock.after(CALL_WITHIN_MS, () => {
+        isOver = true;
+        this.#fall(`no answer within ${CALL_WITHIN_MS / 1_000} s`);
+        reject(this.#away());
+      });
+    });
+    // Its late failure tells nothing new: the link is known to be away by then.
+    work.then(
+      (value) => isOver && late?.(value),
+      () => undefined,
+    );
+    try {
+      return await Promise.race([work, limit]);
+    } catch (error) {
+      if (error instanceof DoggedError) throw error;
+      if (!isAbsence(error)) throw error;
+      this.#fall(reasonOf(error as Error));
+      throw this.#away(error as Error);
+    } finally {
+      cancel();
+    }
+  }
+
+  #away(cause?: Error): DoggedError {
+    const { address } = this.#options;
+    return new DoggedError('REDIS_AWAY', { address: address.shown, detail: this.#why }, { cause });
+  }
+
+  #fall(why: string): void {
+    if (this.#status === 'closed') return;
+    const isNews = this.#status !== 'away' || this.#why !== why;
+    this.#status = 'away';
+    this.#why = why;
+    if (isNews) this.#options.onProblem(why);
+    this.#probeLater(PROBE_EVERY_MS);
+  }
+
+  #probeLater(delayMs: number): void {
+    if (this.#cancelProbe !== null || this.#status === 'closed') return;
+    this.#cancelProbe = this.#options.clock.after(
+      delayMs,
+      () => {
+        this.#cancelProbe = null;
+        void this.#probe();
+      },
+      { background: true },
+    );
+  }
+
+  /** One at a time: a Redis that is frozen must not find a thousand of them when it wakes. */
+  async #probe(): Promise<void> {
+    if (this.#isProbing || this.#status === 'up' || this.#status === 'closed') return;
+    this.#isProbing = true;
+    try {
+      if (this.client.status !== 'ready') throw new Error(this.#why);
+      await this.client.ping();
+      const unsafe = this.#isChecked ? null : await this.#check();
+      this.#isUnsafe = unsafe !== null;
+      if (unsafe !== null) throw new Error(unsafe);
+      this.#isChecked = true;
+      this.#rise();
+    } catch (error) {
+      this.#isProbing = false;
+      this.#fall(reasonOf(error as Error));
+    } finally {
+      this.#isProbing = false;
+    }
+  }
+
+  async #check(): Promise<string | null> {
+    const { error, warning } = await findUnsafe(this.client);
+    if (warning !== null) this.#options.onWarning(warning);
+    return error;
+  }
+
+  #rise(): void {
+    if (this.#status === 'closed') return;
+    this.#status = 'up';
+    this.#why = '';
+    this.#options.onProblem(null);
+    this.#options.onBack();
+  }
+}
+
+const ABSENCE =
+  /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|LOADING|READONLY|MASTERDOWN|NOAUTH|WRONGPASS|MISCONF|Socket timeout/;
+
+/** That Redis cannot be asked now; any other error is about what was asked. */
+function isAbsence(error: unknown): boolean {
+  return (
+    error instanceof Error && ABSENCE.test(`${error.message} ${(error as { code?: string }).code ?? ''}`)
+  );
+}
+
+/** Redis has no room: it takes back, and takes nothing new. */
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && /\bOOM\b/.test(error.message);
+}
+
+function reasonOf(error: Error): string {
+  const { code } = error as { code?: string };
+  return error.message !== '' ? error.message : (code ?? error.name);
+}

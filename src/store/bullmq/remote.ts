@@ -1,0 +1,297 @@
+import { randomBytes } from 'node:crypto';
+import { DoggedError } from '../../job/errors.js';
+import { redisAddress } from './address.js';
+import { Claims } from './claims.js';
+import type { Lease } from './lease.js';
+import { LeaseWatch } from './lease-watch.js';
+import { Mail } from './mail.js';
+import type { HeldState } from './outbox.js';
+import { Queues } from './queues.js';
+import { isFull, RedisLink } from './redis-link.js';
+import { Relay } from './relay.js';
+import { PREFIX } from './scripts.js';
+import type { RemoteEvents, RemoteSettings } from './settings.js';
+import type { Rows } from './store.js';
+
+const FULL = 'it is full: give it more memory (redis-cli CONFIG SET maxmemory)';
+
+/** How often mail is read, leases are looked at and new jobs are seen. */
+const TICK_MS = 250;
+/** What other machines kept from being sent is tried again this often. */
+const RETRY_MS = 1_000;
+const EVERY_STATE: readonly HeldState[] = ['unsure', 'presumed', 'sent'];
+
+export interface RemoteParts extends Rows {
+  readonly settings: RemoteSettings;
+  readonly events: RemoteEvents;
+  readonly origin: string;
+}
+
+/** What a worker has to do with Redis beside its turns: all of it in a rhythm of its own, one thing at a time. */
+export class Remote {
+  readonly link: RedisLink;
+  readonly queues: Queues;
+  readonly relay: Relay;
+  readonly claims: Claims;
+  readonly mail: Mail;
+  readonly leaseWatch: LeaseWatch;
+  /** Ends that Redis has taken, until they are written down here too. */
+  readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
+  /** Without user and password. */
+  readonly address: string;
+  /** Id of our store. */
+  readonly origin: string;
+  /** What a turn has left unclaimed may be claimed by the next. */
+  hasFreeSlots = true;
+  /** Jobs that could be claimed at the last look. */
+  claimable = 0;
+
+  readonly #parts: RemoteParts;
+  readonly #resolve: () => Promise<number>;
+  #epoch = 0;
+  #news = false;
+  #turn: Promise<unknown> = Promise.resolve();
+  #cancelTick: (() => void) | null = null;
+  #isClosed = false;
+  #problem: string | null = null;
+  #fullProblem: string | null = null;
+  #awayProblem: string | null = null;
+  #reconcileAll = true;
+  #nextReconcileMs = 0;
+  #nextUnsureMs = 0;
+  #nextRetryMs = 0;
+  #sendAfterMs = 0;
+  readonly #configured = new Set<string>();
+
+  constructor(parts: RemoteParts, resolve: () => Promise<number>) {
+    const { sqlite, outbox, books, settings, events, clock, origin } = parts;
+    const address = redisAddress(settings.url, process.env);
+    this.#parts = parts;
+    this.address = address.shown;
+    this.origin = origin;
+    this.#resolve = resolve;
+    const maxStalledCount = settings.poisonAfter - 1;
+    this.link = new RedisLink({
+      address,
+      clock,
+      lockMs: settings.leaseMs,
+      maxStalledCount,
+      onBack: () => {
+        this.#reconcileAll = true;
+        this.#configured.clear();
+      },
+      onProblem: (problem) => {
+        this.#awayProblem = problem;
+        this.#tellProblem();
+      },
+      onWarning: (text) => events.onRemoteWarning?.(text),
+    });
+    this.queues = new Queues(this.link, settings.leaseMs, maxStalledCount);
+    const shared = new Set(settings.sharedSources);
+    this.relay = new Relay({
+      sqlite,
+      outbox,
+      link: this.link,
+      queues: this.queues,
+      origin,
+      site: settings.site,
+      isShared: (source) => shared.has(source),
+      onFull: (isFull) => this.noteFull(isFull),
+    });
+    this.claims = new Claims({
+      link: this.link,
+      queues: this.queues,
+      origin,
+      site: settings.site,
+      lockMs: settings.leaseMs,
+    });
+    this.leaseWatch = new LeaseWatch({
+      link: this.link,
+      claims: this.claims,
+      clock,
+      leaseMs: settings.leaseMs,
+      onError: (error) => this.#onError(error),
+    });
+    const self = () => this.self;
+    this.mail = new Mail({
+      sqlite,
+      books,
+      outbox,
+      link: this.link,
+      queues: this.queues,
+      origin,
+      self,
+      clock,
+    });
+  }
+
+  /** Store and epoch of this worker, as its messages name it. */
+  get self(): string {
+    return `${this.origin}/${this.#epoch}`;
+  }
+
+  /** Attempts of ours, by the id under which the dispatcher knows them. */
+  get leases(): Map<string, Lease> {
+    return this.leaseWatch.leases;
+  }
+
+  start(epoch: number): void {
+    this.#epoch = epoch;
+    this.leaseWatch.start();
+    this.#tickLater();
+  }
+
+  /** One thing at a time: a job must not be sent while it is being called back. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** True once for all that a turn should be taken for. */
+  takeNews(): boolean {
+    const news = this.#news || this.leaseWatch.hasNews;
+    this.#news = false;
+    return news;
+  }
+
+  /** Nothing is sent for a while: what has been called back would fill it again. */
+  noteFull(isFull = true): void {
+    this.#fullProblem = isFull ? FULL : null;
+    if (isFull) this.#sendAfterMs = this.#parts.clock.monotonicMs() + RETRY_MS;
+    this.#tellProblem();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelTick?.();
+    this.leaseWatch.stop();
+    this.link.close();
+    await this.queues.close();
+    await this.#turn;
+  }
+
+  #tickLater(): void {
+    this.#cancelTick = this.#parts.clock.after(TICK_MS, () => void this.#tick(), { background: true });
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      if (this.link.isUp) await this.exclusively(() => this.#work());
+      if (this.link.isUp) await this.#reconcile();
+      while (this.link.isUp && !this.#isClosed && (await this.exclusively(() => this.send())));
+    } catch (error) {
+      this.#onError(error);
+    }
+    if (!this.#isClosed) this.#tickLater();
+  }
+
+  #onError(error: unknown): void {
+    if (isFull(error)) this.noteFull();
+    const isKnown =
+      isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
+    if (!isKnown && !this.#isClosed) this.#parts.events.onRemoteError?.(error);
+  }
+
+  async #work(): Promise<void> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    await this.#lookForLoss();
+    await this.configure();
+    if ((await this.mail.read()) > 0) this.#news = true;
+    if ((await this.#resolve()) > 0) this.#news = true;
+    if (nowMs >= this.#nextRetryMs) {
+      this.#nextRetryMs = nowMs + RETRY_MS;
+      await this.#retryRefused();
+    }
+    await this.#seeNew();
+  }
+
+  /** Sends one batch; true when there may be more. */
+  async send(): Promise<boolean> {
+    return this.#parts.clock.monotonicMs() >= this.#sendAfterMs && (await this.relay.run());
+  }
+
+  /** A mark of ours that is gone: somebody has emptied Redis, or it was restarted without what it held. */
+  async #lookForLoss(): Promise<void> {
+    const { sqlite, books, origin } = this.#parts;
+    const key = `${PREFIX}:life:${origin}`;
+    const known = (await sqlite.look(() => books().remote()))?.life ?? null;
+    const found = await this.link.call(() => this.link.client.get(key));
+    if (found !== null && found === known) return;
+    const life = found ?? randomBytes(8).toString('hex');
+    if (found === null) await this.link.call(() => this.link.client.set(key, life));
+    await sqlite.within(() => {
+      books().setRemote('life', life);
+      books().setRemote('ends_at', '0-0');
+    });
+    this.#reconcileAll = true;
+    this.#configured.clear();
+  }
+
+  /** Limits across all machines, for each queue that we have to do with. */
+  async configure(): Promise<void> {
+    const { sqlite, settings } = this.#parts;
+    const names = await sqlite.look(({ db }) =>
+      db.prepare<[], { workspace: string; task: string }>('SELECT workspace, task FROM queues').all(),
+    );
+    for (const { workspace, task } of names) {
+      const { queue, keys } = this.queues.get(workspace, task);
+      const fleet = settings.fleetConcurrency.find((one) => one.task === task);
+      if (fleet === undefined || this.#configured.has(keys.prefix)) continue;
+      await this.link.call<unknown>(() =>
+        fleet.limit === null ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(fleet.limit),
+      );
+      this.#configured.add(keys.prefix);
+    }
+  }
+
+  /** Page by page: a turn must not wait for a million of them. */
+  async #reconcile(): Promise<void> {
+    const { clock, settings } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const all = this.#reconcileAll || nowMs >= this.#nextReconcileMs;
+    if (!all && nowMs < this.#nextUnsureMs) return;
+    this.#reconcileAll = false;
+    const states: readonly HeldState[] = all ? EVERY_STATE : ['unsure'];
+    try {
+      const resent = await this.mail.reconcile(states, (page) => this.exclusively(page));
+      if (resent > 0) this.#news = true;
+    } catch (error) {
+      this.#reconcileAll ||= all;
+      throw error;
+    }
+    this.#nextUnsureMs = nowMs + RETRY_MS;
+    if (all) this.#nextReconcileMs = nowMs + settings.reconcileMs;
+  }
+
+  async #retryRefused(): Promise<void> {
+    const { sqlite, outbox } = this.#parts;
+    const groups = await sqlite.look(() => outbox().refusedGroups());
+    if (groups.length === 0) return;
+    for (const { workspace, task, group } of groups) {
+      const { keys } = this.queues.get(workspace, task);
+      await this.link.script('leaks', keys.permits(group), keys.prefix);
+    }
+    await sqlite.within(() => outbox().retryRefused());
+  }
+
+  async #seeNew(): Promise<void> {
+    if (!this.hasFreeSlots) return;
+    const heads = await this.claims.heads(this.queues.all(), 1);
+    this.claimable = heads.length;
+    if (heads.length > 0) this.#news = true;
+  }
+
+  #tellProblem(): void {
+    const problem = this.#awayProblem ?? this.#fullProblem;
+    if (problem === this.#problem || this.#isClosed) return;
+    this.#problem = problem;
+    const { sqlite, books, clock, events } = this.#parts;
+    events.onRemote?.(problem);
+    sqlite
+      .within(() => books().setProblem(problem, clock.wallMs()))
+      .catch((error: unknown) => {
+        if (!this.#isClosed) events.onRemoteError?.(error);
+      });
+  }
+}

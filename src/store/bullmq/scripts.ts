@@ -1,0 +1,147 @@
+/** Every key of ours begins with this and a colon, BullMQ's too: a Redis user may be limited to it. */
+export const PREFIX = 'dogged';
+
+/** How jobs of shared sources have ended, for machines that come to them later. It forgets nothing, as a ledger must. */
+export const SETTLED = `${PREFIX}:settled`;
+
+/**
+ * What BullMQ has no call for, each all or nothing. They touch BullMQ's keys in three places, which the conformance suite
+ * holds against each new version: the lock, the sorted set `prioritized` and the list `wait`.
+ */
+export const SCRIPTS = {
+  /**
+   * Gives jobs that were added their exact rank. BullMQ's own priority is a number of
+   * 21 bits; the score of a job that waits may be any. KEYS: prioritized. ARGV: prefix, then id, rank, crashes of each.
+   */
+  rank: {
+    keys: 1,
+    lua: `
+      for i = 2, #ARGV, 3 do
+        local job = ARGV[1] .. ARGV[i]
+        if redis.call('EXISTS', job) == 1 then
+          redis.call('ZADD', KEYS[1], 'XX', ARGV[i + 1], ARGV[i])
+          if ARGV[i + 2] ~= '0' then redis.call('HSET', job, 'dogged:crashes', ARGV[i + 2]) end
+        end
+      end`,
+  },
+  /** A permit of a group for each of these jobs, while there are any. KEYS: permits. ARGV: limit, ids. */
+  permit: {
+    keys: 1,
+    lua: `
+      local granted = {}
+      local held = redis.call('ZCARD', KEYS[1])
+      local now = redis.call('TIME')[1]
+      for i = 2, #ARGV do
+        if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
+          redis.call('ZADD', KEYS[1], now, ARGV[i])
+          granted[#granted + 1] = ARGV[i]
+        elseif held < tonumber(ARGV[1]) then
+          redis.call('ZADD', KEYS[1], now, ARGV[i])
+          held = held + 1
+          granted[#granted + 1] = ARGV[i]
+        end
+      end
+      return granted`,
+  },
+  /** Frees permits of jobs that are no more; a young one may be of a job that is on its way. KEYS: permits. ARGV: prefix. */
+  leaks: {
+    keys: 1,
+    lua: `
+      local freed = 0
+      local old = redis.call('TIME')[1] - 10
+      for _, id in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', old, 'BYSCORE')) do
+        if redis.call('EXISTS', ARGV[1] .. id) == 0 then freed = freed + redis.call('ZREM', KEYS[1], id) end
+      end
+      return freed`,
+  },
+  /**
+   * The one moment at which an attempt ends: only the token that holds the lock may, and it is told to the owner of the
+   * job, or to all its owners. Asked again with the same token, the answer is the same. KEYS: job, lock, mail, permits, owners,
+   * settled. ARGV: token, message, id, message for those who come later.
+   */
+  end: {
+    keys: 6,
+    lua: `
+      if redis.call('HGET', KEYS[1], 'dogged:ended') == ARGV[1] then return 1 end
+      if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+      -- First, for a Redis that is full lets a script write on that has begun with a removal.
+      redis.call('ZREM', KEYS[4], ARGV[3])
+      redis.call('HSET', KEYS[1], 'dogged:ended', ARGV[1])
+      local owners = redis.call('SMEMBERS', KEYS[5])
+      if #owners == 0 then owners = { KEYS[3] }
+      else
+        redis.call('HSET', KEYS[6], ARGV[3], ARGV[4])
+        redis.call('DEL', KEYS[5])
+      end
+      for _, mail in ipairs(owners) do redis.call('XADD', mail, '*', 'm', ARGV[2]) end
+      return 1`,
+  },
+  /**
+   * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,
+   * owners, mail. ARGV: id. 0: it has ended.
+   */
+  join: {
+    keys: 3,
+    lua: `
+      local ended = redis.call('HGET', KEYS[1], ARGV[1])
+      if ended then
+        redis.call('XADD', KEYS[3], '*', 'm', ended)
+        return 0
+      end
+      redis.call('SADD', KEYS[2], KEYS[3])
+      return 1`,
+  },
+  /** The heads of these queues: {id, rank, crashes} of each, and how many more may run. ARGV: how many, prefixes. */
+  heads: {
+    keys: 0,
+    lua: `
+      local answer = {}
+      for i = 2, #ARGV do
+        local prefix = ARGV[i]
+        local meta = redis.call('HMGET', prefix .. 'meta', 'paused', 'concurrency')
+        local room = tonumber(ARGV[1])
+        if meta[1] then room = 0
+        elseif meta[2] then room = math.min(room, tonumber(meta[2]) - redis.call('LLEN', prefix .. 'active')) end
+        local heads = {}
+        if room > 0 then
+          local crashes = function(id)
+            local found = redis.call('HMGET', prefix .. id, 'dogged:crashes', 'stc')
+            return (tonumber(found[1] or 0) or 0) + (tonumber(found[2] or 0) or 0)
+          end
+          local first = redis.call('LRANGE', prefix .. 'wait', -room, -1)
+          for n = #first, 1, -1 do heads[#heads + 1] = { first[n], '-inf', crashes(first[n]) } end
+          if #heads < room then
+            local rest = redis.call('ZRANGE', prefix .. 'prioritized', 0, room - #heads - 1, 'WITHSCORES')
+            for n = 1, #rest, 2 do heads[#heads + 1] = { rest[n], rest[n + 1], crashes(rest[n]) } end
+          end
+        end
+        answer[#answer + 1] = heads
+      end
+      return answer`,
+  },
+  /**
+   * Takes a job back that nobody has claimed; others who own it too keep it. KEYS: job, prioritized, wait, permits, owners, mail.
+   * ARGV: id. 1: it waited, and is ours no more.
+   */
+  recall: {
+    keys: 6,
+    lua: `
+      local waits = redis.call('ZSCORE', KEYS[2], ARGV[1]) or redis.call('LPOS', KEYS[3], ARGV[1])
+      if not waits then return 0 end
+      if redis.call('SISMEMBER', KEYS[5], KEYS[6]) == 1 and redis.call('SCARD', KEYS[5]) > 1 then
+        return redis.call('SREM', KEYS[5], KEYS[6])
+      end
+      redis.call('ZREM', KEYS[2], ARGV[1])
+      redis.call('LREM', KEYS[3], 0, ARGV[1])
+      redis.call('DEL', KEYS[1], KEYS[5])
+      redis.call('ZREM', KEYS[4], ARGV[1])
+      return 1`,
+  },
+  /** Asks whoever runs it to stop. KEYS: job. */
+  cancel: {
+    keys: 1,
+    lua: `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'dogged:cancel', '1') end`,
+  },
+} as const;
+
+export type ScriptName = keyof typeof SCRIPTS;

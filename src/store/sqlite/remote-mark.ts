@@ -1,0 +1,28 @@
+import type { Database } from 'better-sqlite3';
+import { DoggedError } from '../../job/errors.js';
+import type { SqliteStore } from './store.js';
+
+/** Whether the jobs of this store run through Redis. */
+export function usesRedis(store: SqliteStore): Promise<boolean> {
+  return store.look(({ db }) => db.prepare('SELECT 1 FROM remote').get() !== undefined);
+}
+
+/**
+ * From now on jobs run from here alone. Throws STORE_ELSEWHERE, and changes nothing, while Redis may hold any of ours: they
+ * would run twice.
+ */
+export async function leaveRedis(store: SqliteStore, stateFolder: string): Promise<void> {
+  if (!(await usesRedis(store))) return;
+  await store.within(({ db }) => {
+    refuseWhileHeld(db, stateFolder, 'sqlite');
+    db.exec('DELETE FROM outbox; DELETE FROM foreign_claims; DELETE FROM remote');
+  });
+}
+
+/** Throws STORE_ELSEWHERE while another Redis than `store` may hold jobs of ours. */
+export function refuseWhileHeld(db: Database, stateFolder: string, store: string): void {
+  const address = db.prepare<[], string>('SELECT address FROM remote').pluck().get();
+  if (address === undefined || address === store) return;
+  const held = db.prepare('SELECT 1 FROM outbox WHERE state NOT IN (0, 4) LIMIT 1').get();
+  if (held !== undefined) throw new DoggedError('STORE_ELSEWHERE', { state: stateFolder, address, store });
+}

@@ -1,0 +1,30 @@
+import type { Config } from '../config/config.js';
+import type { TaskSettings } from '../store/contract.js';
+
+/* What a store is told of the config. */
+
+export function workspacesOf(config: Config): string[] {
+  return [...new Set([config.workspace, ...config.sources.map((source) => source.workspace)])];
+}
+
+export function taskSettingsOf(config: Config): TaskSettings[] {
+  return config.tasks.map((task) => ({
+    task: task.name,
+    groupLimit: task.group?.limit ?? null,
+    maxAttempts: task.retry.attempts,
+    breaker: task.breaker.dependency,
+  }));
+}
+
+/** null: the store is SQLite alone. */
+export function redisOf<E>(config: Config, events: E) {
+  if (config.redis === null) return null;
+  const { redis: url, site, leaseMs, reconcileMs } = config;
+  const { poisonAfter } = config.health;
+  const fleetConcurrency = config.tasks.map(({ name, fleetConcurrency: limit }) => ({ task: name, limit }));
+  const sharedSources = config.sources.filter(({ shared }) => shared).map(({ name }) => name);
+  return {
+    settings: { url, site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
+    events,
+  };
+}
