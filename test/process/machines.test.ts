@@ -155,6 +155,39 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
     expect(place.run('status').stdout).not.toMatch(/ECONNREFUSED/);
   }, 60_000);
 
+  it('obey retry, cancel, pause, resume, add and drain, whether a worker runs or not', async () => {
+    const place = station('home', 'echo "$DOGGED_KEY" >> ran; test -e mended', 'shutdownGrace: 100ms');
+    const idOf = (key: string) => place.json('jobs').find((job) => job.key === key)?.id ?? '';
+    const stateOf = (key: string) => place.json('jobs').find((job) => job.key === key)?.state;
+    const worker = place.worker();
+    expect(place.json('add', 'note', '--payload', '{}', '--key', 'by hand')[0].result).toBe('queued');
+    await until(() => place.ran().length === 1);
+    // Its retry waits: nothing of it stands in Redis.
+    expect(place.run('cancel', idOf('by hand')).status).toBe(0);
+    expect(stateOf('by hand')).toBe('cancelled');
+
+    expect(place.run('pause', 'note').status).toBe(0);
+    write(place, ['paused', 'unwanted']);
+    await until(async () => (await redis.client.keys('dogged:*:k-*')).length === 2);
+    expect(place.run('cancel', idOf('unwanted')).status).toBe(0);
+    await until(() => stateOf('unwanted') === 'cancelled');
+    expect(place.run('queue', '--once').stdout).toMatch(/paused/);
+    expect(place.ran()).toEqual(['by hand']);
+    worker.kill('SIGTERM');
+    await until(() => worker.exitCode !== null);
+
+    // Nobody is there to ask Redis: it is done by the next worker.
+    expect(place.run('retry', idOf('by hand'), idOf('unwanted')).status).toBe(0);
+    expect(place.run('cancel', idOf('unwanted')).status).toBe(0);
+    expect(place.run('cancel', idOf('paused')).status).toBe(0);
+    expect(place.run('resume', 'note').status).toBe(0);
+    writeFileSync(join(place.folder, 'mended'), '');
+    expect((await place.runAside('worker', '--until-idle')).status).toBe(0);
+    expect(['by hand', 'unwanted', 'paused'].map(stateOf)).toEqual(['completed', 'cancelled', 'cancelled']);
+    expect(place.ran()).toEqual(['by hand', 'by hand']);
+    expect(await redis.client.keys('dogged:*:k-*')).toEqual([]);
+  }, 60_000);
+
   it.skipIf(spawnSync('openssl', ['version']).status !== 0)(
     'speak TLS, with a user and a password that stand in no file and no log',
     async () => {

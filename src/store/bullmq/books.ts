@@ -32,6 +32,8 @@ interface SentJob {
   readonly crashes: number;
   readonly runAtMs: number;
   readonly startedAtMs: number | null;
+  /** 1: it is to be cancelled, or a newer version of its record waits for its end. */
+  readonly isUnwanted: number;
 }
 
 export interface Taken {
@@ -90,7 +92,10 @@ export class Books {
       ON CONFLICT DO UPDATE SET site = excluded.site, address = excluded.address`);
     this.#sent = db.prepare(`
       SELECT j.id AS jobId, j.queue_id AS queueId, j.place, j.group_name AS "group", j.epoch, j.attempt, j.crashes,
-        j.run_at AS runAtMs, j.started_at AS startedAtMs
+        j.run_at AS runAtMs, j.started_at AS startedAtMs,
+        j.cancel_requested = 1 OR EXISTS (
+          SELECT 1 FROM jobs s INDEXED BY jobs_successors WHERE s.place = ${PLACES.parked} AND s.after_job = j.id
+        ) AS isUnwanted
       FROM outbox o
       CROSS JOIN jobs j ON j.id = o.job_id
       WHERE o.redis_id = ?`);

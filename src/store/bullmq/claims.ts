@@ -117,19 +117,6 @@ export class Claims {
         return true;
       }
     }
-    const finish = async (outcome: AttemptReport['outcome'], next: Next) => {
-      const report = {
-        startedAtMs: nowMs,
-        endedAtMs: nowMs,
-        exitCode: null,
-        signal: null,
-        stdout: null,
-        stderr: null,
-      };
-      // It is not in our books: whoever owns it, and be it ourselves, reads of it in the mail.
-      await this.end(endingOf(lease), { outcome, ...report }, next, `${this.#self(epoch)}/door`);
-      return true;
-    };
     if (parcel.isShared) {
       // Sent by one who had not heard yet that it had ended.
       const { link } = this.#options;
@@ -146,14 +133,40 @@ export class Claims {
         ranAlone: false,
         killedByUs: false,
       } as const;
-      return finish(outcome, { to: 'failed', reason });
+      await this.#endUnrun(lease, outcome, { to: 'failed', reason }, nowMs, epoch);
+      return true;
     }
     if (!holdsTimes && parcel.expiresAtMs !== null && parcel.expiresAtMs <= nowMs) {
-      const reason = 'its end passed before it could start';
-      const next = { to: 'pending', runAtMs: nowMs, charged: false, crashed: false, reason } as const;
-      return finish({ kind: 'released', reason }, next);
+      await this.refuse(lease, 'its end passed before it could start', nowMs, epoch);
+      return true;
     }
     return false;
+  }
+
+  /** It goes home, and nothing of it is run: what becomes of it is decided there. */
+  refuse(lease: Lease, reason: string, nowMs: number, epoch: number): Promise<void> {
+    const next = { to: 'pending', runAtMs: nowMs, charged: false, crashed: false, reason } as const;
+    return this.#endUnrun(lease, { kind: 'released', reason }, next, nowMs, epoch);
+  }
+
+  /** It is in no books of ours: whoever owns it, and be it ourselves, reads of it in the mail. */
+  async #endUnrun(
+    lease: Lease,
+    outcome: AttemptReport['outcome'],
+    next: Next,
+    nowMs: number,
+    epoch: number,
+  ): Promise<void> {
+    const report = {
+      outcome,
+      startedAtMs: nowMs,
+      endedAtMs: nowMs,
+      exitCode: null,
+      signal: null,
+      stdout: null,
+      stderr: null,
+    };
+    await this.end(endingOf(lease), report, next, `${this.#self(epoch)}/door`);
   }
 
   /** Says to the owner of the job that it runs here. */

@@ -147,6 +147,7 @@ async function writeDown(
   const kept: Lease[] = [];
   const ids = new Map<string, string>();
   const strangers: Lease[] = [];
+  const unwanted: Lease[] = [];
   const write = () => {
     for (const lease of leases) {
       const { parcel, attempt, crashes, token } = lease;
@@ -155,6 +156,10 @@ async function writeDown(
       if (own === null && parcel.origin === remote.origin && !parcel.isShared) {
         // It has ended, or was sent anew under another name: nobody waits for this one.
         strangers.push(lease);
+        continue;
+      }
+      if (own?.isUnwanted === 1) {
+        unwanted.push(lease);
         continue;
       }
       const claim = claimOf(lease, own === null ? parcel.id : String(own.jobId), epoch, nowMs);
@@ -173,6 +178,7 @@ async function writeDown(
   }
   for (const [index, lease] of kept.entries()) remote.leases.set(claims[index]?.id ?? '', lease);
   for (const lease of strangers) await remote.claims.drop(lease);
+  for (const lease of unwanted) await remote.claims.refuse(lease, 'no longer wanted', nowMs, epoch);
   for (const lease of kept) {
     if (ids.get(lease.parcel.id) === lease.parcel.id) await remote.claims.tell(lease, epoch, nowMs);
   }
