@@ -60,7 +60,6 @@ class DispatchLoop implements Dispatcher {
   readonly #hurried = new AbortController();
   #started = false;
   #stopping: Promise<readonly CutOffJob[]> | null = null;
-  /** The last turn found nothing to claim, and nothing of ours is with others. */
   #wasIdle = false;
   /** The job that must run alone and has come to the head of the line. While it runs, no other is claimed. */
   #alone: { readonly id: JobId; readonly runs: boolean } | null = null;

@@ -22,9 +22,16 @@ export interface RemoteRow {
   readonly problemSinceMs: number | null;
 }
 
-interface SentJob {
-  readonly jobId: number;
+/** Where a job of ours is counted. */
+interface Counted {
   readonly queueId: number;
+  readonly scopeId: number;
+  /** 1: a newer version of its record is counted in its stead. */
+  readonly outdated: number;
+}
+
+interface SentJob extends Counted {
+  readonly jobId: number;
   readonly place: Place;
   readonly group: string | null;
   readonly epoch: number;
@@ -72,6 +79,7 @@ export class Books {
   readonly #sent: Statement<[string], Omit<SentJob, 'place'> & { readonly place: number }>;
   readonly #take: Statement<[number, number, number, number, number, number]>;
   readonly #mark: Statement<[number, string | null, number]>;
+  readonly #presumed: Statement<[number], Counted>;
   readonly #presume: Statement<[number, number]>;
   readonly #crashed: Statement<[number, number, number, number, number]>;
   readonly #holdPermit: Statement<[number, string]>;
@@ -91,7 +99,7 @@ export class Books {
       INSERT INTO remote (one, site, address) VALUES (1, ?, ?)
       ON CONFLICT DO UPDATE SET site = excluded.site, address = excluded.address`);
     this.#sent = db.prepare(`
-      SELECT j.id AS jobId, j.queue_id AS queueId, j.place, j.group_name AS "group", j.epoch, j.attempt, j.crashes,
+      SELECT j.id AS jobId, j.queue_id AS queueId, j.scope_id AS scopeId, j.outdated, j.place, j.group_name AS "group", j.epoch, j.attempt, j.crashes,
         j.run_at AS runAtMs, j.started_at AS startedAtMs,
         j.cancel_requested = 1 OR EXISTS (
           SELECT 1 FROM jobs s INDEXED BY jobs_successors WHERE s.place = ${PLACES.parked} AND s.after_job = j.id
@@ -104,6 +112,8 @@ export class Books {
         place = ${running}, attempt = ?, epoch = ?, crashes = ?, started_at = ?, late_by = ?, exit_code = NULL, reason = NULL
       WHERE id = ?`);
     this.#mark = db.prepare('UPDATE outbox SET state = ?, token = ? WHERE job_id = ?');
+    this.#presumed = db.prepare(`
+      SELECT queue_id AS queueId, scope_id AS scopeId, outdated FROM jobs WHERE id = ? AND place = ${ready}`);
     this.#presume = db.prepare(`
       UPDATE jobs SET place = ${running}, epoch = ${ELSEWHERE}, started_at = ? WHERE id = ? AND place = ${ready}`);
     this.#crashed = db.prepare(`
@@ -160,12 +170,13 @@ export class Books {
 
   /** An attempt of a job of ours has begun, here or elsewhere. Attempts before it that nobody ended have died. */
   take(job: SentJob, { attempt, crashes, epoch, token, atMs }: Taken): void {
-    const { tally } = this.#core;
+    const { tally, recordTally } = this.#core;
     for (let died = Math.max(1, job.attempt); died < attempt; died += 1) {
       this.#crashed.run(job.jobId, died, ELSEWHERE, job.startedAtMs ?? atMs, atMs);
     }
     if (job.place !== 'running') {
       tally.move(job.queueId, job.place, 'running');
+      if (job.outdated === 0) recordTally.move(job.scopeId, 'pending', 'running');
       // It has none yet, and its end will give one back.
       if (job.place !== 'ready' && job.group !== null) this.#holdPermit.run(job.queueId, job.group);
     }
@@ -175,14 +186,12 @@ export class Books {
 
   /** It cannot be called back, or nobody can tell: until Redis has said how it stands, it counts as running. */
   presumeRunning(jobId: number, nowMs: number): void {
-    const queueId = this.#core.db
-      .prepare<[number], number>(`SELECT queue_id FROM jobs WHERE id = ? AND place = ${ready}`)
-      .pluck()
-      .get(jobId);
-    if (queueId === undefined) return;
+    const job = this.#presumed.get(jobId);
+    if (job === undefined) return;
     this.#presume.run(nowMs, jobId);
     this.#mark.run(SEND_STATES.presumed, null, jobId);
-    this.#core.tally.move(queueId, 'ready', 'running');
+    this.#core.tally.move(job.queueId, 'ready', 'running');
+    if (job.outdated === 0) this.#core.recordTally.move(job.scopeId, 'pending', 'running');
   }
 
   /** What another machine says of a job of ours. False when that changes nothing: it was known, or is of an earlier try. */

@@ -17,27 +17,11 @@ import type {
   TurnResult,
 } from '../contract.js';
 import type { Capabilities, Store } from '../engine.js';
-import type {
-  AdmissionBatch,
-  AdmissionReport,
-  CursorPage,
-  CursorRecord,
-  RejectedRecord,
-  Scope,
-} from '../intake-contract.js';
-import type {
-  AccountedRecord,
-  JobDetails,
-  JobFilter,
-  JobSummary,
-  Outage,
-  QueueCounts,
-  RecordAccount,
-  StoredReject,
-} from '../read-contract.js';
+import type { AdmissionBatch, AdmissionReport, CursorPage, CursorRecord, Scope } from '../intake-contract.js';
+import type { QueueCounts } from '../read-contract.js';
 import { refuseWhileHeld } from '../sqlite/remote-mark.js';
 import type { SqliteStore } from '../sqlite/store.js';
-import type { BrokenCycle, KnownKey, StoredCycle } from '../trace-contract.js';
+import { BookReads } from './book-reads.js';
 import { Books } from './books.js';
 import { Outbox } from './outbox.js';
 import { Recall } from './recall.js';
@@ -68,9 +52,8 @@ export interface WorkerSide {
  * Jobs run through BullMQ, and keep their rows here: cursors, ledger, waiting, limits, history and every read are SQLite's. A
  * job stands in Redis from when it is ready until its attempt has ended, wherever it runs.
  */
-export class BullmqStore implements Store {
+export class BullmqStore extends BookReads implements Store {
   readonly capabilities: Capabilities = { globalOrder: false, atomicBatchClaim: false };
-  readonly sqlite: SqliteStore;
   readonly recall: Recall;
   readonly #worker: WorkerSide | null;
   readonly #remote: Remote | null;
@@ -81,7 +64,7 @@ export class BullmqStore implements Store {
 
   /** `worker`: null in commands and screens. They look, and ask by way of the rows; the worker does what they ask for. */
   constructor(sqlite: SqliteStore, clock: Clock, worker: WorkerSide | null) {
-    this.sqlite = sqlite;
+    super(sqlite);
     this.#worker = worker;
     const rows: Rows = { sqlite, outbox: () => this.outbox, books: () => this.books, clock };
     this.#remote = worker?.connect(rows, () => this.recall.resolve()) ?? null;
@@ -246,63 +229,6 @@ export class BullmqStore implements Store {
       };
     });
     return outbox === undefined ? counts : { ...counts, outbox };
-  }
-
-  list(filter: JobFilter): Promise<readonly JobSummary[]> {
-    return this.sqlite.list(filter);
-  }
-
-  get(workspace: string | null, id: JobId): Promise<JobDetails | null> {
-    return this.sqlite.get(workspace, id);
-  }
-
-  nextInLine(limit: number): Promise<readonly JobSummary[]> {
-    return this.sqlite.nextInLine(limit);
-  }
-
-  rejects(source: string | null, limit: number): Promise<readonly StoredReject[]> {
-    return this.sqlite.rejects(source, limit);
-  }
-
-  account(
-    scope: Scope,
-    records: readonly AccountedRecord[],
-    nowMs: number,
-  ): Promise<readonly RecordAccount[]> {
-    return this.sqlite.account(scope, records, nowMs);
-  }
-
-  knowsRejects(
-    scope: Scope,
-    rejects: readonly Pick<RejectedRecord, 'path' | 'digest'>[],
-  ): Promise<readonly boolean[]> {
-    return this.sqlite.knowsRejects(scope, rejects);
-  }
-
-  outages(limit: number): Promise<readonly Outage[]> {
-    return this.sqlite.outages(limit);
-  }
-
-  casualties(outage: string, limit: number): Promise<readonly JobSummary[] | null> {
-    return this.sqlite.casualties(outage, limit);
-  }
-
-  // --- trace
-
-  cycle(cycle: string): Promise<StoredCycle | null> {
-    return this.sqlite.cycle(cycle);
-  }
-
-  knownKeys(source: string, key: string, mostMentions: number): Promise<readonly KnownKey[]> {
-    return this.sqlite.knownKeys(source, key, mostMentions);
-  }
-
-  brokenCycles(sinceMs: number, limit: number): Promise<readonly BrokenCycle[]> {
-    return this.sqlite.brokenCycles(sinceMs, limit);
-  }
-
-  damaged(limit: number): Promise<readonly JobSummary[]> {
-    return this.sqlite.damaged(limit);
   }
 
   acknowledgeDamaged(nowMs: number): Promise<number> {

@@ -17,40 +17,21 @@ import type {
   TurnResult,
 } from '../contract.js';
 import type { Capabilities, Store, StoreUse } from '../engine.js';
-import type {
-  AdmissionBatch,
-  AdmissionReport,
-  CursorPage,
-  CursorRecord,
-  RejectedRecord,
-  Scope,
-} from '../intake-contract.js';
-import type {
-  AccountedRecord,
-  JobDetails,
-  JobFilter,
-  JobSummary,
-  Outage,
-  QueueCounts,
-  RecordAccount,
-  StoredReject,
-} from '../read-contract.js';
-import type { BrokenCycle, KnownKey, StoredCycle } from '../trace-contract.js';
+import type { AdmissionBatch, AdmissionReport, CursorPage, CursorRecord, Scope } from '../intake-contract.js';
 import type { Connection } from './connection.js';
 import { type Core, createCore } from './core.js';
+import { SqliteReads } from './reads.js';
 import { Verbs } from './verbs.js';
 
 /** Most rows for which a command may hold the lock: the worker waits meanwhile. */
 const ROWS_PER_LOCK = 1_000;
 
 /** The SQLite engine: each call is one transaction of the verbs in this folder, which are prepared when first used. */
-export class SqliteStore implements Store {
+export class SqliteStore extends SqliteReads implements Store {
   readonly capabilities: Capabilities = { globalOrder: true, atomicBatchClaim: true };
 
-  readonly #connection: Connection;
   readonly #use: StoreUse;
   readonly #core: Core;
-  readonly #verbs: Verbs;
   /** Our epoch, once we own the store. */
   #epoch: number | null = null;
   /** By how much the wall clock has been set in all, as far as we were told: see `Retries`. */
@@ -58,10 +39,10 @@ export class SqliteStore implements Store {
   #dataVersion: number;
 
   constructor(connection: Connection, use: StoreUse) {
-    this.#connection = connection;
+    const core = createCore(connection.db);
+    super(connection, new Verbs(core));
     this.#use = use;
-    this.#core = createCore(connection.db);
-    this.#verbs = new Verbs(this.#core);
+    this.#core = core;
     this.#dataVersion = this.#readDataVersion();
   }
 
@@ -70,23 +51,23 @@ export class SqliteStore implements Store {
   async admit(batch: AdmissionBatch): Promise<AdmissionReport> {
     const report = await this.#admit(batch);
     failpoint('admit.after-commit');
-    if (this.#use === 'worker') await this.#verbs.admission.checkpoint.afterAdmission();
+    if (this.#use === 'worker') await this.verbs.admission.checkpoint.afterAdmission();
     return report;
   }
 
   async #admit(batch: AdmissionBatch): Promise<AdmissionReport> {
     try {
-      return await this.#write(() => this.#verbs.admission.admit(batch));
+      return await this.#write(() => this.verbs.admission.admit(batch));
     } catch (error) {
       // All of it was rolled back; that it was broken is kept for whoever asks.
       if (error instanceof BrokenHandOff)
-        await this.#write(() => this.#verbs.cycles.keepBroken(batch, error.trace));
+        await this.#write(() => this.verbs.cycles.keepBroken(batch, error.trace));
       throw error;
     }
   }
 
   cursors(scope: Scope, page?: CursorPage): Promise<readonly CursorRecord[]> {
-    return this.#read(() => this.#verbs.admission.cursors(scope, page));
+    return this.read(() => this.verbs.admission.cursors(scope, page));
   }
 
   // --- claims
@@ -96,10 +77,10 @@ export class SqliteStore implements Store {
     // As it is now: the clock may be set again while the database keeps us waiting.
     const clockMovedMs = this.#clockMovedMs;
     if (turn.ends.length === 0 && turn.breakers === undefined) {
-      const idle = await this.#read(() => this.#verbs.dispatch.idle(turn, epoch, clockMovedMs));
+      const idle = await this.read(() => this.verbs.dispatch.idle(turn, epoch, clockMovedMs));
       if (idle !== null) return idle;
     }
-    const result = await this.#write(() => this.#verbs.dispatch.turn(turn, epoch, clockMovedMs));
+    const result = await this.#write(() => this.verbs.dispatch.turn(turn, epoch, clockMovedMs));
     failpoint('turn.after-commit');
     return result;
   }
@@ -121,37 +102,37 @@ export class SqliteStore implements Store {
   }
 
   breakers(): Promise<readonly StoredBreaker[]> {
-    return this.#read(() => this.#verbs.breakers.stored());
+    return this.read(() => this.verbs.breakers.stored());
   }
 
   // --- upkeep
 
   async takeOwnership(owner: Owner, nowMs: number): Promise<Ownership> {
-    const { ownership, clockMovedMs } = await this.#write(() => this.#verbs.owners.take(owner, nowMs));
+    const { ownership, clockMovedMs } = await this.#write(() => this.verbs.owners.take(owner, nowMs));
     this.#epoch = ownership.epoch;
     this.#clockMovedMs = clockMovedMs;
     return ownership;
   }
 
   async releaseOwnership(epoch: number, nowMs: number): Promise<void> {
-    await this.#write(() => this.#verbs.owners.release(epoch, nowMs));
+    await this.#write(() => this.verbs.owners.release(epoch, nowMs));
   }
 
   async configureTasks(workspaces: readonly string[], tasks: readonly TaskSettings[]): Promise<void> {
-    await this.#write(() => this.#verbs.people.configureTasks(workspaces, tasks));
+    await this.#write(() => this.verbs.people.configureTasks(workspaces, tasks));
   }
 
   orphans(): Promise<readonly Orphan[]> {
-    return this.#read(() => this.#verbs.owners.orphans());
+    return this.read(() => this.verbs.owners.orphans());
   }
 
   async rescue(ends: readonly End[], nowMs: number): Promise<readonly ('recorded' | 'lost')[]> {
     const epoch = this.#ownEpoch();
     const clockMovedMs = this.#clockMovedMs;
     return this.#write(() => {
-      const fenced = this.#verbs.owners.epoch() !== epoch;
+      const fenced = this.verbs.owners.epoch() !== epoch;
       const answers = ends.map((end) =>
-        fenced || end.claim.epoch >= epoch ? 'lost' : this.#verbs.ending.record(end, nowMs, clockMovedMs),
+        fenced || end.claim.epoch >= epoch ? 'lost' : this.verbs.ending.record(end, nowMs, clockMovedMs),
       );
       failpoint('rescue.before-commit');
       return answers;
@@ -159,125 +140,60 @@ export class SqliteStore implements Store {
   }
 
   async pulse(epoch: number, nowMs: number, isTrusted: boolean): Promise<void> {
-    const found = await this.#write(() => this.#verbs.owners.pulse(epoch, nowMs, isTrusted));
+    const found = await this.#write(() => this.verbs.owners.pulse(epoch, nowMs, isTrusted));
     if (found !== epoch) throw new DoggedError('OWNER_CHANGED', { found, ours: epoch });
   }
 
   heldElsewhere(): HeldElsewhere | null {
-    return this.#connection.heldElsewhere();
+    return this.connection.heldElsewhere();
   }
 
   cancel(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly CancelAnswer[]> {
-    return this.#writeInParts(ids, (id) => this.#verbs.people.cancel(workspace, id, nowMs));
+    return this.#writeInParts(ids, (id) => this.verbs.people.cancel(workspace, id, nowMs));
   }
 
   redrive(workspace: string, ids: readonly JobId[], nowMs: number): Promise<readonly RedriveAnswer[]> {
-    return this.#writeInParts(ids, (id) => this.#verbs.people.redrive(workspace, id, nowMs));
+    return this.#writeInParts(ids, (id) => this.verbs.people.redrive(workspace, id, nowMs));
   }
 
   acknowledgeDamaged(nowMs: number): Promise<number> {
-    return this.#write(() => this.#verbs.damaged.acknowledge(nowMs));
+    return this.#write(() => this.verbs.damaged.acknowledge(nowMs));
   }
 
   setPaused(workspace: string, task: string | null, paused: boolean): Promise<boolean> {
-    return this.#write(() => this.#verbs.people.setPaused(workspace, task, paused));
+    return this.#write(() => this.verbs.people.setPaused(workspace, task, paused));
   }
 
   async prune(endedBeforeMs: number, limit: number): Promise<number> {
     let removed = 0;
     while (removed < limit) {
       const part = Math.min(limit - removed, ROWS_PER_LOCK);
-      const went = await this.#write(() => this.#verbs.pruning.prune(endedBeforeMs, part));
+      const went = await this.#write(() => this.verbs.pruning.prune(endedBeforeMs, part));
       removed += went;
       if (went < part) break;
     }
     return removed;
   }
 
-  // --- reads
-
-  counts(nowMs?: number): Promise<QueueCounts> {
-    return this.#read(() => this.#verbs.reading.counts(nowMs));
-  }
-
-  list(filter: JobFilter): Promise<readonly JobSummary[]> {
-    return this.#read(() => this.#verbs.listing.list(filter));
-  }
-
-  get(workspace: string | null, id: JobId): Promise<JobDetails | null> {
-    return this.#read(() => this.#verbs.reading.get(workspace, id));
-  }
-
-  damaged(limit: number): Promise<readonly JobSummary[]> {
-    return this.#read(() => this.#verbs.damaged.list(limit));
-  }
-
-  cycle(cycle: string): Promise<StoredCycle | null> {
-    return this.#read(() => this.#verbs.cycleReading.cycle(cycle));
-  }
-
-  knownKeys(source: string, key: string, mostMentions: number): Promise<readonly KnownKey[]> {
-    return this.#read(() => this.#verbs.cycleReading.keys(source, key, mostMentions));
-  }
-
-  brokenCycles(sinceMs: number, limit: number): Promise<readonly BrokenCycle[]> {
-    return this.#read(() => this.#verbs.cycleReading.broken(sinceMs, limit));
-  }
-
-  nextInLine(limit: number): Promise<readonly JobSummary[]> {
-    return this.#read(() => this.#verbs.listing.nextInLine(limit));
-  }
-
-  rejects(source: string | null, limit: number): Promise<readonly StoredReject[]> {
-    return this.#read(() => this.#verbs.reading.rejects(source, limit));
-  }
-
-  account(
-    scope: Scope,
-    records: readonly AccountedRecord[],
-    nowMs: number,
-  ): Promise<readonly RecordAccount[]> {
-    return this.#read(() => this.#verbs.accounts.records(scope, records, nowMs));
-  }
-
-  knowsRejects(
-    scope: Scope,
-    rejects: readonly Pick<RejectedRecord, 'path' | 'digest'>[],
-  ): Promise<readonly boolean[]> {
-    return this.#read(() => this.#verbs.accounts.rejects(scope, rejects));
-  }
-
-  outages(limit: number): Promise<readonly Outage[]> {
-    return this.#read(() => this.#verbs.reading.outages.list(limit));
-  }
-
-  casualties(outage: string, limit: number): Promise<readonly JobSummary[] | null> {
-    return this.#read(() => this.#verbs.reading.outages.casualties(outage, limit));
-  }
-
   // --- engine
 
   /** For an engine that keeps rows of its own beside these: `work` in one transaction, with the verbs at hand. */
   within<T>(work: (core: Core, verbs: Verbs) => T): Promise<T> {
-    return this.#write(() => work(this.#core, this.#verbs));
+    return this.#write(() => work(this.#core, this.verbs));
   }
 
   /** The same for what only reads. */
   look<T>(work: (core: Core, verbs: Verbs) => T): Promise<T> {
-    return this.#read(() => work(this.#core, this.#verbs));
+    return this.read(() => work(this.#core, this.verbs));
   }
 
   async close(): Promise<void> {
-    this.#connection.db.close();
-  }
-
-  #read<T>(work: () => T): Promise<T> {
-    return this.#connection.read(work);
+    this.connection.db.close();
   }
 
   #write<T>(work: () => T): Promise<T> {
     const { names, tally, recordTally } = this.#core;
-    return this.#connection.write(
+    return this.connection.write(
       () => {
         // Only a worker changes the settings of tasks, so only a worker may remember them.
         if (this.#use !== 'worker') names.forget();
@@ -309,7 +225,7 @@ export class SqliteStore implements Store {
   }
 
   get database(): Database {
-    return this.#connection.db;
+    return this.connection.db;
   }
 
   /** By how much the wall clock has been set in all, as far as we were told. */
@@ -318,6 +234,6 @@ export class SqliteStore implements Store {
   }
 
   #readDataVersion(): number {
-    return this.#connection.db.pragma('data_version', { simple: true }) as number;
+    return this.connection.db.pragma('data_version', { simple: true }) as number;
   }
 }
