@@ -269,6 +269,39 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
     60_000,
   );
 
+  it('come about by the quick start of docs/scale-out.md, as it is written', async () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/scale-out.md'), 'utf8');
+    const blocks = (kind: string) =>
+      [...page.matchAll(new RegExp(`\\n\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+        ([, text = '']) => text,
+      );
+    const rules = join(tempFolder(), 'redis.conf');
+    writeFileSync(rules, 'maxmemory-policy allkeys-lru\n');
+    const server = await startRedis([rules]);
+    onTestFinished(() => server.stop());
+    for (const block of blocks('sh')) {
+      const here = block
+        .replaceAll('redis-cli ', `redis-cli -e -p ${server.port} `)
+        .replace(/^sudo apt-get .*\n/m, '');
+      execFileSync('sh', ['-ec', here], { stdio: 'pipe' });
+    }
+    expect(readFileSync(rules, 'utf8')).toMatch(
+      /appendonly yes[\s\S]*noeviction|noeviction[\s\S]*appendonly yes/,
+    );
+
+    const place = station('home', RECORD);
+    const config = join(place.folder, 'dogged.config.yaml');
+    const [written = ''] = blocks('yaml');
+    const lines = written.replace(/redis:\/\/[^/]+/, `redis://127.0.0.1:${server.port}`);
+    const kept = readFileSync(config, 'utf8').replace(/^(store|site): .*\n/gm, '');
+    writeFileSync(config, lines + kept);
+    write(place, titles(3, 'h'));
+    expect(place.run('check').status).toBe(0);
+    expect(place.run('restart').status).toBe(0);
+    await until(() => place.ran().length === 3);
+    expect(place.run('status').stdout).toContain(`redis://127.0.0.1:${server.port}/0`);
+  }, 60_000);
+
   it('take nothing back to SQLite while Redis may hold it', async () => {
     const place = station('home', RECORD);
     const away = place.worker();

@@ -29,7 +29,7 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** `settings`: such as `['--appendonly', 'yes']`. */
+/** `settings`: such as `['--appendonly', 'yes']`, and first, where it is to have one, the path of its config file. */
 export async function startRedis(settings: readonly string[] = []): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'dogged-redis-'));
   const port = await freePort();
@@ -57,23 +57,21 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
     thaw: () => void child?.kill('SIGCONT'),
     kill: () => gone('SIGKILL'),
     async start() {
-      child = spawn(
-        'redis-server',
-        [
-          '--port',
-          `${port}`,
-          '--bind',
-          '127.0.0.1',
-          '--dir',
-          folder,
-          '--save',
-          '',
-          '--loglevel',
-          'warning',
-          ...settings,
-        ],
-        { stdio: 'ignore' },
-      );
+      const file = settings.filter((one, n) => n === 0 && !one.startsWith('--'));
+      const rest = settings.slice(file.length);
+      const own = [
+        '--port',
+        `${port}`,
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        folder,
+        '--save',
+        '',
+        '--loglevel',
+        'warning',
+      ];
+      child = spawn('redis-server', [...file, ...own, ...rest], { stdio: 'ignore' });
       await until(async () => {
         if (client.status === 'wait' || client.status === 'end') await client.connect();
         return client.status === 'ready' && (await client.ping()) === 'PONG';

@@ -48,11 +48,8 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   if (turn.ends.length > 0) failpoint('remote.after-end');
   const own = turn.ends.filter((end, index) => told[index] === 'recorded' && rowIdOf(end.claim.id) !== null);
   const result = await sqlite.turn({ ...local, ends: own });
-  if (turn.ends.length > 0) {
-    await sqlite.within(() => {
-      for (const [index, end] of turn.ends.entries()) forget(store, end, told[index] ?? 'lost', epoch);
-    });
-  }
+  const others = turn.ends.filter((end) => !own.includes(end));
+  if (others.length > 0) await sqlite.within(() => forget(store, others, epoch));
   for (const { claim } of turn.ends) if (isLeased(remote, claim)) remote.leases.delete(claim.id);
   const ends = turn.ends.map((end, index) => {
     const at = own.indexOf(end);
@@ -102,11 +99,13 @@ function isLeased(remote: Remote, { id, attempt }: End['claim']): boolean {
   return remote.leases.get(id)?.attempt === attempt;
 }
 
-/** What is left to do here for an attempt that has ended elsewhere, or was lost. */
-function forget(store: BullmqStore, { claim }: End, answer: Answer, epoch: number): void {
-  const rowId = rowIdOf(claim.id);
-  if (rowId === null) store.books.dropForeign(claim.id);
-  else if (answer === 'lost') store.books.leave(rowId, epoch, claim.attempt);
+/** What is left to do here for attempts that were lost, or are of other machines. */
+function forget(store: BullmqStore, ends: readonly End[], epoch: number): void {
+  for (const { claim } of ends) {
+    const rowId = rowIdOf(claim.id);
+    if (rowId === null) store.books.dropForeign(claim.id);
+    else store.books.leave(rowId, epoch, claim.attempt);
+  }
 }
 
 async function claim({ store, remote, epoch, turn }: TurnParts): Promise<Taken> {
