@@ -299,6 +299,18 @@ export function conformsInPlans(engine: Engine): void {
       expect((await turn(store)).claims.map(({ key }) => key)).toEqual(['c']);
     });
 
+    it('gives no permit to what it is about to withdraw as well', async () => {
+      const store = await owned();
+      const grouped = (key: string) => show(key, T0, { group: 'g' });
+      await offer(store, T0, ['a', 'b', 'c', 'd'].map(grouped));
+      expect((await store.counts()).total).toMatchObject({ ready: 2, parked: 2 });
+      await offer(store, T0, [grouped('d')]);
+      expect((await store.counts()).total).toMatchObject({ ready: 1, parked: 0, cancelled: 3 });
+      await offer(store, T0, []);
+      await offer(store, T0, ['e', 'f', 'g'].map(grouped));
+      expect((await store.counts()).total).toMatchObject({ ready: 2, parked: 1, cancelled: 4 });
+    });
+
     it('keeps the occurrences of its series, and ends those that were missed', async () => {
       const store = await owned();
       const [six, seven] = [show('backup@6', T0, { expiresAtMs: null }), show('backup@7', T0 + HOUR)];

@@ -40,16 +40,17 @@ export class Plans {
     const series = new Set(plan.series);
     const missed = new Map(plan.missed.map(({ key, reason }) => [key, reason]));
     const gone: GoneRecord[] = [];
-    for (const row of this.#open.all(scopeId)) {
-      const job = { ...row, place: placeFromCode(row.place) };
+    const jobs = this.#open.all(scopeId).map((row) => ({ ...row, place: placeFromCode(row.place) }));
+    // Those that hold permits come last: a permit must not go to a parked job that is about to go too.
+    const byPermit = [
+      ...jobs.filter(({ place }) => place !== 'ready'),
+      ...jobs.filter(({ place }) => place === 'ready'),
+    ];
+    for (const job of byPermit) {
       const missedBy = missed.get(job.key);
       const stands = keys.has(job.key) || series.has(seriesOf(job.key));
-      const result =
-        missedBy === undefined
-          ? stands
-            ? null
-            : this.#withdraw(job, batch)
-          : this.#miss(job, missedBy, batch);
+      if (stands && missedBy === undefined) continue;
+      const result = missedBy === undefined ? this.#withdraw(job, batch) : this.#miss(job, missedBy, batch);
       if (result !== null) gone.push({ key: job.key, id: String(job.id), result });
     }
     return gone;
