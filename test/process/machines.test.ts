@@ -155,6 +155,17 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
     expect(place.run('status').stdout).not.toMatch(/ECONNREFUSED/);
   }, 60_000);
 
+  it('are not idle while their jobs cannot be sent', async () => {
+    const place = station('home', RECORD);
+    write(place, titles(3, 'h'));
+    await redis.kill();
+    const idle = place.runAside('worker', '--until-idle');
+    await until(() => place.json('status')[0]?.queue?.outbox === 3, { withinMs: 10_000 });
+    await redis.start();
+    expect((await idle).status).toBe(0);
+    expect(place.ran().sort()).toEqual(titles(3, 'h'));
+  }, 60_000);
+
   it('obey retry, cancel, pause, resume, add and drain, whether a worker runs or not', async () => {
     const place = station('home', 'echo "$DOGGED_KEY" >> ran; test -e mended', 'shutdownGrace: 100ms');
     const idOf = (key: string) => place.json('jobs').find((job) => job.key === key)?.id ?? '';

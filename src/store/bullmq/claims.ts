@@ -166,7 +166,7 @@ export class Claims {
       stdout: null,
       stderr: null,
     };
-    await this.end(endingOf(lease), report, next, `${this.#self(epoch)}/door`);
+    await this.end(endingOf(lease), { report, next, nowMs }, `${this.#self(epoch)}/door`);
   }
 
   /** Says to the owner of the job that it runs here. */
@@ -189,7 +189,11 @@ export class Claims {
   }
 
   /** `lost`: the lease was over. Asked again after a time-out, the answer is the same. Throws REDIS_AWAY. */
-  async end(ending: Ending, report: End['report'], next: Next, by: string): Promise<'recorded' | 'lost'> {
+  async end(
+    ending: Ending,
+    { report, next, nowMs }: Pick<End, 'report' | 'next'> & { readonly nowMs: number },
+    by: string,
+  ): Promise<'recorded' | 'lost'> {
     const { queue, redisId, origin, group, token, attempt, job } = ending;
     const { link } = this.#options;
     const message: Message = {
@@ -200,7 +204,7 @@ export class Claims {
       by,
       report,
       next,
-      waitMs: next.to === 'pending' ? Math.max(0, next.runAtMs - report.endedAtMs) : 0,
+      waitMs: next.to === 'pending' ? Math.max(0, next.runAtMs - nowMs) : 0,
     };
     const { keys } = queue;
     const done = await link.script<number>(

@@ -45,7 +45,7 @@ export async function rescueEnds({
     const { workspace, task, ...rest } = lease;
     const queue = remote.queues.get(workspace, task);
     const ending = { ...rest, queue, attempt: claim.attempt, job: null };
-    const told = await remote.claims.end(ending, report, next, remote.self);
+    const told = await remote.claims.end(ending, { report, next, nowMs }, remote.self);
     if (rowId === null) {
       await sqlite.within(() => store.books.dropForeign(claim.id));
       return told;

@@ -40,9 +40,11 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   if (turn.holdsTimes !== true)
     await store.recall.run(await sqlite.look(() => store.outbox.tooLate(turn.nowMs)));
 
-  const told = await tellEnds(remote, turn.ends, epoch);
+  const told = await tellEnds(remote, turn, epoch);
   if (told === null) {
-    await sqlite.turn({ ...local, breakers: [] });
+    // The moves of breakers belong to the ends, and come again with them.
+    const { breakers: _, ...rest } = local;
+    await sqlite.turn(rest);
     throw new DoggedError('REDIS_AWAY', { address: remote.address, detail: remote.link.why });
   }
   if (turn.ends.length > 0) failpoint('remote.after-end');
@@ -73,7 +75,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
 /** null: Redis is away, and some of them may or may not have been told. */
 async function tellEnds(
   remote: Remote,
-  ends: readonly End[],
+  { ends, nowMs }: Turn,
   epoch: number,
 ): Promise<readonly Answer[] | null> {
   try {
@@ -84,7 +86,7 @@ async function tellEnds(
         // Told before, in a turn that SQLite could not take.
         const known = remote.answers.get(lease);
         if (known !== undefined) return known;
-        const answer = await remote.claims.end(endingOf(lease), report, next, remote.self);
+        const answer = await remote.claims.end(endingOf(lease), { report, next, nowMs }, remote.self);
         remote.answers.set(lease, answer);
         return answer;
       }),

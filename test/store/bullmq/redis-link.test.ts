@@ -1,0 +1,58 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/platform/clock.js';
+import { redisAddress } from '../../../src/store/bullmq/address.js';
+import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
+import { hasRedis, NO_REDIS, startRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+
+describe('an address', () => {
+  it.each([
+    ['redis://127.0.0.1:6380/2', { host: '127.0.0.1', port: 6380, db: 2, tls: false }],
+    ['rediss://pi.lan', { host: 'pi.lan', port: 6379, db: 0, tls: true, shown: 'rediss://pi.lan:6379/0' }],
+    ['redis://[::1]:7000', { host: '::1', port: 7000, shown: 'redis://[::1]:7000/0' }],
+  ])('%s is taken apart, and shown without user and password', (text, parts) => {
+    const address = redisAddress(text, { DOGGED_REDIS_USERNAME: 'me', DOGGED_REDIS_PASSWORD: 'secret' });
+    expect(address).toMatchObject({ ...parts, username: 'me', password: 'secret' });
+    expect(address.shown).not.toMatch(/me|secret/);
+  });
+});
+
+describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
+  it('gives a call up after two seconds, refuses the next at once, and hears what was done after all', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const told: (string | null)[] = [];
+    const link = new RedisLink({
+      address: redisAddress(server.url, {}),
+      clock: systemClock,
+      lockMs: 1_000,
+      maxStalledCount: 2,
+      onBack: () => undefined,
+      onProblem: (problem) => told.push(problem),
+      onWarning: () => undefined,
+    });
+    onTestFinished(() => link.close());
+    await link.settled();
+    server.freeze();
+    let late: number | null = null;
+    const asked = performance.now();
+    await expect(
+      link.call(
+        () => link.client.incr('n'),
+        (value) => {
+          late = value;
+        },
+      ),
+    ).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    expect(performance.now() - asked).toBeLessThan(3_000);
+    const again = performance.now();
+    await expect(link.call(() => link.client.incr('n'))).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    expect(performance.now() - again).toBeLessThan(50);
+    server.thaw();
+    await until(() => link.isUp);
+    await until(() => late !== null);
+    expect(late).toBe(1);
+    expect(await link.call(() => link.client.get('n'))).toBe('1');
+    expect(told).toEqual([null, 'no answer within 2 s', null]);
+  });
+});
