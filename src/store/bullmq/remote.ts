@@ -5,6 +5,7 @@ import { Claims } from './claims.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Mail } from './mail.js';
+import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';
 import { isFull, RedisLink } from './redis-link.js';
@@ -247,7 +248,7 @@ export class Remote {
 
   /** Page by page: a turn must not wait for a million of them. */
   async #reconcile(): Promise<void> {
-    const { clock, settings } = this.#parts;
+    const { clock, settings, events } = this.#parts;
     const nowMs = clock.monotonicMs();
     const all = this.#reconcileAll || nowMs >= this.#nextReconcileMs;
     if (!all && nowMs < this.#nextUnsureMs) return;
@@ -261,7 +262,12 @@ export class Remote {
       throw error;
     }
     this.#nextUnsureMs = nowMs + RETRY_MS;
-    if (all) this.#nextReconcileMs = nowMs + settings.reconcileMs;
+    if (!all) return;
+    this.#nextReconcileMs = nowMs + settings.reconcileMs;
+    if (await hasNamesake(this.link, settings.site, this.origin)) {
+      const text = `another machine goes by site "${settings.site}" on this Redis: give each its own in the config, or equal records wait for each other`;
+      events.onRemoteWarning?.(text);
+    }
   }
 
   async #retryRefused(): Promise<void> {

@@ -23,6 +23,8 @@ export interface Machine {
   readonly epoch: number;
   /** What Redis was said to suffer from, in order; null: all is well. */
   readonly problems: (string | null)[];
+  /** What its log was told beside. */
+  readonly warnings: string[];
   /** Key and attempt of all that it has begun. */
   readonly runs: string[];
   admit(records: readonly RecordSpec[]): ReturnType<typeof admit>;
@@ -41,6 +43,7 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
   const { folder = tempFolder(), groupLimit, ...settings } = options;
   const problems: (string | null)[] = [];
   const runs: string[] = [];
+  const warnings: string[] = [];
   const sqlite = await openSqliteStore(folder, 'worker', systemClock);
   const store = await openForWorker(
     sqlite,
@@ -54,7 +57,11 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
       fleetConcurrency: [],
       ...settings,
     },
-    { onRemote: (problem) => problems.push(problem), onRemoteError: (error) => errors.push(error) },
+    {
+      onRemote: (problem) => problems.push(problem),
+      onRemoteError: (error) => errors.push(error),
+      onRemoteWarning: (text) => warnings.push(text),
+    },
     systemClock,
   );
   let isClosed = false;
@@ -94,6 +101,7 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
     epoch,
     problems,
     runs,
+    warnings,
     admit: (records) => {
       const nowMs = Date.now();
       return admit(
