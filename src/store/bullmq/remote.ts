@@ -111,7 +111,7 @@ export class Remote {
       claims: this.claims,
       clock,
       leaseMs: settings.leaseMs,
-      onError: (error) => this.#onError(error),
+      onError: (error) => this.tellError(error),
     });
     const self = () => this.self;
     this.mail = new Mail({
@@ -182,12 +182,22 @@ export class Remote {
       if (this.link.isUp) await this.#reconcile();
       while (this.link.isUp && !this.#isClosed && (await this.exclusively(() => this.send())));
     } catch (error) {
-      this.#onError(error);
+      this.tellError(error);
     }
     if (!this.#isClosed) this.#tickLater();
   }
 
-  #onError(error: unknown): void {
+  /** Work that nobody waits for the outcome of. */
+  async quietly(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.tellError(error);
+    }
+  }
+
+  /** That Redis is away or full is told elsewhere, by whoever saw it first. */
+  tellError(error: unknown): void {
     if (isFull(error)) this.noteFull();
     const isKnown =
       isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
