@@ -253,7 +253,7 @@ class DispatchLoop implements Dispatcher {
     const kept = this.#ends.length;
     // Once at its beginning and then now and then: a lock that lasts must not fill the log.
     if (failures === 1 || failures % 10 === 0) {
-      const text = `The database takes no turn; ${kept} end(s) are kept and tried again`;
+      const text = `The store takes no turn; ${kept} end(s) are kept and tried again`;
       this.#options.log.warn({ err: error, failures, ends: kept }, text);
     }
     return Math.min(STORE_RETRY_MS.longest, STORE_RETRY_MS.first * 2 ** (failures - 1));
@@ -304,7 +304,7 @@ class DispatchLoop implements Dispatcher {
     const unrecorded = [...this.#committing, ...this.#ends];
     if (unrecorded.length > 0) {
       const jobs = unrecorded.map(({ claim }) => claim.id);
-      log.error({ jobs }, 'The database took no more ends: the next worker finds these jobs running');
+      log.error({ jobs }, 'The store took no more ends: the next worker finds these jobs running');
     }
     return this.#cutOff;
   }

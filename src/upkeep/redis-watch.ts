@@ -16,6 +16,7 @@ export interface RedisWatch {
 export function createRedisWatch(address: string | null): RedisWatch {
   let problem: string | null = null;
   let warning: string | null = null;
+  let trouble: string | null = null;
   let log: Log | null = null;
   const say = () => {
     if (problem !== null) log?.warn({ address, problem }, `Redis takes no jobs: ${problem}; they wait here`);
@@ -36,6 +37,9 @@ export function createRedisWatch(address: string | null): RedisWatch {
       onRemoteError(error) {
         // The driver hangs the command and its arguments on an error: payloads do not belong into a log.
         const { message, stack } = error as Error;
+        // Four times a second, as long as it lasts: said once.
+        if (message === trouble) return;
+        trouble = message;
         log?.error({ err: { message, stack } }, 'Unforeseen trouble with Redis; trying again');
       },
     },

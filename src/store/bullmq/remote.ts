@@ -5,6 +5,7 @@ import { Claims } from './claims.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Mail } from './mail.js';
+import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';
 import { isFull, RedisLink } from './redis-link.js';
@@ -110,7 +111,7 @@ export class Remote {
       claims: this.claims,
       clock,
       leaseMs: settings.leaseMs,
-      onError: (error) => this.#onError(error),
+      onError: (error) => this.tellError(error),
     });
     const self = () => this.self;
     this.mail = new Mail({
@@ -181,12 +182,22 @@ export class Remote {
       if (this.link.isUp) await this.#reconcile();
       while (this.link.isUp && !this.#isClosed && (await this.exclusively(() => this.send())));
     } catch (error) {
-      this.#onError(error);
+      this.tellError(error);
     }
     if (!this.#isClosed) this.#tickLater();
   }
 
-  #onError(error: unknown): void {
+  /** Work that nobody waits for the outcome of. */
+  async quietly(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.tellError(error);
+    }
+  }
+
+  /** That Redis is away or full is told elsewhere, by whoever saw it first. */
+  tellError(error: unknown): void {
     if (isFull(error)) this.noteFull();
     const isKnown =
       isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
@@ -247,7 +258,7 @@ export class Remote {
 
   /** Page by page: a turn must not wait for a million of them. */
   async #reconcile(): Promise<void> {
-    const { clock, settings } = this.#parts;
+    const { clock, settings, events } = this.#parts;
     const nowMs = clock.monotonicMs();
     const all = this.#reconcileAll || nowMs >= this.#nextReconcileMs;
     if (!all && nowMs < this.#nextUnsureMs) return;
@@ -261,7 +272,12 @@ export class Remote {
       throw error;
     }
     this.#nextUnsureMs = nowMs + RETRY_MS;
-    if (all) this.#nextReconcileMs = nowMs + settings.reconcileMs;
+    if (!all) return;
+    this.#nextReconcileMs = nowMs + settings.reconcileMs;
+    if (await hasNamesake(this.link, settings.site, this.origin)) {
+      const text = `another machine goes by site "${settings.site}" on this Redis: give each its own in the config, or equal records wait for each other`;
+      events.onRemoteWarning?.(text);
+    }
   }
 
   async #retryRefused(): Promise<void> {

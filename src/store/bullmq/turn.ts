@@ -147,9 +147,11 @@ async function writeDown(
   const claims: Claim[] = [];
   const kept: Lease[] = [];
   const ids = new Map<string, string>();
+  let waiting: number | null = null;
   const strangers: Lease[] = [];
   const unwanted: Lease[] = [];
   const write = () => {
+    waiting = alone === null ? null : (store.books.find(alone)?.jobId ?? null);
     for (const lease of leases) {
       const { parcel, attempt, crashes, token } = lease;
       const found = store.books.find(parcel.id);
@@ -178,13 +180,14 @@ async function writeDown(
     throw error;
   }
   for (const [index, lease] of kept.entries()) remote.leases.set(claims[index]?.id ?? '', lease);
-  for (const lease of strangers) await remote.claims.drop(lease);
-  for (const lease of unwanted) await remote.claims.refuse(lease, 'no longer wanted', nowMs, epoch);
-  for (const lease of kept) {
-    if (ids.get(lease.parcel.id) === lease.parcel.id) await remote.claims.tell(lease, epoch, nowMs);
-  }
-  const waiting =
-    alone === null ? null : await store.sqlite.look(() => store.books.find(alone)?.jobId ?? null);
+  // The claims are ours by now: nothing that goes wrong here may keep them from who asked for them.
+  await remote.quietly(async () => {
+    for (const lease of strangers) await remote.claims.drop(lease);
+    for (const lease of unwanted) await remote.claims.refuse(lease, 'no longer wanted', nowMs, epoch);
+    for (const lease of kept) {
+      if (ids.get(lease.parcel.id) === lease.parcel.id) await remote.claims.tell(lease, epoch, nowMs);
+    }
+  });
   claims.sort((a, b) => rank(a) - rank(b) || Number(a.id) - Number(b.id));
   return {
     claims,
@@ -196,18 +199,20 @@ function rank({ runAtMs, priority }: Claim): number {
   return rankOf(runAtMs, priority);
 }
 
-/** A Redis that is away, or full, gives no claims: nothing else is the matter. */
+/** The ends of this turn are written down by now: whatever goes wrong with claims is told, and tried again with the next. */
 async function whileUp({ store, remote }: TurnParts, work: () => Promise<Taken>): Promise<Taken> {
   try {
     return await work();
   } catch (error) {
-    if (isFull(error)) {
-      remote.noteFull();
-      // A claim needs a little room itself: the last of our line make way, or a full Redis would stay so.
-      await store.recall.run(await store.sqlite.look(() => store.outbox.lastSent(MADE_WAY)));
-    } else if (!isAway(error)) throw error;
+    remote.tellError(error);
+    // A claim needs a little room itself: the last of our line make way, or a full Redis would stay so.
+    if (isFull(error)) await remote.quietly(() => makeWay(store));
     return NOTHING;
   }
+}
+
+async function makeWay({ recall, sqlite, outbox }: BullmqStore): Promise<void> {
+  await recall.run(await sqlite.look(() => outbox.lastSent(MADE_WAY)));
 }
 
 export function isAway(error: unknown): boolean {

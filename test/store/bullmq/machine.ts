@@ -23,6 +23,10 @@ export interface Machine {
   readonly epoch: number;
   /** What Redis was said to suffer from, in order; null: all is well. */
   readonly problems: (string | null)[];
+  /** What went wrong unforeseen: none may be left when it is closed. */
+  readonly errors: unknown[];
+  /** What its log was told beside. */
+  readonly warnings: string[];
   /** Key and attempt of all that it has begun. */
   readonly runs: string[];
   admit(records: readonly RecordSpec[]): ReturnType<typeof admit>;
@@ -35,12 +39,12 @@ export interface Machine {
   close(): Promise<void>;
 }
 
-const errors: unknown[] = [];
-
 export async function machine(url: string, options: MachineOptions = {}): Promise<Machine> {
   const { folder = tempFolder(), groupLimit, ...settings } = options;
   const problems: (string | null)[] = [];
   const runs: string[] = [];
+  const warnings: string[] = [];
+  const errors: unknown[] = [];
   const sqlite = await openSqliteStore(folder, 'worker', systemClock);
   const store = await openForWorker(
     sqlite,
@@ -54,7 +58,11 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
       fleetConcurrency: [],
       ...settings,
     },
-    { onRemote: (problem) => problems.push(problem), onRemoteError: (error) => errors.push(error) },
+    {
+      onRemote: (problem) => problems.push(problem),
+      onRemoteError: (error) => errors.push(error),
+      onRemoteWarning: (text) => warnings.push(text),
+    },
     systemClock,
   );
   let isClosed = false;
@@ -94,6 +102,8 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
     epoch,
     problems,
     runs,
+    warnings,
+    errors,
     admit: (records) => {
       const nowMs = Date.now();
       return admit(

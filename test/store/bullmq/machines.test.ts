@@ -296,6 +296,21 @@ describe.skipIf(!hasRedis())(
       expect(away.runs).toHaveLength(2);
     });
 
+    it('are told when they go by one name, and both their records are run all the same', async () => {
+      const one = await machine(redis.url, { site: 'raspberrypi', reconcileMs: 1_000 });
+      await one.admit([{ key: 'same' }]);
+      await until(isSent(one));
+      const other = await machine(redis.url, { site: 'raspberrypi', reconcileMs: 1_000 });
+      await other.admit([{ key: 'same' }]);
+      await until(() =>
+        other.warnings.some((text) => text.includes('another machine goes by site "raspberrypi"')),
+      );
+      await one.work(completed(one, 1));
+      await other.work(completed(other, 1));
+      expect([...one.runs, ...other.runs]).toEqual(['same 1', 'same 1']);
+      expect(one.warnings.filter((text) => text.includes('another machine'))).toEqual([]);
+    });
+
     it('hold equal records of a source that they share for one job, which both know to have ended', async () => {
       const sharedSources = ['ideas'];
       const [a, b] = [

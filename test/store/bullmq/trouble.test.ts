@@ -233,6 +233,21 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect((await one.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
   });
 
+  it('keeps the ends of a turn whose claims could not be written down, and gives those back as they were', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit([{ key: 'a' }, { key: 'b' }]);
+    const running = await one.claim();
+    const { default: SqliteDatabase } = await import('better-sqlite3');
+    const db = new SqliteDatabase(`${one.folder}/dogged.db`);
+    db.exec("CREATE TRIGGER no BEFORE UPDATE OF attempt ON jobs BEGIN SELECT RAISE (ABORT, 'no room'); END");
+    expect(await one.turn(running, 5)).toMatchObject({ ends: ['recorded'], claims: [] });
+    db.exec('DROP TRIGGER no');
+    db.close();
+    expect(one.errors.splice(0).map(String)).toEqual([expect.stringContaining('no room')]);
+    expect(await one.claim()).toMatchObject([{ key: 'b', attempt: 1, crashes: 0 }]);
+  });
+
   it('that holds a job after all, when nobody could tell, runs it once', async () => {
     const server = await redis();
     const one = await machine(server.url);
