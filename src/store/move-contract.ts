@@ -1,0 +1,30 @@
+/*
+ * Moving jobs from one store to another while they run: what `dogged migrate` does, and what screens tell of it.
+ */
+
+/**
+ * - `dual`: the old store runs everything; each change is mirrored in Redis.
+ * - `cutover`: the worker hands the open jobs over, or, back to SQLite, calls them home.
+ * - `moved`: the new store runs everything; the mirror is still kept, and the way back is open.
+ * - `return`: the way back, of jobs that are not running.
+ */
+export type MovePhase = 'dual' | 'cutover' | 'moved' | 'return';
+
+export interface Move {
+  /** `sqlite`, or the address of a Redis without user and password. */
+  readonly target: string;
+  readonly phase: MovePhase;
+  readonly startedAtMs: number;
+  /** Part of the keys of the mirror; null without one. */
+  readonly mirror: string | null;
+  /** Jobs that were put in line for the mirror so far, by id, and up to which. */
+  readonly copiedTo: number;
+  readonly copyUntil: number | null;
+  /** Changes that the mirror still has to follow. */
+  readonly behind: number;
+  readonly verifiedAtMs: number | null;
+  /** Jobs that differed at the last look at both sides; null: nobody has looked. */
+  readonly divergent: number | null;
+  readonly problem: string | null;
+  readonly problemSinceMs: number | null;
+}
