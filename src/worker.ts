@@ -29,6 +29,7 @@ import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createClockWatch } from './upkeep/clock-watch.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
+import { endLoudly } from './upkeep/end-loudly.js';
 import { createJumpBook } from './upkeep/jump-book.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
@@ -305,14 +306,4 @@ async function runUntilIdle(
     if (!settled) sayWaits();
     await pause(clock, stepMs);
   }
-}
-
-/** An error that nobody caught leaves a state that nobody knows: say it and end; the monitor starts a fresh worker. */
-function endLoudly(log: Log): void {
-  const end = (error: unknown) => {
-    log.fatal({ err: error }, 'an unexpected error ends this worker');
-    process.exit(1);
-  };
-  process.on('uncaughtException', end);
-  process.on('unhandledRejection', end);
 }

@@ -69,5 +69,14 @@ export const FAILPOINTS = [
   'remote.after-claim',
   'remote.before-removal',
   'remote.after-end',
+  'cutover.before-commit',
+  'cutover.after-commit',
+  'cutover.after-page',
+  'home.after-recall',
+  'home.after-mark',
+  'home.after-attempt',
+  'home.before-commit',
+  'home.after-commit',
+  'move.before-drop',
 ] as const;
 export type FailpointName = (typeof FAILPOINTS)[number];
