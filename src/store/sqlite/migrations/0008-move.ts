@@ -33,6 +33,9 @@ export const MOVE = `
     failures   INTEGER NOT NULL DEFAULT 0
   ) STRICT;
 
+  -- The line: what went wrong stands behind all that has not been tried.
+  CREATE INDEX mirror_outbox_line ON mirror_outbox (failures, revision, job_id);
+
   -- One row once a move has ended, until the config says the same.
   CREATE TABLE chosen_store (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
