@@ -17,14 +17,18 @@ export interface Move {
   readonly startedAtMs: number;
   /** Part of the keys of the mirror; null without one. */
   readonly mirror: string | null;
-  /** Jobs that were put in line for the mirror so far, by id, and up to which. */
+  /** Jobs that were put in line for the mirror so far, by id, and up to which; null: the copy has not begun. */
   readonly copiedTo: number;
   readonly copyUntil: number | null;
   /** Changes that the mirror still has to follow. */
   readonly behind: number;
   readonly verifiedAtMs: number | null;
-  /** Jobs that differed at the last look at both sides; null: nobody has looked. */
+  /** Jobs that differed at the last look at both sides, and those that readers have met since; null: nobody has looked. */
   readonly divergent: number | null;
+  /** Why the move does not go on. */
   readonly problem: string | null;
   readonly problemSinceMs: number | null;
+  /** Why the mirror takes nothing, or not all. */
+  readonly mirrorProblem: string | null;
+  readonly mirrorProblemSinceMs: number | null;
 }

@@ -34,15 +34,15 @@ const TRIGGERS = WATCHED.map(
 ).join('\n');
 
 /**
- * From this commit on every change of a job is put in line for the mirror. Needs the row of `move`; those jobs that are there
- * already are put in line by `copyNext`. Returns the id of the mirror, which stands in its keys.
+ * From this commit on every change of a job is put in line for the mirror. Needs the row of `move`; the jobs that are there
+ * already come with `startCopy`. Returns the id of the mirror, which stands in its keys.
  */
 export function startMirror(db: Database): string {
   const mirror = randomBytes(6).toString('hex');
   const { changes } = db
     .prepare(`
-      UPDATE move SET mirror = ?, copied_to = 0, copy_until = (SELECT last_job_id FROM meta), verified_at = NULL,
-        divergent = NULL`)
+      UPDATE move SET mirror = ?, copied_to = 0, copy_until = NULL, verified_at = NULL, divergent = NULL,
+        mirror_problem = NULL, mirror_problem_since = NULL`)
     .run(mirror);
   if (changes !== 1) throw new Error('begin a move first');
   db.exec(`DELETE FROM mirror_outbox; ${TRIGGERS}`);
@@ -72,43 +72,28 @@ export function isMirroring(db: Database): boolean {
   );
 }
 
-export interface CopyStep {
-  /** Put in line by this call. */
-  readonly jobs: number;
-  /** All that were there when the mirror began are in line, or were sent. */
-  readonly isDone: boolean;
+/** From now on the worker copies the jobs that are there already, by `copyNext`; what it had copied before it copies again. */
+export function startCopy(db: Database): void {
+  db.exec('UPDATE move SET copied_to = 0, copy_until = (SELECT last_job_id FROM meta)');
 }
 
-/** Longer than that the line does not become by copying: readers would find nothing in the mirror meanwhile. */
-const LONGEST_LINE = 5_000;
-
-/**
- * Puts the next jobs in line that were there before the mirror; goes on where it stopped, in whatever process. Does nothing while the line is long:
- * call it again when the worker has sent some of it.
- */
-export function copyNext(db: Database, limit: number): CopyStep {
+/** Puts the next jobs of the copy in line; goes on where it stopped, in whatever process. False when there are no more. */
+export function copyNext(db: Database, limit: number): boolean {
   const move = db
-    .prepare<[], { copiedTo: number; copyUntil: number | null }>(
-      'SELECT copied_to AS copiedTo, copy_until AS copyUntil FROM move',
-    )
+    .prepare<[], { copiedTo: number; copyUntil: number }>(`
+      SELECT copied_to AS copiedTo, copy_until AS copyUntil FROM move WHERE copied_to < copy_until`)
     .get();
-  if (move === undefined || move.copyUntil === null || move.copiedTo >= move.copyUntil)
-    return { jobs: 0, isDone: true };
-  const line = db
-    .prepare<[], number>(`SELECT count(*) FROM (SELECT 1 FROM mirror_outbox LIMIT ${LONGEST_LINE})`)
-    .pluck()
-    .get();
-  if (line === LONGEST_LINE) return { jobs: 0, isDone: false };
+  if (move === undefined) return false;
   const ids = db
     .prepare<[number, number, number], number>(
       'SELECT id FROM jobs WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
     )
     .pluck()
     .all(move.copiedTo, move.copyUntil, limit);
-  const last = ids.length < limit ? move.copyUntil : (ids.at(-1) ?? move.copyUntil);
   putInLine(db, ids);
+  const last = ids.length < limit ? move.copyUntil : ids.at(-1);
   db.prepare('UPDATE move SET copied_to = ?').run(last);
-  return { jobs: ids.length, isDone: last >= move.copyUntil };
+  return true;
 }
 
 /** Jobs whose copy is not, or may not be, as their row is. One that is in line already stays as it is. */
