@@ -38,19 +38,23 @@ export interface Move {
   readonly startedAtMs: number;
   /** Part of the keys of the mirror; null without one. */
   readonly mirror: string | null;
-  /** Jobs that were put in line for the mirror so far, by id, and up to which. */
+  /** Jobs that were put in line for the mirror so far, by id, and up to which; null: the copy has not begun. */
   readonly copiedTo: number;
   readonly copyUntil: number | null;
   /** Changes that the mirror still has to follow. */
   readonly behind: number;
   readonly verifiedAtMs: number | null;
-  /** Jobs that differed at the last look at both sides; null: nobody has looked. */
+  /** Jobs that differed at the last look at both sides, and those that readers have met since; null: nobody has looked. */
   readonly divergent: number | null;
   /** Jobs up to this id that were open when the target took over; null before. */
   readonly cutoverUntil: number | null;
   readonly cutoverAtMs: number | null;
+  /** Why the move does not go on. */
   readonly problem: string | null;
   readonly problemSinceMs: number | null;
+  /** Why the mirror takes nothing, or not all. */
+  readonly mirrorProblem: string | null;
+  readonly mirrorProblemSinceMs: number | null;
 }
 
 /** Which store runs the jobs, where that was decided by a move and the config may still name another. */

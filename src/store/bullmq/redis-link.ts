@@ -1,13 +1,12 @@
-import { createRedisBackend, type RedisQueueBackend } from 'bullmq';
 import { Redis } from 'ioredis';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { RedisAddress } from './address.js';
 import { findUnsafe } from './demands.js';
-import { PREFIX, SCRIPTS, type ScriptName } from './scripts.js';
+import { SCRIPTS, type ScriptName } from './scripts.js';
 
 /** A healthy Redis answers in a millisecond. */
-const CALL_WITHIN_MS = 2_000;
+const DEFAULT_CALL_WITHIN_MS = 2_000;
 const PROBE_EVERY_MS = 250;
 /** A connection on which nothing has come back for so long is made anew. */
 const SILENCE_MS = 20_000;
@@ -15,8 +14,8 @@ const SILENCE_MS = 20_000;
 export interface LinkOptions {
   readonly address: RedisAddress;
   readonly clock: Clock;
-  readonly lockMs: number;
-  readonly maxStalledCount: number;
+  /** How long a call may take, and how long it may take to connect. Left out: 2 s. */
+  readonly callWithinMs?: number;
   /** Redis answers again; what it holds may be another thing than before. */
   readonly onBack: () => void;
   /** null: there is none any more. */
@@ -33,8 +32,8 @@ type Status = 'unknown' | 'up' | 'away' | 'closed';
  */
 export class RedisLink {
   readonly client: Redis;
-  readonly backend: RedisQueueBackend;
   readonly #options: LinkOptions;
+  readonly #callWithinMs: number;
   #status: Status = 'unknown';
   #why = 'not reached yet';
   #isProbing = false;
@@ -43,8 +42,9 @@ export class RedisLink {
   #cancelProbe: (() => void) | null = null;
 
   constructor(options: LinkOptions) {
-    const { address, lockMs, maxStalledCount } = options;
+    const { address } = options;
     this.#options = options;
+    this.#callWithinMs = options.callWithinMs ?? DEFAULT_CALL_WITHIN_MS;
     this.client = new Redis({
       host: address.host,
       port: address.port,
@@ -57,11 +57,11 @@ export class RedisLink {
       enableOfflineQueue: false,
       // A claim that is sent twice takes two jobs.
       autoResendUnfulfilledCommands: false,
-      connectTimeout: CALL_WITHIN_MS,
+      connectTimeout: this.#callWithinMs,
       socketTimeout: SILENCE_MS,
       retryStrategy: (times) => Math.min(2_000, 50 * 2 ** Math.min(times, 6)),
     });
-    this.client.on('error', (error: Error) => this.#fall(reasonOf(error)));
+    this.client.on('error', (error: Error) => this.noteError(error));
     this.client.on('ready', () => void this.#probe());
     this.client.on('close', () => {
       this.#isChecked = false;
@@ -71,19 +71,6 @@ export class RedisLink {
     for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) {
       this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
     }
-    this.backend = createRedisBackend(
-      PREFIX,
-      {
-        connection: this.client,
-        prefix: PREFIX,
-        skipVersionCheck: true,
-        lockDuration: lockMs,
-        stalledInterval: lockMs / 2,
-        maxStalledCount,
-      } as Parameters<typeof createRedisBackend>[1],
-      {},
-    ) as RedisQueueBackend;
-    this.backend.on('error', (error: Error) => this.#fall(reasonOf(error)));
     this.#probeLater(PROBE_EVERY_MS);
   }
 
@@ -104,7 +91,7 @@ export class RedisLink {
   /** Resolves once it is known whether Redis answers. */
   async settled(): Promise<void> {
     const { clock } = this.#options;
-    const endMs = clock.monotonicMs() + CALL_WITHIN_MS;
+    const endMs = clock.monotonicMs() + this.#callWithinMs;
     while (
       this.#status !== 'up' &&
       !this.#isUnsafe &&
@@ -130,6 +117,11 @@ export class RedisLink {
     return this.call(() => run.call(this.client, ...args));
   }
 
+  /** What whoever uses the client beside has met. */
+  noteError(error: Error): void {
+    this.#fall(reasonOf(error));
+  }
+
   close(): void {
     this.#status = 'closed';
     this.#cancelProbe?.();
@@ -140,9 +132,9 @@ export class RedisLink {
     let cancel: () => void = () => undefined;
     let isOver = false;
     const limit = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.after(CALL_WITHIN_MS, () => {
+      cancel = this.#options.clock.after(this.#callWithinMs, () => {
         isOver = true;
-        this.#fall(`no answer within ${CALL_WITHIN_MS / 1_000} s`);
+        this.#fall(`no answer within ${this.#callWithinMs / 1_000} s`);
         reject(this.#away());
       });
     });

@@ -82,8 +82,6 @@ export class Remote {
     this.link = new RedisLink({
       address,
       clock,
-      lockMs: settings.leaseMs,
-      maxStalledCount,
       onBack: () => {
         this.#reconcileAll = true;
         this.limits.forget();

@@ -6,18 +6,6 @@ import type { ChosenStore, Move, MovePhase } from '../move-contract.js';
  * nothing is prepared ahead.
  */
 
-/** null: nothing is being moved. */
-export function readMove(db: Database): Move | null {
-  const row = db
-    .prepare<[], Move>(`
-      SELECT target, source, phase, started_at AS startedAtMs, mirror, copied_to AS copiedTo, copy_until AS copyUntil,
-        (SELECT count(*) FROM mirror_outbox) AS behind, verified_at AS verifiedAtMs, divergent,
-        cutover_until AS cutoverUntil, cutover_at AS cutoverAtMs, problem, problem_since AS problemSinceMs
-      FROM move`)
-    .get();
-  return row ?? null;
-}
-
 /** Which store runs the jobs now. */
 export function currentStore(db: Database): string {
   return db.prepare<[], string>('SELECT address FROM remote').pluck().get() ?? 'sqlite';

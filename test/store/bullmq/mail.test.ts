@@ -35,7 +35,7 @@ describe.skipIf(!hasRedis())(`the mail of a machine${hasRedis() ? '' : ` (skippe
     }));
     const quiet = { onBack: () => undefined, onProblem: () => undefined, onWarning: () => undefined };
     const address = redisAddress(server.url, {});
-    const link = new RedisLink({ address, clock: systemClock, lockMs: 1_000, maxStalledCount: 2, ...quiet });
+    const link = new RedisLink({ address, clock: systemClock, ...quiet });
     onTestFinished(() => link.close());
     await link.settled();
     const mail = new Mail({
