@@ -61,7 +61,7 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   try {
     const alarm = createDamageAlarm();
     const storage = createStorageWatch();
-    const redis = createRedisWatch(config.redis);
+    const redis = createRedisWatch();
     const opened = await openMendedStore(
       config.stateFolder,
       clock,
@@ -71,6 +71,7 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
       },
       redisOf(config, redis.events),
     );
+    redis.moveTo(opened.redisAddress);
     try {
       return await runLocked(config, opened, { alarm, storage, redis }, untilIdle);
     } finally {

@@ -19,8 +19,12 @@ export class Homecoming {
   /** Redis did not answer: some may have come back without our hearing of it. */
   #isDoubtful = true;
 
-  constructor(store: BullmqStore) {
+  readonly #signal: AbortSignal;
+
+  /** `signal`: it is broken off between two pages, by an error. */
+  constructor(store: BullmqStore, signal: AbortSignal) {
     this.#store = store;
+    this.#signal = signal;
   }
 
   /** Calls back all that waits in Redis. Beside the turns. */
@@ -52,6 +56,7 @@ export class Homecoming {
     this.#isDoubtful = true;
     await remote.mail.reconcile(doubted, step);
     for (let found = PAGE; found > 0; ) {
+      this.#signal.throwIfAborted();
       found = await step(async () => {
         const page = await sqlite.look(() => outbox.lastSent(PAGE));
         await recall.runPatiently(page);
