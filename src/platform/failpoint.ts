@@ -69,5 +69,7 @@ export const FAILPOINTS = [
   'remote.after-claim',
   'remote.before-removal',
   'remote.after-end',
+  'mirror.before-send',
+  'mirror.after-send',
 ] as const;
 export type FailpointName = (typeof FAILPOINTS)[number];
