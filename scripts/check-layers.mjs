@@ -130,9 +130,9 @@ const BANS = [
     why: 'only the BullMQ engine knows Redis, and only who uses it pays for loading it',
   },
   {
-    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay))/,
-    what: /^store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay)$/,
-    why: 'these load BullMQ, which takes longer than dogged status may: only a worker with a store on Redis does',
+    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay)|store\/mirror\/work)/,
+    what: /^store\/(bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay)|mirror\/work)$/,
+    why: 'these load BullMQ or its driver, which takes longer than dogged status may: only who speaks with Redis does',
     lazily: true,
   },
   {

@@ -78,5 +78,7 @@ export const FAILPOINTS = [
   'home.before-commit',
   'home.after-commit',
   'move.before-drop',
+  'mirror.before-send',
+  'mirror.after-send',
 ] as const;
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -38,7 +38,7 @@ export interface MoverOptions {
   readonly events: RemoteEvents;
   /** The engine was exchanged: the address of the Redis through which jobs run; null: SQLite alone. */
   readonly onStore: (address: string | null) => void;
-  readonly mirror: MirrorCare;
+  readonly mirror?: MirrorCare;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,7 +72,7 @@ export class Mover {
     this.#closing.abort();
     this.#cancel?.();
     await this.#looking;
-    await this.#options.mirror.close();
+    await this.#options.mirror?.close();
   }
 
   #lookLater(): void {
@@ -86,7 +86,7 @@ export class Mover {
     const { live, mirror, log } = this.#options;
     try {
       const move = await live.sqlite.look(({ db }) => readMove(db));
-      await mirror.follow(move);
+      await mirror?.follow(move);
       if (move !== null) await this.#follow(move);
     } catch (error) {
       if (this.#closing.signal.aborted) return;
@@ -146,7 +146,8 @@ export class Mover {
     }
     failpoint('cutover.after-commit');
     log.warn({ store: url, move: move.phase }, `Jobs run through Redis at ${url} from now on`);
-    return this.#settle(move);
+    await this.#handOn();
+    return null;
   }
 
   async #comeHome(move: Move): Promise<string | null> {
@@ -193,8 +194,7 @@ export class Mover {
   /** The right store runs the jobs: what is left of this phase. */
   async #settle(move: Move): Promise<string | null> {
     const { live, mirror } = this.#options;
-    if (this.#isToHandOn && this.#redis !== null) await handOn(this.#redis);
-    this.#isToHandOn = false;
+    await this.#handOn();
     switch (move.phase) {
       case 'cutover': {
         const redis = this.#redis;
@@ -210,13 +210,18 @@ export class Mover {
         return null;
       case 'ending':
         failpoint('move.before-drop');
-        if (move.mirror !== null) await mirror.drop(move);
+        if (move.mirror !== null) await mirror?.drop(move);
         await live.sqlite.within(({ db }) => endMove(db));
         return null;
       case 'dual':
       case 'moved':
         return null;
     }
+  }
+
+  async #handOn(): Promise<void> {
+    if (this.#isToHandOn && this.#redis !== null) await handOn(this.#redis);
+    this.#isToHandOn = false;
   }
 
   get #redis(): BullmqStore | null {

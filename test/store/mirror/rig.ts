@@ -1,0 +1,130 @@
+import type { Database } from 'better-sqlite3';
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/platform/clock.js';
+import { redisAddress } from '../../../src/store/bullmq/address.js';
+import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
+import { mirrorKeys } from '../../../src/store/mirror/keys.js';
+import { startCopy, startMirror } from '../../../src/store/mirror/mirroring.js';
+import { RedisMirror } from '../../../src/store/mirror/redis-mirror.js';
+import type { NoteResult } from '../../../src/store/mirror/relay.js';
+import { MirrorWork } from '../../../src/store/mirror/work.js';
+import { readMove } from '../../../src/store/sqlite/move-row.js';
+import { openSqliteStore } from '../../../src/store/sqlite/open.js';
+import type { SqliteStore } from '../../../src/store/sqlite/store.js';
+import { ownedStore, T0 } from '../../conformance/given.js';
+import type { RedisServer } from '../../support/redis-server.js';
+import { tempFolder } from '../../support/temp-folder.js';
+import { until } from '../../support/until.js';
+import { rawDatabase } from '../sqlite/given.js';
+
+/** A worker's store that is mirrored, and its database by itself. */
+export interface Mirrored {
+  readonly folder: string;
+  readonly store: SqliteStore;
+  readonly db: Database;
+  readonly mirror: string;
+}
+
+/** `before`: what is there when the mirror begins. */
+export async function mirrored(
+  server: RedisServer,
+  before: (store: SqliteStore) => Promise<unknown> = async () => undefined,
+): Promise<Mirrored> {
+  const folder = tempFolder();
+  const store = (await ownedStore({
+    open: (use) => openSqliteStore(folder, use, systemClock),
+  })) as SqliteStore;
+  onTestFinished(() => store.close());
+  const db = rawDatabase(folder, { timeout: 5_000 });
+  await before(store);
+  const mirror = await store.within(({ db: inside }) => {
+    inside
+      .prepare("INSERT INTO move (one, target, phase, started_at) VALUES (1, ?, 'dual', ?)")
+      .run(server.url, T0);
+    return startMirror(inside);
+  });
+  return { folder, store, db, mirror };
+}
+
+export const beginCopy = ({ store }: Mirrored): Promise<void> => store.within(({ db }) => startCopy(db));
+
+/** The worker's part, at work. */
+export interface Working {
+  readonly work: MirrorWork;
+  /** How many jobs came to what, by `workspace result`. */
+  readonly results: Map<string, number>;
+  readonly problems: (string | null)[];
+  readonly errors: unknown[];
+}
+
+export function counting(): { results: Map<string, number>; onResult: NoteResult } {
+  const results = new Map<string, number>();
+  const onResult: NoteResult = (workspace, result, jobs) => {
+    const name = `${workspace} ${result}`;
+    results.set(name, (results.get(name) ?? 0) + jobs);
+  };
+  return { results, onResult };
+}
+
+export function working(server: RedisServer, { store, mirror }: Mirrored): Working {
+  const { results, onResult } = counting();
+  const problems: (string | null)[] = [];
+  const errors: unknown[] = [];
+  const work = new MirrorWork({
+    sqlite: store,
+    target: server.url,
+    mirror,
+    clock: systemClock,
+    events: {
+      onResult,
+      onMirror: (problem) => problems.push(problem),
+      onMirrorError: (error) => errors.push(error),
+    },
+  });
+  work.start();
+  onTestFinished(() => work.stop());
+  return { work, results, problems, errors };
+}
+
+/** All that is there is in the mirror, as far as the line tells. */
+export const caughtUp = ({ db }: Mirrored) =>
+  until(() => {
+    const move = readMove(db);
+    return move !== null && move.behind === 0 && move.copiedTo >= (move.copyUntil ?? 0);
+  });
+
+/** A way to Redis of one's own. */
+export async function linkTo(server: RedisServer, callWithinMs = 2_000): Promise<RedisLink> {
+  const link = new RedisLink({
+    address: redisAddress(server.url, {}),
+    clock: systemClock,
+    callWithinMs,
+    onBack: () => undefined,
+    onProblem: () => undefined,
+    onWarning: () => undefined,
+  });
+  onTestFinished(() => link.close());
+  await until(() => link.isUp);
+  return link;
+}
+
+/** The mirror in Redis, ready to be written to by hand. */
+export async function mirrorIn(server: RedisServer, { mirror }: Mirrored): Promise<RedisMirror> {
+  const side = new RedisMirror(await linkTo(server), mirror);
+  await side.setMark();
+  return side;
+}
+
+/** What Redis holds of a job: its fields, and the states in whose sets it stands. Nothing at all: `null`. */
+export async function inRedis(server: RedisServer, { mirror }: Mirrored, id: string, workspace = 'default') {
+  const keys = mirrorKeys(mirror, workspace);
+  const fields = await server.client.hgetall(keys.job(id));
+  const states: string[] = [];
+  for (const key of keys.states) {
+    if ((await server.client.sismember(key, id)) === 1) states.push(key.split(':').at(-1) ?? '');
+  }
+  const names = Object.keys(fields).sort();
+  return names.length === 0 && states.length === 0 ? null : { fields, names, states };
+}
+
+export const WHOLE = ['digest', 'payload', 'record', 'revision', 'state'];
