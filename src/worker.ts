@@ -29,6 +29,7 @@ import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createClockWatch } from './upkeep/clock-watch.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
+import { endLoudly } from './upkeep/end-loudly.js';
 import { createJumpBook } from './upkeep/jump-book.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
@@ -60,7 +61,7 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   try {
     const alarm = createDamageAlarm();
     const storage = createStorageWatch();
-    const redis = createRedisWatch(config.redis);
+    const redis = createRedisWatch();
     const opened = await openMendedStore(
       config.stateFolder,
       clock,
@@ -70,6 +71,7 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
       },
       redisOf(config, redis.events),
     );
+    redis.moveTo(opened.redisAddress);
     try {
       return await runLocked(config, opened, { alarm, storage, redis }, untilIdle);
     } finally {
@@ -305,14 +307,4 @@ async function runUntilIdle(
     if (!settled) sayWaits();
     await pause(clock, stepMs);
   }
-}
-
-/** An error that nobody caught leaves a state that nobody knows: say it and end; the monitor starts a fresh worker. */
-function endLoudly(log: Log): void {
-  const end = (error: unknown) => {
-    log.fatal({ err: error }, 'an unexpected error ends this worker');
-    process.exit(1);
-  };
-  process.on('uncaughtException', end);
-  process.on('unhandledRejection', end);
 }

@@ -4,15 +4,36 @@
 
 /**
  * - `dual`: the old store runs everything; each change is mirrored in Redis.
- * - `cutover`: the worker hands the open jobs over, or, back to SQLite, calls them home.
+ * - `cutover`: the worker hands the open jobs over, or, to SQLite, calls them home.
  * - `moved`: the new store runs everything; the mirror is still kept, and the way back is open.
- * - `return`: the way back, of jobs that are not running.
+ * - `return`: the way back, for good: the worker undoes a cutover.
+ * - `ending`: whatever store runs things now keeps them. Nothing is mirrored any more; what is left of it is removed.
  */
-export type MovePhase = 'dual' | 'cutover' | 'moved' | 'return';
+export type MovePhase = 'dual' | 'cutover' | 'moved' | 'return' | 'ending';
+
+/** Which store is to run the jobs in this phase; null: the one that does. */
+export function wantedStore({
+  phase,
+  source,
+  target,
+}: Pick<Move, 'phase' | 'source' | 'target'>): string | null {
+  switch (phase) {
+    case 'dual':
+    case 'return':
+      return source;
+    case 'cutover':
+    case 'moved':
+      return target;
+    case 'ending':
+      return null;
+  }
+}
 
 export interface Move {
   /** `sqlite`, or the address of a Redis without user and password. */
   readonly target: string;
+  /** The same of the store that the jobs come from. */
+  readonly source: string;
   readonly phase: MovePhase;
   readonly startedAtMs: number;
   /** Part of the keys of the mirror; null without one. */
@@ -25,10 +46,19 @@ export interface Move {
   readonly verifiedAtMs: number | null;
   /** Jobs that differed at the last look at both sides, and those that readers have met since; null: nobody has looked. */
   readonly divergent: number | null;
+  /** Jobs up to this id that were open when the target took over; null before. */
+  readonly cutoverUntil: number | null;
+  readonly cutoverAtMs: number | null;
   /** Why the move does not go on. */
   readonly problem: string | null;
   readonly problemSinceMs: number | null;
   /** Why the mirror takes nothing, or not all. */
   readonly mirrorProblem: string | null;
   readonly mirrorProblemSinceMs: number | null;
+}
+
+/** Which store runs the jobs, where that was decided by a move and the config may still name another. */
+export interface ChosenStore {
+  readonly store: string;
+  readonly atMs: number;
 }

@@ -15,10 +15,8 @@ export async function openStore(
   const { openSqliteStore } = await import('./sqlite/open.js');
   const store = await openSqliteStore(stateFolder, use, clock, events);
   if (use === 'worker') return store;
-  const { usesRedis } = await import('./sqlite/remote-mark.js');
-  if (!(await usesRedis(store))) return store;
-  const { openBeside } = await import('./bullmq/open.js');
-  return openBeside(store, use, clock);
+  const { StoreBeside } = await import('./store-beside.js');
+  return new StoreBeside(store, use, clock);
 }
 
 /** What a user is told of an upgrade. */

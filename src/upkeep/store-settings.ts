@@ -16,15 +16,15 @@ export function taskSettingsOf(config: Config): TaskSettings[] {
   }));
 }
 
-/** null: the store is SQLite alone. */
+/** What is to hold where jobs run through Redis. */
 export function redisOf<E>(config: Config, events: E) {
-  if (config.redis === null) return null;
   const { redis: url, site, leaseMs, reconcileMs } = config;
   const { poisonAfter } = config.health;
   const fleetConcurrency = config.tasks.map(({ name, fleetConcurrency: limit }) => ({ task: name, limit }));
   const sharedSources = config.sources.filter(({ shared }) => shared).map(({ name }) => name);
   return {
-    settings: { url, site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
+    url,
+    settings: { site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
     events,
   };
 }

@@ -10,6 +10,11 @@ export interface RedisAddress {
   readonly shown: string;
 }
 
+/** The store that a config or a command line means, in the one form in which stores are compared and shown. */
+export function storeName(written: string | null): string {
+  return written === null || written === 'sqlite' ? 'sqlite' : redisAddress(written, {}).shown;
+}
+
 export function redisAddress(
   text: string,
   environment: Readonly<Record<string, string | undefined>>,

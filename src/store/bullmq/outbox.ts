@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { PLACES } from '../../job/job.js';
 import type { Core } from '../sqlite/core.js';
+import type { InLine } from '../sqlite/line.js';
 import { payloadOf } from '../sqlite/payload.js';
 import { type Parcel, parcelId } from './parcel.js';
 
@@ -15,12 +16,12 @@ const { waiting, unsure, sent, ours, refused, presumed } = SEND_STATES;
  * to this connection alone: where the store is SQLite, nobody pays for them.
  */
 const TRIGGERS = `
-  CREATE TEMP TRIGGER outbox_new AFTER INSERT ON jobs WHEN NEW.place = ${ready}
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_new AFTER INSERT ON jobs WHEN NEW.place = ${ready}
   BEGIN
     INSERT INTO outbox (job_id, rank) VALUES (NEW.id, NEW.rank);
   END;
 
-  CREATE TEMP TRIGGER outbox_moved AFTER UPDATE OF place ON jobs WHEN NEW.place <> OLD.place
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_moved AFTER UPDATE OF place ON jobs WHEN NEW.place <> OLD.place
   BEGIN
     SELECT RAISE (ABORT, 'a job that Redis may hold has to be called back first')
     WHERE OLD.place = ${ready} AND (NEW.place > ${running} OR NEW.place = ${scheduled})
@@ -31,7 +32,7 @@ const TRIGGERS = `
     ON CONFLICT DO NOTHING;
   END;
 
-  CREATE TEMP TRIGGER outbox_changed AFTER UPDATE OF payload_hash ON jobs WHEN NEW.place = ${ready} AND OLD.place = ${ready}
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_changed AFTER UPDATE OF payload_hash ON jobs WHEN NEW.place = ${ready} AND OLD.place = ${ready}
   BEGIN
     SELECT RAISE (ABORT, 'a job that Redis may hold has to be called back first')
     FROM outbox WHERE job_id = NEW.id AND state IN (${unsure}, ${sent}, ${ours});
@@ -168,8 +169,48 @@ export class Outbox {
     db.exec(TRIGGERS);
   }
 
+  static unwatch(db: Database): void {
+    for (const name of ['new', 'moved', 'changed']) db.exec(`DROP TRIGGER IF EXISTS temp.outbox_${name}`);
+  }
+
   sync(): void {
     this.#sync.run();
+  }
+
+  /** The same a page at a time: the best that stand behind `after` in a line. Returns the last of them; null: there are no more. */
+  syncPage(queueId: number, after: InLine | null, limit: number): InLine | null {
+    const page = this.#db
+      .prepare<[number, number, number, number], InLine>(`
+        SELECT id, rank FROM jobs INDEXED BY jobs_ready
+        WHERE place = ${ready} AND queue_id = ? AND (rank, id) > (?, ?)
+        ORDER BY rank, id
+        LIMIT ? + 0`)
+      .all(queueId, after?.rank ?? Number.MIN_SAFE_INTEGER, after?.id ?? 0, limit);
+    const put = this.#db.prepare('INSERT INTO outbox (job_id, rank) VALUES (?, ?) ON CONFLICT DO NOTHING');
+    for (const { id, rank } of page) put.run(id, rank);
+    return page.at(-1) ?? null;
+  }
+
+  /** Whether one of the jobs up to this id is still to be sent, or is not known to have come to Redis. */
+  isSending(untilId: number): boolean {
+    const found = this.#db
+      .prepare(`SELECT 1 FROM outbox WHERE state IN (${waiting}, ${unsure}) AND job_id <= ? LIMIT 1`)
+      .get(untilId);
+    return found !== undefined;
+  }
+
+  /** Whether Redis may hold a job of ours. */
+  isHeld(): boolean {
+    return (
+      this.#db.prepare(`SELECT 1 FROM outbox WHERE state NOT IN (${waiting}, ${refused}) LIMIT 1`).get() !==
+      undefined
+    );
+  }
+
+  /** Their attempts are Redis' business no longer. */
+  forget(jobIds: readonly number[]): void {
+    const drop = this.#db.prepare('DELETE FROM outbox WHERE job_id = ?');
+    for (const jobId of jobIds) drop.run(jobId);
   }
 
   /** The best of those that wait to be sent. `isShared`: whether a source is one that several machines see. */

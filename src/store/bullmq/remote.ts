@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { DoggedError } from '../../job/errors.js';
 import { redisAddress } from './address.js';
 import { Claims } from './claims.js';
+import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
+import { SAYS_SO_EVERY_MS, sayHere } from './machines.js';
 import { Mail } from './mail.js';
 import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
@@ -36,8 +38,13 @@ export class Remote {
   readonly claims: Claims;
   readonly mail: Mail;
   readonly leaseWatch: LeaseWatch;
+  readonly limits: FleetLimits;
   /** Ends that Redis has taken, until they are written down here too. */
   readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
+  /** Attempts without a lease whose ends were written down in a turn that could not tell the others. */
+  readonly written = new WeakSet<object>();
+  /** Jobs are being called home: nothing is sent, and none of other machines is taken. */
+  isLeaving = false;
   /** Without user and password. */
   readonly address: string;
   /** Id of our store. */
@@ -61,8 +68,8 @@ export class Remote {
   #nextReconcileMs = 0;
   #nextUnsureMs = 0;
   #nextRetryMs = 0;
+  #nextSayHereMs = 0;
   #sendAfterMs = 0;
-  readonly #configured = new Set<string>();
 
   constructor(parts: RemoteParts, resolve: () => Promise<number>) {
     const { sqlite, outbox, books, settings, events, clock, origin } = parts;
@@ -77,7 +84,7 @@ export class Remote {
       clock,
       onBack: () => {
         this.#reconcileAll = true;
-        this.#configured.clear();
+        this.limits.forget();
       },
       onProblem: (problem) => {
         this.#awayProblem = problem;
@@ -86,6 +93,8 @@ export class Remote {
       onWarning: (text) => events.onRemoteWarning?.(text),
     });
     this.queues = new Queues(this.link, settings.leaseMs, maxStalledCount);
+    const { link, queues } = this;
+    this.limits = new FleetLimits({ sqlite, link, queues, limits: settings.fleetConcurrency });
     const shared = new Set(settings.sharedSources);
     this.relay = new Relay({
       sqlite,
@@ -205,7 +214,11 @@ export class Remote {
   async #work(): Promise<void> {
     const nowMs = this.#parts.clock.monotonicMs();
     await this.#lookForLoss();
-    await this.configure();
+    if (nowMs >= this.#nextSayHereMs) {
+      await sayHere(this.link, this.origin, this.#parts.settings.site);
+      this.#nextSayHereMs = nowMs + SAYS_SO_EVERY_MS;
+    }
+    await this.limits.set();
     if ((await this.mail.read()) > 0) this.#news = true;
     if ((await this.#resolve()) > 0) this.#news = true;
     if (nowMs >= this.#nextRetryMs) {
@@ -217,7 +230,8 @@ export class Remote {
 
   /** Sends one batch; true when there may be more. */
   async send(): Promise<boolean> {
-    return this.#parts.clock.monotonicMs() >= this.#sendAfterMs && (await this.relay.run());
+    if (this.isLeaving || this.#parts.clock.monotonicMs() < this.#sendAfterMs) return false;
+    return this.relay.run();
   }
 
   /** A mark of ours that is gone: somebody has emptied Redis, or it was restarted without what it held. */
@@ -234,24 +248,8 @@ export class Remote {
       books().setRemote('ends_at', '0-0');
     });
     this.#reconcileAll = true;
-    this.#configured.clear();
-  }
-
-  /** Limits across all machines, for each queue that we have to do with. */
-  async configure(): Promise<void> {
-    const { sqlite, settings } = this.#parts;
-    const names = await sqlite.look(({ db }) =>
-      db.prepare<[], { workspace: string; task: string }>('SELECT workspace, task FROM queues').all(),
-    );
-    for (const { workspace, task } of names) {
-      const { queue, keys } = this.queues.get(workspace, task);
-      const fleet = settings.fleetConcurrency.find((one) => one.task === task);
-      if (fleet === undefined || this.#configured.has(keys.prefix)) continue;
-      await this.link.call<unknown>(() =>
-        fleet.limit === null ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(fleet.limit),
-      );
-      this.#configured.add(keys.prefix);
-    }
+    this.limits.forget();
+    this.#nextSayHereMs = 0;
   }
 
   /** Page by page: a turn must not wait for a million of them. */
@@ -276,6 +274,11 @@ export class Remote {
       const text = `another machine goes by site "${settings.site}" on this Redis: give each its own in the config, or equal records wait for each other`;
       events.onRemoteWarning?.(text);
     }
+  }
+
+  /** Holds all that Redis should hold against what it does, now. */
+  async reconcileNow(): Promise<void> {
+    if ((await this.mail.reconcile(EVERY_STATE, (page) => page())) > 0) this.#news = true;
   }
 
   async #retryRefused(): Promise<void> {

@@ -91,6 +91,20 @@ export const SCRIPTS = {
       redis.call('SADD', KEYS[2], KEYS[3])
       return 1`,
   },
+  /**
+   * Takes an attempt home: only the token that holds the lock may, and whoever claims the job next only clears it away. Asked
+   * again with the same token, the answer is the same. KEYS: job, lock, permits, owners. ARGV: token, id.
+   */
+  home: {
+    keys: 4,
+    lua: `
+      if redis.call('HGET', KEYS[1], 'dogged:ended') == ARGV[1] then return 1 end
+      if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+      redis.call('ZREM', KEYS[3], ARGV[2])
+      redis.call('HSET', KEYS[1], 'dogged:ended', ARGV[1])
+      redis.call('DEL', KEYS[4])
+      return 1`,
+  },
   /** The heads of these queues: {id, rank, crashes} of each, and how many more may run. ARGV: how many, prefixes. */
   heads: {
     keys: 0,

@@ -9,6 +9,7 @@ import { isFull } from './redis-link.js';
 import { BATCH } from './relay.js';
 import type { Remote } from './remote.js';
 import type { BullmqStore } from './store.js';
+import { anyRuns, isUnleased } from './unleased.js';
 
 export type Answer = 'recorded' | 'lost';
 /** What a turn takes from the line. */
@@ -40,17 +41,25 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   if (turn.holdsTimes !== true)
     await store.recall.run(await sqlite.look(() => store.outbox.tooLate(turn.nowMs)));
 
-  const told = await tellEnds(remote, turn, epoch);
+  const unleased = await findUnleased(parts);
+  const told = await tellEnds(remote, turn, epoch, unleased);
   if (told === null) {
     // The moves of breakers belong to the ends, and come again with them.
     const { breakers: _, ...rest } = local;
-    await sqlite.turn(rest);
+    const ends = [...unleased].filter(({ claim }) => !remote.written.has(claim));
+    const { ends: answers } = await sqlite.turn({ ...rest, ends });
+    for (const [index, { claim }] of ends.entries()) {
+      if (answers[index] === 'recorded') remote.written.add(claim);
+    }
     throw new DoggedError('REDIS_AWAY', { address: remote.address, detail: remote.link.why });
   }
   if (turn.ends.length > 0) failpoint('remote.after-end');
-  const own = turn.ends.filter((end, index) => told[index] === 'recorded' && rowIdOf(end.claim.id) !== null);
+  const own = turn.ends.filter(
+    (end, index) =>
+      told[index] === 'recorded' && rowIdOf(end.claim.id) !== null && !remote.written.has(end.claim),
+  );
   const result = await sqlite.turn({ ...local, ends: own });
-  const others = turn.ends.filter((end) => !own.includes(end));
+  const others = turn.ends.filter((end) => !own.includes(end) && !unleased.has(end));
   if (others.length > 0) await sqlite.within(() => forget(store, others, epoch));
   for (const { claim } of turn.ends) if (isLeased(remote, claim)) remote.leases.delete(claim.id);
   const ends = turn.ends.map((end, index) => {
@@ -72,15 +81,27 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   };
 }
 
+/** Those that are none of Redis' business. */
+async function findUnleased({ store, remote, epoch, turn }: TurnParts): Promise<ReadonlySet<End>> {
+  const without = turn.ends.filter(({ claim }) => claim.epoch === epoch && !isLeased(remote, claim));
+  if (without.length === 0) return new Set();
+  return store.sqlite.look(
+    ({ db }) => new Set(without.filter(({ claim }) => remote.written.has(claim) || isUnleased(db, claim))),
+  );
+}
+
 /** null: Redis is away, and some of them may or may not have been told. */
 async function tellEnds(
   remote: Remote,
   { ends, nowMs }: Turn,
   epoch: number,
+  unleased: ReadonlySet<End>,
 ): Promise<readonly Answer[] | null> {
   try {
     return await Promise.all(
-      ends.map(async ({ claim, report, next }) => {
+      ends.map(async (end) => {
+        const { claim, report, next } = end;
+        if (unleased.has(end)) return 'recorded';
         const lease = remote.leases.get(claim.id);
         if (lease === undefined || !isLeased(remote, claim) || claim.epoch !== epoch) return 'lost';
         // Told before, in a turn that SQLite could not take.
@@ -112,7 +133,7 @@ function forget(store: BullmqStore, ends: readonly End[], epoch: number): void {
 
 async function claim({ store, remote, epoch, turn }: TurnParts): Promise<Taken> {
   const { sqlite } = store;
-  await remote.configure();
+  await remote.limits.set();
   // As many as can be claimed now; the rest goes beside the turns.
   for (let slots = turn.freeSlots; await remote.send(); slots -= BATCH) if (slots <= BATCH) break;
   if (turn.freeSlots <= 0) return NOTHING;
@@ -129,7 +150,7 @@ async function claim({ store, remote, epoch, turn }: TurnParts): Promise<Taken> 
     eligible: turn.eligible,
     nowMs: turn.nowMs,
     holdsTimes: turn.holdsTimes === true,
-    othersRun: remote.leases.size > 0,
+    othersRun: remote.leases.size > 0 || (await sqlite.look(({ db }) => anyRuns(db, epoch))),
     epoch,
   });
   if (leases.length > 0) failpoint('remote.after-claim');
@@ -162,6 +183,10 @@ async function writeDown(
         continue;
       }
       if (own?.isUnwanted === 1) {
+        unwanted.push(lease);
+        continue;
+      }
+      if (own === null && remote.isLeaving) {
         unwanted.push(lease);
         continue;
       }

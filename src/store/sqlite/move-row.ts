@@ -8,8 +8,8 @@ const MOST_COUNTED = 100_000;
 export function readMove(db: Database): Move | null {
   const row = db
     .prepare<[], Omit<Move, 'behind'>>(`
-      SELECT target, phase, started_at AS startedAtMs, mirror, copied_to AS copiedTo, copy_until AS copyUntil,
-        verified_at AS verifiedAtMs, divergent, problem, problem_since AS problemSinceMs,
+      SELECT target, source, phase, started_at AS startedAtMs, mirror, copied_to AS copiedTo, copy_until AS copyUntil,
+        verified_at AS verifiedAtMs, divergent, cutover_until AS cutoverUntil, cutover_at AS cutoverAtMs, problem, problem_since AS problemSinceMs,
         mirror_problem AS mirrorProblem, mirror_problem_since AS mirrorProblemSinceMs
       FROM move`)
     .get();

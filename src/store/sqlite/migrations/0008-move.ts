@@ -8,6 +8,8 @@ export const MOVE = `
     one             INTEGER PRIMARY KEY CHECK (one = 1),
     -- 'sqlite', or the address of a Redis without user and password.
     target          TEXT    NOT NULL,
+    -- Where the jobs come from, and go back to.
+    source          TEXT    NOT NULL,
     phase           TEXT    NOT NULL,
     started_at      INTEGER NOT NULL,
     -- Part of the keys of the mirror; null without one.
@@ -18,6 +20,9 @@ export const MOVE = `
     copied_to       INTEGER NOT NULL DEFAULT 0,
     copy_until      INTEGER,
     verified_at     INTEGER,
+    -- Open jobs up to this id were there when the new store took over, and when that was.
+    cutover_until   INTEGER,
+    cutover_at      INTEGER,
     -- Jobs that differed at the last look at both sides, and those that readers have met since.
     divergent       INTEGER,
     -- Why the move does not go on.
