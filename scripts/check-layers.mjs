@@ -85,6 +85,8 @@ const MAY_IMPORT = {
     'store/contract',
     'store/read-contract',
     'store/trace-contract',
+    'store/move',
+    'store/move-contract',
     'trace',
     'intake/admit',
     // Audits and reconciliations read the files themselves, whether a worker runs or not.
