@@ -52,6 +52,7 @@ const MAY_IMPORT = {
   view: [
     'store/contract',
     'store/read-contract',
+    'store/move-contract',
     'store/trace-contract',
     'trace',
     'heartbeat',
@@ -114,6 +115,8 @@ const MAY_IMPORT = {
     'store/engine',
     'store/contract',
     'store/read-contract',
+    'store/move',
+    'store/move-contract',
     'trace',
     'job',
     'platform',

@@ -1,5 +1,8 @@
+import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
+import type { MirrorEvents } from './mirror/work.js';
 import type { MoveDesk } from './move/desk.js';
+import type { Mover, MoverOptions } from './move/mover.js';
 
 export type { MoveDesk, MoveLook } from './move/desk.js';
 export type { OpenJobsReport } from './move/open-jobs.js';
@@ -25,4 +28,35 @@ export async function withMoveDesk<T>(
 export async function nameOfStore(written: string | null): Promise<string> {
   const { storeName } = await import('./bullmq/address.js');
   return storeName(written);
+}
+
+/** The store that a move has chosen for this state folder, as long as the config named another at the last start; else null. */
+export async function chosenStoreIn(stateFolder: string, clock: Clock): Promise<string | null> {
+  const { openStore } = await import('./open.js');
+  try {
+    const store = await openStore(stateFolder, 'read', clock);
+    try {
+      return (await store.counts()).chosenStore ?? null;
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    // Nothing has run here yet, or not with this program: other commands say so.
+    if (error instanceof DoggedError) return null;
+    throw error;
+  }
+}
+
+/** The worker's part: does what the row of a move asks for. */
+export async function createMover(
+  options: Omit<MoverOptions, 'mirror' | 'configured'> & {
+    readonly configured: string | null;
+    readonly mirrorEvents: MirrorEvents;
+  },
+): Promise<Mover> {
+  const { Mover } = await import('./move/mover.js');
+  const { WorkerMirror } = await import('./move/mirror-care.js');
+  const { live, clock, configured, mirrorEvents: events } = options;
+  const mirror = new WorkerMirror({ sqlite: live.sqlite, clock, events });
+  return new Mover({ ...options, configured: await nameOfStore(configured), mirror });
 }
