@@ -61,11 +61,8 @@ export class MirrorWork {
   constructor(parts: MirrorWorkParts) {
     const { sqlite, target, mirror, clock, events } = parts;
     this.#parts = parts;
-    this.#link = new RedisLink({
-      address: redisAddress(target, process.env),
-      clock,
+    this.#link = openMirrorLink(target, clock, undefined, {
       onBack: () => this.#beginAfresh(),
-      onProblem: () => undefined,
       onWarning: (text) => events.onMirrorWarning?.(text),
     });
     this.#mirror = new RedisMirror(this.#link, mirror);
@@ -202,4 +199,21 @@ export class MirrorWork {
       this.#parts.events.onMirrorError?.(error);
     }
   }
+}
+
+/** A connection of one's own to the Redis where a mirror is. User and password come from the environment. */
+export function openMirrorLink(
+  target: string,
+  clock: Clock,
+  callWithinMs?: number,
+  told: { readonly onBack?: () => void; readonly onWarning?: (text: string) => void } = {},
+): RedisLink {
+  return new RedisLink({
+    address: redisAddress(target, process.env),
+    clock,
+    ...(callWithinMs === undefined ? {} : { callWithinMs }),
+    onBack: told.onBack ?? (() => undefined),
+    onProblem: () => undefined,
+    onWarning: told.onWarning ?? (() => undefined),
+  });
 }

@@ -9,6 +9,7 @@ import {
   startMirror,
   stopMirror,
 } from '../../../src/store/mirror/mirroring.js';
+import { beginMove } from '../../../src/store/sqlite/move-book.js';
 import { readMove } from '../../../src/store/sqlite/move-row.js';
 import { admit, claimOne, end, T0, turn } from '../../conformance/given.js';
 import { owned, rawDatabase } from '../sqlite/given.js';
@@ -20,9 +21,7 @@ async function place(): Promise<{ store: Store; db: Database }> {
 
 function begin(db: Database): string {
   return db.transaction(() => {
-    db.exec(
-      `INSERT INTO move (one, target, phase, started_at) VALUES (1, 'redis://127.0.0.1:6379/0', 'dual', ${T0})`,
-    );
+    beginMove(db, { source: 'sqlite', target: 'redis://127.0.0.1:6379/0', phase: 'dual', startedAtMs: T0 });
     return startMirror(db);
   })();
 }

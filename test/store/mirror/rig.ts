@@ -8,6 +8,7 @@ import { startCopy, startMirror } from '../../../src/store/mirror/mirroring.js';
 import { RedisMirror } from '../../../src/store/mirror/redis-mirror.js';
 import type { NoteResult } from '../../../src/store/mirror/relay.js';
 import { MirrorWork } from '../../../src/store/mirror/work.js';
+import { beginMove } from '../../../src/store/sqlite/move-book.js';
 import { readMove } from '../../../src/store/sqlite/move-row.js';
 import { openSqliteStore } from '../../../src/store/sqlite/open.js';
 import type { SqliteStore } from '../../../src/store/sqlite/store.js';
@@ -38,9 +39,7 @@ export async function mirrored(
   const db = rawDatabase(folder, { timeout: 5_000 });
   await before(store);
   const mirror = await store.within(({ db: inside }) => {
-    inside
-      .prepare("INSERT INTO move (one, target, phase, started_at) VALUES (1, ?, 'dual', ?)")
-      .run(server.url, T0);
+    beginMove(inside, { source: 'sqlite', target: server.url, phase: 'dual', startedAtMs: T0 });
     return startMirror(inside);
   });
   return { folder, store, db, mirror };
