@@ -55,8 +55,8 @@ export async function createMover(
   },
 ): Promise<Mover> {
   const { Mover } = await import('./move/mover.js');
-  const { WorkerMirror } = await import('./move/mirror-care.js');
+  const { MirrorKeeper } = await import('./mirror/mirror-keeper.js');
   const { live, clock, configured, mirrorEvents: events } = options;
-  const mirror = new WorkerMirror({ sqlite: live.sqlite, clock, events });
+  const mirror = new MirrorKeeper({ sqlite: live.sqlite, clock, events });
   return new Mover({ ...options, configured: await nameOfStore(configured), mirror });
 }
