@@ -127,6 +127,11 @@ export const ERRORS = {
     message: 'Both sides are not equal: {detail}.',
     remedy: 'Nothing was moved, and what differs is mirrored again. Look once more with: dogged migrate',
   },
+  MOVE_UNEQUAL: {
+    exitCode: EXIT.failed,
+    message: 'After the cutover {count} open job(s) are not as they were before: {ids}.',
+    remedy: 'Look at one with: dogged job ID. To take it back: dogged migrate --rollback',
+  },
   MOVE_NONE: {
     exitCode: EXIT.failed,
     message: 'Nothing is being moved: the jobs run from {store}.',

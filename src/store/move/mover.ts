@@ -22,7 +22,7 @@ import { machinesText } from './machines-text.js';
 const LOOK_EVERY_MS = 250;
 
 /** What is done in Redis for the mirror, as long as there is one. */
-export interface MirrorCare {
+interface MirrorCare {
   /** Follows what stands in the row: mirrors, or does not. */
   follow(move: Move | null): Promise<void>;
   /** Removes the keys of the mirror. Throws REDIS_AWAY. */
