@@ -1,6 +1,7 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { type Clock, pause } from '../platform/clock.js';
 import { countText, plural } from '../platform/duration-text.js';
+import { failpoint } from '../platform/failpoint.js';
 import type { MoveDesk, MoveLook } from '../store/move.js';
 import type { Move } from '../store/move-contract.js';
 import { escapeText } from '../view/escape.js';
@@ -48,6 +49,7 @@ export class Migration {
     let { move } = await desk.look();
     if (move === null) {
       if (target === 'sqlite') desk.remember();
+      failpoint('migrate.step');
       await desk.begin(target);
       ({ move } = await desk.look());
     }
@@ -56,7 +58,9 @@ export class Migration {
     if (move?.phase === 'cutover' || move?.phase === 'moved') {
       await this.#cutOver(move);
       if (this.#endsWith('cutover')) return EXIT.ok;
+      failpoint('migrate.step');
       await desk.ask('moved', 'ending');
+      failpoint('migrate.step');
     }
     return this.#finish();
   }
@@ -86,13 +90,17 @@ export class Migration {
         : { done: 0, total: now.behind, text: `${plural(now.behind, 'change')} to be mirrored` },
     );
     if (this.#endsWith('dual')) return true;
+    failpoint('migrate.step');
     await desk.copy();
+    failpoint('migrate.step');
     await this.#watch('copy', ({ move: now }) => copyProgress(now));
     if (this.#endsWith('copy')) return true;
     await this.#verify(move);
     if (this.#endsWith('verify')) return true;
     desk.remember();
+    failpoint('migrate.step');
     await desk.ask('dual', 'cutover');
+    failpoint('migrate.step');
     return false;
   }
 

@@ -78,6 +78,7 @@ export const FAILPOINTS = [
   'home.before-commit',
   'home.after-commit',
   'move.before-drop',
+  'migrate.step',
   'mirror.before-send',
   'mirror.after-send',
 ] as const;
