@@ -52,6 +52,7 @@ const MAY_IMPORT = {
   view: [
     'store/contract',
     'store/read-contract',
+    'store/move-contract',
     'store/trace-contract',
     'trace',
     'heartbeat',
@@ -85,6 +86,8 @@ const MAY_IMPORT = {
     'store/contract',
     'store/read-contract',
     'store/trace-contract',
+    'store/move',
+    'store/move-contract',
     'trace',
     'intake/admit',
     // Audits and reconciliations read the files themselves, whether a worker runs or not.
@@ -112,6 +115,8 @@ const MAY_IMPORT = {
     'store/engine',
     'store/contract',
     'store/read-contract',
+    'store/move',
+    'store/move-contract',
     'trace',
     'job',
     'platform',

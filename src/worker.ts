@@ -23,6 +23,8 @@ import { failpoint } from './platform/failpoint.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
+import { createMover } from './store/move.js';
+import { chosenStoreText } from './store/move-contract.js';
 import { acquireStateLock, upgradeText } from './store/open.js';
 import { ReadBook } from './trace/read-book.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
@@ -36,7 +38,7 @@ import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createRedisWatch, type RedisWatch } from './upkeep/redis-watch.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createStorageWatch, type StorageWatch } from './upkeep/storage-watch.js';
-import { redisOf, taskSettingsOf, workspacesOf } from './upkeep/store-settings.js';
+import { moverOf, redisOf, taskSettingsOf, workspacesOf } from './upkeep/store-settings.js';
 import { tellRestoration } from './upkeep/tell-restoration.js';
 import { createWaitNotice } from './upkeep/wait-notice.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
@@ -91,7 +93,7 @@ interface Watches {
 /** From here on the state folder is ours: no second worker can be at work in it. */
 async function runLocked(
   config: Config,
-  { store, upgrade, restoration }: MendedStore,
+  { store, upgrade, restoration, chosenStore }: MendedStore,
   { alarm, storage, redis }: Watches,
   untilIdle: boolean,
 ): Promise<number> {
@@ -101,6 +103,7 @@ async function runLocked(
   storage.sayIn(log);
   redis.sayIn(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
+  if (chosenStore !== null) log.warn({ store: chosenStore }, chosenStoreText(chosenStore));
   if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
   const ownership = await store.takeOwnership(self, clock.wallMs());
@@ -216,6 +219,7 @@ async function runLocked(
     log,
     compose: report.compose,
   });
+  const mover = await createMover({ live: store, ...moverOf(config, redis, log), clock, log });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
   const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
   const backingUp = createBackupTimer({ ...config.backups, care, clock, log });
@@ -241,6 +245,7 @@ async function runLocked(
   await dispatcher.rescue();
   await Promise.race([intake.pollTimed(), pause(clock, FIRST_POLLS_MS)]);
   dispatcher.start();
+  mover.start(epoch);
   if (untilIdle) {
     report.setState('running');
     await runUntilIdle(config, intake, dispatcher, shutdown, log);
@@ -265,6 +270,7 @@ async function runLocked(
   await backingUp.stop();
   reconciling.stop();
   await intake.stop();
+  await mover.close();
   shutdown.onHurry(() => void dispatcher.stop(0));
   const cutOff = await dispatcher.stop(config.shutdownGraceMs);
   writeLastStop(config.stateFolder, self.nonce, cutOff);

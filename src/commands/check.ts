@@ -7,6 +7,8 @@ import { formatProblem, type Problem } from '../config/problem.js';
 import { labelOf } from '../health/alerts/alert.js';
 import { EXIT } from '../job/errors.js';
 import { concurrencyOf } from '../policy/limits.js';
+import { chosenStoreIn, nameOfStore } from '../store/move.js';
+import { chosenStoreText } from '../store/move-contract.js';
 import { escapeText } from '../view/escape.js';
 import { checkPrograms } from './check-programs.js';
 import type { CommandModule } from './command.js';
@@ -18,13 +20,19 @@ export const checkCommand: CommandModule = {
     'dogged check -c /etc/dogged/garage.yaml && dogged restart -c /etc/dogged/garage.yaml',
   ],
   notes: 'Exit codes: 0 the config is good, 78 it has problems or there is none.',
-  async run({ options, output }) {
+  async run({ options, output, clock }) {
     const { readConfig } = await import('../config/load.js');
     const { configFile } = await locate(options.config);
     const reading = await readConfig(configFile);
     const { file, config } = reading;
     const problems: readonly Problem[] =
       config === null ? reading.problems : checkPrograms(config).map(reading.place);
+    const chosen = config === null ? null : await chosenStoreIn(config.stateFolder, clock);
+    const otherStore =
+      config === null || chosen === null || chosen === (await nameOfStore(config.redis))
+        ? []
+        : [reading.place({ path: ['store'], message: chosenStoreText(chosen), fix: null })];
+    const warnings = [...reading.warnings, ...otherStore];
     const sources = (config?.sources ?? []).map((source) => ({ source, state: sourceFileState(source) }));
     const tasks = config?.tasks ?? [];
 
@@ -32,7 +40,7 @@ export const checkCommand: CommandModule = {
       ok: problems.length === 0,
       file,
       problems,
-      warnings: reading.warnings,
+      warnings,
       stateFolder: config?.stateFolder ?? null,
       sources: sources.map(({ source, state }) => ({
         name: source.name,
@@ -51,7 +59,7 @@ export const checkCommand: CommandModule = {
     for (const problem of problems) output.print(escapeText(formatProblem(problem, file)));
     if (config !== null && problems.length === 0) {
       output.print(`${file} is good.`);
-      for (const warning of reading.warnings) output.print(escapeText(formatProblem(warning, file)));
+      for (const warning of warnings) output.print(escapeText(formatProblem(warning, file)));
       for (const { source, state } of sources) output.print(escapeText(describeSource(source, state)));
       for (const task of tasks) output.print(escapeText(describeTask(task)));
       for (const alert of config.alerts) output.print(escapeText(describeAlert(alert)));

@@ -62,3 +62,8 @@ export interface ChosenStore {
   readonly store: string;
   readonly atMs: number;
 }
+
+/** What a user is told while the config names another store than the one that runs the jobs. */
+export function chosenStoreText(store: string): string {
+  return `Jobs run from ${store}, to which dogged migrate has moved them. The config has to say so: write this line into it: store: ${store}`;
+}

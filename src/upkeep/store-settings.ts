@@ -1,5 +1,7 @@
 import type { Config } from '../config/config.js';
+import type { Log } from '../platform/log.js';
 import type { TaskSettings } from '../store/contract.js';
+import type { RedisWatch } from './redis-watch.js';
 
 /* What a store is told of the config. */
 
@@ -26,5 +28,29 @@ export function redisOf<E>(config: Config, events: E) {
     url,
     settings: { site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
     events,
+  };
+}
+
+/** What whoever moves jobs between stores is told of the config, and tells. */
+export function moverOf(config: Config, redis: RedisWatch, log: Log) {
+  const { url: configured, settings, events } = redisOf(config, redis.events);
+  return {
+    configured,
+    settings,
+    events,
+    onStore: redis.moveTo,
+    mirrorEvents: {
+      onResult: () => undefined,
+      onMirror: (problem: string | null) => {
+        if (problem === null) log.warn('The mirror follows again');
+        else
+          log.warn(
+            { problem },
+            `The mirror does not follow: ${problem}; it is tried again, and no job waits for it`,
+          );
+      },
+      onMirrorWarning: events.onRemoteWarning,
+      onMirrorError: events.onRemoteError,
+    },
   };
 }

@@ -22,7 +22,7 @@ import { machinesText } from './machines-text.js';
 const LOOK_EVERY_MS = 250;
 
 /** What is done in Redis for the mirror, as long as there is one. */
-export interface MirrorCare {
+interface MirrorCare {
   /** Follows what stands in the row: mirrors, or does not. */
   follow(move: Move | null): Promise<void>;
   /** Removes the keys of the mirror. Throws REDIS_AWAY. */
@@ -38,7 +38,7 @@ export interface MoverOptions {
   readonly events: RemoteEvents;
   /** The engine was exchanged: the address of the Redis through which jobs run; null: SQLite alone. */
   readonly onStore: (address: string | null) => void;
-  readonly mirror?: MirrorCare;
+  readonly mirror: MirrorCare;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,7 +72,7 @@ export class Mover {
     this.#closing.abort();
     this.#cancel?.();
     await this.#looking;
-    await this.#options.mirror?.close();
+    await this.#options.mirror.close();
   }
 
   #lookLater(): void {
@@ -86,7 +86,7 @@ export class Mover {
     const { live, mirror, log } = this.#options;
     try {
       const move = await live.sqlite.look(({ db }) => readMove(db));
-      await mirror?.follow(move);
+      await mirror.follow(move);
       if (move !== null) await this.#follow(move);
     } catch (error) {
       if (this.#closing.signal.aborted) return;
@@ -210,7 +210,7 @@ export class Mover {
         return null;
       case 'ending':
         failpoint('move.before-drop');
-        if (move.mirror !== null) await mirror?.drop(move);
+        if (move.mirror !== null) await mirror.drop(move);
         await live.sqlite.within(({ db }) => endMove(db));
         return null;
       case 'dual':

@@ -5,7 +5,7 @@ import { createLog } from '../../../src/platform/log.js';
 import { openMendedStore } from '../../../src/store/care.js';
 import type { Claim, TurnResult } from '../../../src/store/contract.js';
 import type { LiveStore } from '../../../src/store/live-store.js';
-import { Mover } from '../../../src/store/move/mover.js';
+import { createMover } from '../../../src/store/move.js';
 import type { Move, MovePhase } from '../../../src/store/move-contract.js';
 import { beginMove, changePhase, currentStore } from '../../../src/store/sqlite/move-book.js';
 import { readMove } from '../../../src/store/sqlite/move-row.js';
@@ -73,12 +73,13 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
     { url: configured, settings, events },
   );
   const log = createLog('silent');
-  const mover = new Mover({
+  const mover = await createMover({
     live: store,
-    configured: configured ?? 'sqlite',
+    configured,
     settings,
     events,
     onStore: () => undefined,
+    mirrorEvents: { onResult: () => undefined, onMirrorError: (error) => void errors.push(error) },
     clock: systemClock,
     log,
   });

@@ -1,0 +1,36 @@
+import { DoggedError } from '../../job/errors.js';
+import type { Clock } from '../../platform/clock.js';
+import { redisAddress } from '../bullmq/address.js';
+import type { RedisLink } from '../bullmq/redis-link.js';
+
+const LOGIN = /NOAUTH|WRONGPASS|NOPERM/;
+
+/** Speaks with a Redis for as long as `work` takes. Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE. */
+export async function withRedis<T>(
+  url: string,
+  clock: Clock,
+  work: (link: RedisLink, warnings: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const { RedisLink } = await import('../bullmq/redis-link.js');
+  const warnings: string[] = [];
+  const address = redisAddress(url, process.env);
+  const link = new RedisLink({
+    address,
+    clock,
+    onBack: () => undefined,
+    onProblem: () => undefined,
+    onWarning: (text) => void warnings.push(text),
+  });
+  try {
+    await link.settled();
+    if (!link.isUp) throw refusal(address.shown, link);
+    return await work(link, warnings);
+  } finally {
+    link.close();
+  }
+}
+
+function refusal(address: string, { isUnsafe, why }: RedisLink): DoggedError {
+  const code = isUnsafe ? 'REDIS_UNSAFE' : LOGIN.test(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY';
+  return new DoggedError(code, { address, detail: why });
+}
