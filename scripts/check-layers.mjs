@@ -64,6 +64,7 @@ const MAY_IMPORT = {
   // One set of figures: from the worker, and from what screens and diagnosis read.
   metrics: [
     'store/contract',
+    'store/move-contract',
     'store/read-contract',
     'heartbeat',
     'health/tally',

@@ -219,7 +219,7 @@ async function runLocked(
     log,
     compose: report.compose,
   });
-  const mover = await createMover({ live: store, ...moverOf(config, redis, log), clock, log });
+  const mover = await createMover({ live: store, ...moverOf(config, redis, counts, log), clock, log });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
   const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
   const backingUp = createBackupTimer({ ...config.backups, care, clock, log });

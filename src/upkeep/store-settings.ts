@@ -31,8 +31,12 @@ export function redisOf<E>(config: Config, events: E) {
   };
 }
 
+interface DualWriteCounts {
+  dualWritten(workspace: string, result: string, jobs: number): void;
+}
+
 /** What whoever moves jobs between stores is told of the config, and tells. */
-export function moverOf(config: Config, redis: RedisWatch, log: Log) {
+export function moverOf(config: Config, redis: RedisWatch, counts: DualWriteCounts, log: Log) {
   const { url: configured, settings, events } = redisOf(config, redis.events);
   return {
     configured,
@@ -40,7 +44,7 @@ export function moverOf(config: Config, redis: RedisWatch, log: Log) {
     events,
     onStore: redis.moveTo,
     mirrorEvents: {
-      onResult: () => undefined,
+      onResult: counts.dualWritten.bind(counts),
       onMirror: (problem: string | null) => {
         if (problem === null) log.warn('The mirror follows again');
         else

@@ -65,8 +65,12 @@ export class ReadThroughMirror implements MirrorReads {
     for (let from = 0; from < listed.length; from += PAGE) {
       const page = listed.slice(from, from + PAGE);
       const looks = await this.#askAll(page);
-      for (const job of page)
-        jobs.push((await this.#held(job.workspace, job.id, looks.get(job.id) ?? null)) ?? job);
+      for (const job of page) {
+        const held = await this.#held(job.workspace, job.id, looks.get(job.id) ?? null);
+        if (held === null) continue;
+        const { history: _, ...summary } = held;
+        jobs.push(summary);
+      }
     }
     return jobs;
   }

@@ -177,12 +177,7 @@ class Verification {
       const there = looks[n];
       if (there == null) return [];
       this.#divergent += 1;
-      this.#sums.add(
-        'mirror',
-        workspace,
-        there.states[0] ?? there.state,
-        digestOf(there.text, there.payload),
-      );
+      this.#addThere(workspace, there, there.states.length > 0 ? there.states : [there.state]);
       this.#name({ id, workspace, kind: 'extra', detail: 'no such job here' });
       return [{ id, revision: there.revision }];
     });
@@ -210,6 +205,12 @@ class Verification {
       this.#sums.add(side, workspace, record.state, record.digest);
   }
 
+  /** One that stands in two sets counts twice, and one in none not at all: as everybody finds it who goes by them. */
+  #addThere(workspace: string, there: MirrorLook, states: readonly string[]): void {
+    const digest = digestOf(there.text, there.payload);
+    for (const state of states) this.#sums.add('mirror', workspace, state, digest);
+  }
+
   #note({ id, workspace, record }: MirroredRow, there: MirrorLook | null): void {
     this.#divergent += 1;
     this.#sums.add('here', workspace, record.state, record.digest);
@@ -217,7 +218,7 @@ class Verification {
       this.#name({ id, workspace, kind: 'missing', detail: 'the mirror does not have it' });
       return;
     }
-    this.#sums.add('mirror', workspace, there.states[0] ?? there.state, digestOf(there.text, there.payload));
+    this.#addThere(workspace, there, there.states);
     this.#name({ id, workspace, kind: 'differs', detail: detailOf(record, there) });
   }
 

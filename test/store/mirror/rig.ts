@@ -1,12 +1,13 @@
 import type { Database } from 'better-sqlite3';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import { redisAddress } from '../../../src/store/bullmq/address.js';
 import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
 import { mirrorKeys } from '../../../src/store/mirror/keys.js';
 import { startCopy, startMirror } from '../../../src/store/mirror/mirroring.js';
-import { RedisMirror } from '../../../src/store/mirror/redis-mirror.js';
-import type { NoteResult } from '../../../src/store/mirror/relay.js';
+import { type MirrorAnswer, type MirrorChange, RedisMirror } from '../../../src/store/mirror/redis-mirror.js';
+import type { MirrorRelay, NoteResult } from '../../../src/store/mirror/relay.js';
+import { type VerifyReport, verifyMirror } from '../../../src/store/mirror/verify.js';
 import { MirrorWork } from '../../../src/store/mirror/work.js';
 import { beginMove } from '../../../src/store/sqlite/move-book.js';
 import { readMove } from '../../../src/store/sqlite/move-row.js';
@@ -26,10 +27,10 @@ export interface Mirrored {
   readonly mirror: string;
 }
 
-/** `before`: what is there when the mirror begins. */
+/** `before`: puts there what is there when the mirror begins; left out: nothing, so the copy is done. */
 export async function mirrored(
   server: RedisServer,
-  before: (store: SqliteStore) => Promise<unknown> = async () => undefined,
+  before?: (store: SqliteStore) => Promise<unknown>,
 ): Promise<Mirrored> {
   const folder = tempFolder();
   const store = (await ownedStore({
@@ -37,10 +38,12 @@ export async function mirrored(
   })) as SqliteStore;
   onTestFinished(() => store.close());
   const db = rawDatabase(folder, { timeout: 5_000 });
-  await before(store);
+  await before?.(store);
   const mirror = await store.within(({ db: inside }) => {
     beginMove(inside, { source: 'sqlite', target: server.url, phase: 'dual', startedAtMs: T0 });
-    return startMirror(inside);
+    const id = startMirror(inside);
+    if (before === undefined) startCopy(inside);
+    return id;
   });
   return { folder, store, db, mirror };
 }
@@ -127,3 +130,44 @@ export async function inRedis(server: RedisServer, { mirror }: Mirrored, id: str
 }
 
 export const WHOLE = ['digest', 'payload', 'record', 'revision', 'state'];
+
+/** The mirror behind a bad line: what a call does, and what becomes known of it. */
+export class BadLine implements Pick<RedisMirror, 'write'> {
+  readonly #side: RedisMirror;
+  /** Of the n-th call: fails before it is made, or after it was done; null: neither. */
+  fault: (call: number) => 'before' | 'after' | null = () => null;
+  calls = 0;
+
+  constructor(side: RedisMirror) {
+    this.#side = side;
+  }
+
+  async write(changes: readonly MirrorChange[]): Promise<readonly MirrorAnswer[]> {
+    this.calls += 1;
+    const fault = this.fault(this.calls);
+    if (fault === 'before') throw new Error('connection lost');
+    const answers = await this.#side.write(changes);
+    if (fault === 'after') throw new Error('no answer within 2 s');
+    return answers;
+  }
+}
+
+/** Sends all there is, whatever failed before; gives up when nothing comes of it. */
+export async function sendAll(relay: MirrorRelay): Promise<void> {
+  for (let idle = 0; idle < 20; ) {
+    const fresh = await relay.send('fresh');
+    const again = await relay.send('failed');
+    if (fresh.sent + again.sent === 0) return;
+    idle = fresh.sent + again.sent > fresh.failed + again.failed ? 0 : idle + 1;
+  }
+  throw new Error('nothing gets through');
+}
+
+/** Each job of the store is in the mirror as it is here, and nothing else is. */
+export async function expectSame(server: RedisServer, place: Mirrored): Promise<VerifyReport> {
+  const link = await linkTo(server);
+  const { store: sqlite, mirror } = place;
+  const report = await verifyMirror({ sqlite, link, mirror, clock: systemClock, waitMs: 10_000 });
+  expect(report).toMatchObject({ isEqual: true, differences: [] });
+  return report;
+}
