@@ -42,11 +42,11 @@ function redisText({ redis, needsBytes, target }: MovePlan): string {
   return `version ${escapeText(version)}, ${used}${needs}${aof}`;
 }
 
-function thereSteps({ copyMs, cutoverMs, source }: MovePlan, ready: number): string[] {
+function thereSteps({ copyMs, verifyMs, cutoverMs, source }: MovePlan, ready: number): string[] {
   return [
     `  dual      ${escapeText(source)} runs everything; each change is mirrored in Redis`,
     `  copy      what is there already, in about ${durationText(copyMs)}`,
-    '  verify    both sides are held against each other',
+    `  verify    both sides are held against each other, in about ${durationText(verifyMs)}`,
     `  cutover   ${plural(ready, 'ready job goes', 'ready jobs go')} there in about ${durationText(cutoverMs)}; claims pause for a moment, what runs ends where it is`,
     '  finish    the mirror is removed; until then: dogged migrate --rollback',
   ];
