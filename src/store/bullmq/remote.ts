@@ -43,8 +43,10 @@ export class Remote {
   readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
   /** Attempts without a lease whose ends were written down in a turn that could not tell the others. */
   readonly written = new WeakSet<object>();
-  /** Jobs are being called home: nothing is sent, and none of other machines is taken. */
-  isLeaving = false;
+  /** Not while jobs are called home. */
+  isSending = true;
+  /** Whether jobs of other machines are taken. */
+  takesGuests = true;
   /** Without user and password. */
   readonly address: string;
   /** Id of our store. */
@@ -230,7 +232,7 @@ export class Remote {
 
   /** Sends one batch; true when there may be more. */
   async send(): Promise<boolean> {
-    if (this.isLeaving || this.#parts.clock.monotonicMs() < this.#sendAfterMs) return false;
+    if (!this.isSending || this.#parts.clock.monotonicMs() < this.#sendAfterMs) return false;
     return this.relay.run();
   }
 

@@ -186,7 +186,7 @@ async function writeDown(
         unwanted.push(lease);
         continue;
       }
-      if (own === null && remote.isLeaving) {
+      if (own === null && !remote.takesGuests) {
         unwanted.push(lease);
         continue;
       }

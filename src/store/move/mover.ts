@@ -102,7 +102,7 @@ export class Mover {
     const current = await live.sqlite.look(({ db }) => currentStore(db));
     const wanted = wantedStore(move) ?? current;
     const redis = this.#redis;
-    if (redis !== null) redis.remote.isLeaving = wanted === 'sqlite';
+    if (redis !== null) redis.remote.takesGuests = wanted !== 'sqlite';
     const problem = wanted === current ? await this.#settle(move) : await this.#change(move, wanted);
     await this.#tell(problem);
   }
@@ -161,23 +161,28 @@ export class Mover {
     if (others.length > 0) return machinesText(others, address);
     if (this.#homecoming?.store !== redis)
       this.#homecoming = { store: redis, work: new Homecoming(redis, this.#closing.signal) };
-    const { work } = this.#homecoming;
-    await work.callBack();
     const guests = await live.sqlite.look(() => redis.books.guests());
-    if (guests.length > 0)
-      return `waits for the end of ${guests.length} job(s) of other machines that run here`;
+    if (guests.length > 0) return KEPT_TEXTS.guests;
+    const { work } = this.#homecoming;
     let kept: Awaited<ReturnType<Homecoming['finish']>> = null;
-    await live.exchange(async () => {
-      kept = await work.finish(() =>
-        live.sqlite.within(({ db }) => {
-          clearRemote(db, dirname(db.name));
-          Outbox.unwatch(db);
-          chooseStore(db, configured === 'sqlite' ? null : 'sqlite', clock.wallMs());
-          failpoint('home.before-commit');
-        }),
-      );
-      return kept === null ? live.sqlite : redis;
-    });
+    try {
+      remote.isSending = false;
+      await work.callBack();
+      await live.exchange(async () => {
+        kept = await work.finish(() =>
+          live.sqlite.within(({ db }) => {
+            clearRemote(db, dirname(db.name));
+            Outbox.unwatch(db);
+            chooseStore(db, configured === 'sqlite' ? null : 'sqlite', clock.wallMs());
+            failpoint('home.before-commit');
+          }),
+        );
+        return kept === null ? live.sqlite : redis;
+      });
+    } finally {
+      // Whatever keeps them, the work goes on meanwhile.
+      remote.isSending = true;
+    }
     if (kept !== null) return KEPT_TEXTS[kept];
     failpoint('home.after-commit');
     onStore(null);

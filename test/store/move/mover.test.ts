@@ -152,6 +152,10 @@ describe.skipIf(!hasRedis())(`a move of jobs that run${hasRedis() ? '' : ` (skip
       expect((await one.store.counts()).outbox).toBeUndefined();
       expect((await one.turn(running)).ends).toEqual(running.map(() => 'recorded'));
       await one.admit(keysOf(5, 'new'));
+      const left = await one.store.sqlite.look(({ db }) =>
+        db.prepare('SELECT count(*) FROM outbox').pluck().get(),
+      );
+      expect(left).toBe(0);
       await one.work(completed(one, 35));
       expect([...one.runs].sort()).toEqual(
         [...keysOf(30), ...keysOf(5, 'new')].map(({ key }) => `${key} 1`).sort(),
@@ -198,9 +202,12 @@ describe.skipIf(!hasRedis())(`a move of jobs that run${hasRedis() ? '' : ` (skip
       expect(problem).toMatch(/pi-garage \(last seen .* ago\)/);
       const [, origin] = /HDEL dogged:machines (\S+)$/.exec(problem) ?? [];
       expect(await one.current()).toBe(redis.url);
+      // The work goes on meanwhile.
+      await one.admit([{ key: 'late' }]);
+      await one.turn(await one.claim(1));
       await redis.client.hdel('dogged:machines', origin ?? '');
       await one.untilIn('sqlite');
-      await one.work(completed(one, 3));
+      await one.work(completed(one, 4));
     });
 
     it('waits for a Redis that is away, and takes nothing for lost', async () => {

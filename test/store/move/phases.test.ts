@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import type { Store, StoreUse } from '../../../src/store/engine.js';
+import { isMirroring } from '../../../src/store/mirror/mirroring.js';
 import { MoveDesk } from '../../../src/store/move/desk.js';
 import { openJobReads, openStore } from '../../../src/store/open.js';
 import { openSqliteStore } from '../../../src/store/sqlite/open.js';
@@ -148,6 +149,8 @@ describe.skipIf(!hasRedis())(`in each phase of a move${hasRedis() ? '' : ` (skip
       await phase.leave(one, desk);
       await until(async () => (await placeOf(one, 'wait1')) === 'cancelled');
       await one.work(async () => (await one.store.counts()).total.completed === 4);
+      const isOver = (await one.move()) === null;
+      expect(await one.store.sqlite.look(({ db }) => isMirroring(db))).toBe(!isOver);
       expect(one.runs.sort()).toEqual(['failed 1', 'failed 2', 'new 1', 'wait0 1', 'wait2 1']);
       expect(await admit(command, [...known, { key: 'new' }], { nowMs: Date.now() })).toMatchObject(
         Array(5).fill({ result: 'already-done' }),
