@@ -3,7 +3,7 @@ import { type Clock, pause } from '../platform/clock.js';
 import { countText, plural } from '../platform/duration-text.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { MoveDesk, MoveLook } from '../store/move.js';
-import type { Move } from '../store/move-contract.js';
+import { hindranceOf, type Move } from '../store/move-contract.js';
 import { escapeText } from '../view/escape.js';
 import { phaseText } from '../view/move-text.js';
 import { lookAtProcesses } from '../view/worker-look.js';
@@ -84,10 +84,10 @@ export class Migration {
   /** True when it ends here. */
   async #mirror(move: Move): Promise<boolean> {
     const { desk } = this.#options;
-    await this.#watch('dual', ({ move: now }) =>
-      now === null || now.phase !== 'dual' || (now.mirrorProblem === null && now.behind <= ONE_BATCH)
+    await this.#watch('dual', async ({ move: now }) =>
+      now?.phase !== 'dual' || (now.behind <= ONE_BATCH && (await desk.isFollowed(now)))
         ? null
-        : { done: 0, total: now.behind, text: `${plural(now.behind, 'change')} to be mirrored` },
+        : { done: 0, total: now.behind, text: `dual: ${plural(now.behind, 'change')} to be mirrored` },
     );
     if (this.#endsWith('dual')) return true;
     failpoint('migrate.step');
@@ -187,14 +187,17 @@ export class Migration {
   }
 
   /** Until `progressOf` is null. What the worker waits for is said, once for each reason. */
-  async #watch(step: MigrationStep, progressOf: (look: MoveLook) => Progress | null): Promise<void> {
+  async #watch(
+    step: MigrationStep,
+    progressOf: (look: MoveLook) => Progress | null | Promise<Progress | null>,
+  ): Promise<void> {
     const { desk, clock, output } = this.#options;
     const progress = progressLine(output, clock, (text) => output.print(text));
     const warn = onChange((text) => output.note(escapeText(text)));
     try {
       for (;;) {
         const look = await desk.look();
-        const now = progressOf(look);
+        const now = await progressOf(look);
         if (now === null) return;
         progress.show(now.done, now.total, now.text);
         warn(this.#hindrance(look.move));
@@ -211,14 +214,14 @@ export class Migration {
     const { verdict, monitor } = lookAtProcesses(stateFolder, clock.wallMs());
     if (verdict !== 'running' && monitor.pid === null)
       return 'No worker runs, so nothing moves. Start it with: dogged start';
-    return move?.problem ?? move?.mirrorProblem ?? '';
+    return (move && hindranceOf(move)) ?? '';
   }
 
   #refuseToWaitLonger(step: MigrationStep, move: Move | null): void {
     const { clock, timeoutMs } = this.#options;
     const waitedMs = clock.monotonicMs() - this.#startedAtMs;
     if (timeoutMs === null || waitedMs < timeoutMs) return;
-    const why = move?.problem ?? move?.mirrorProblem ?? null;
+    const why = move && hindranceOf(move);
     const detail = why === null ? '' : `${why}.`;
     throw new DoggedError('TIMED_OUT', { what: `The step ${step}`, waitedMs: timeoutMs, detail });
   }

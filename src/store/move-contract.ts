@@ -1,3 +1,5 @@
+import { isLoginRefused } from './bullmq/address.js';
+
 /*
  * Moving jobs from one store to another while they run: what `dogged migrate` does, and what screens tell of it.
  */
@@ -55,6 +57,24 @@ export interface Move {
   /** Why the mirror takes nothing, or not all. */
   readonly mirrorProblem: string | null;
   readonly mirrorProblemSinceMs: number | null;
+}
+
+/** Why a worker cannot use the Redis of a move, in words; `why`: those of Redis. */
+export function awayText(address: string, why: string): string {
+  if (!isLoginRefused(why)) return `Redis at ${address} is away: ${why}`;
+  return `the worker cannot log in to Redis at ${address} (${why}): give it DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in its environment, then: dogged restart`;
+}
+
+/** Why the mirror takes nothing, or not all, in words for a user; null: it does. */
+export function mirrorProblemText({ mirrorProblem, source, target }: Move): string | null {
+  return mirrorProblem !== null && isLoginRefused(mirrorProblem)
+    ? awayText(target === 'sqlite' ? source : target, mirrorProblem)
+    : mirrorProblem;
+}
+
+/** What keeps a move from going on; null: nothing that is known of. */
+export function hindranceOf(move: Move): string | null {
+  return move.problem ?? mirrorProblemText(move);
 }
 
 /** Which store runs the jobs, where that was decided by a move and the config may still name another. */

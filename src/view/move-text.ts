@@ -1,5 +1,5 @@
 import { countText, durationText, plural } from '../platform/duration-text.js';
-import type { Move } from '../store/move-contract.js';
+import { type Move, mirrorProblemText } from '../store/move-contract.js';
 import type { Paint } from './colour.js';
 import { escapeText } from './escape.js';
 
@@ -9,7 +9,7 @@ export function moveText(move: Move, nowMs: number, paint: Paint): string {
   if (move.mirror !== null && move.phase !== 'ending') parts.push(mirrorText(move));
   for (const [problem, sinceMs] of [
     [move.problem, move.problemSinceMs],
-    [move.mirrorProblem, move.mirrorProblemSinceMs],
+    [mirrorProblemText(move), move.mirrorProblemSinceMs],
   ] as const) {
     if (problem === null) continue;
     const since = sinceMs === null ? '' : ` for ${durationText(Math.max(0, nowMs - sinceMs))}`;

@@ -24,8 +24,7 @@ interface Station extends Workplace {
   readonly migrate: (...args: string[]) => Promise<{ status: number | null; stdout: string; stderr: string }>;
 }
 
-function station(environment: NodeJS.ProcessEnv = {}): Station {
-  const folder = tempFolder();
+function station(environment: NodeJS.ProcessEnv = {}, folder = tempFolder()): Station {
   writeFileSync(
     join(folder, 'dogged.config.yaml'),
     `
@@ -276,4 +275,43 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
     expect([...new Set(place.ran())].sort()).toEqual(titles(30, 'n').sort());
     expect(place.ran()).toHaveLength(30);
   }, 240_000);
+
+  it('takes user and password from the environment alone, and says who lacks them', async () => {
+    const secret = await startRedis(['--appendonly', 'yes']);
+    onTestFinished(() => secret.stop());
+    await secret.client.config('SET', 'requirepass', 'the-password');
+    const place = station();
+    const knowing = station({ DOGGED_REDIS_PASSWORD: 'the-password' }, place.folder);
+    expect(place.run('start').status).toBe(0);
+    const written = place.run('migrate', '--to', secret.url.replace('//', '//me:the-password@'));
+    expect(written.status).toBe(64);
+    expect(written.stderr).toContain('DOGGED_REDIS_PASSWORD in the environment');
+    expect(written.stderr).not.toContain('the-password');
+    const refused = place.run('migrate', '--to', secret.url);
+    expect(refused).toMatchObject({
+      status: 78,
+      stderr: expect.stringMatching(/NOAUTH[\s\S]*DOGGED_REDIS_PASSWORD/),
+    });
+    const waits = await knowing.runAside('migrate', '--to', secret.url, '--timeout', '3s');
+    expect(waits).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/the worker cannot log in to Redis[\s\S]*dogged restart/),
+    });
+    expect(knowing.run('restart').status).toBe(0);
+    expect(await knowing.migrate()).toMatchObject({ status: 0 });
+    expect(stored(place)).toBe(secret.url);
+
+    // Another machine may run our jobs: it is named, and nothing is changed.
+    await secret.client.hset(
+      'dogged:machines',
+      'x',
+      JSON.stringify({ site: 'pi-garage', seenAtMs: Date.now() }),
+    );
+    const others = knowing.run('migrate', '--to', 'sqlite');
+    expect(others).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/pi-garage \(last seen .* ago\)[\s\S]*HDEL dogged:machines x/),
+    });
+    expect(place.json('migrate', '--status')[0].move).toBeNull();
+  }, 60_000);
 });

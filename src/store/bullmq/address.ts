@@ -15,6 +15,11 @@ export function storeName(written: string | null): string {
   return written === null || written === 'sqlite' ? 'sqlite' : redisAddress(written, {}).shown;
 }
 
+/** Redis knows us not, or lets us do too little; `why`: its own words. */
+export function isLoginRefused(why: string): boolean {
+  return /NOAUTH|WRONGPASS|NOPERM/.test(why);
+}
+
 export function redisAddress(
   text: string,
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import type { RedisAddress } from './address.js';
+import { isLoginRefused, type RedisAddress } from './address.js';
 import { findUnsafe } from './demands.js';
 import { SCRIPTS, type ScriptName } from './scripts.js';
 
@@ -95,6 +95,7 @@ export class RedisLink {
     while (
       this.#status !== 'up' &&
       !this.#isUnsafe &&
+      !isLoginRefused(this.#why) &&
       this.#status !== 'closed' &&
       clock.monotonicMs() < endMs
     ) {

@@ -1,9 +1,11 @@
 import type { Database } from 'better-sqlite3';
+import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { lookAtRedis } from '../bullmq/look-at-redis.js';
 import { otherMachines } from '../bullmq/machines.js';
 import { SEND_STATES } from '../bullmq/outbox.js';
 import { startCopy, startMirror, stopMirror } from '../mirror/mirroring.js';
+import { RedisMirror } from '../mirror/redis-mirror.js';
 import { type VerifyReport, verifyMirror } from '../mirror/verify.js';
 import type { ChosenStore, Move, MovePhase } from '../move-contract.js';
 import { beginMove, changePhase, currentStore, endMove, readChosenStore } from '../sqlite/move-book.js';
@@ -75,6 +77,18 @@ export class MoveDesk {
       beginMove(db, { target, source: currentStore(db), phase, startedAtMs });
       if (target !== 'sqlite') startMirror(db);
     });
+  }
+
+  /** Whether the worker has come to the mirror: it leaves a mark there before anything else. */
+  async isFollowed({ target, mirror }: Pick<Move, 'target' | 'mirror'>): Promise<boolean> {
+    if (mirror === null) return false;
+    try {
+      return await withRedis(target, this.#clock, (link) => new RedisMirror(link, mirror).isMarked());
+    } catch (error) {
+      // It is waited for.
+      if (error instanceof DoggedError && error.code === 'REDIS_AWAY') return false;
+      throw error;
+    }
   }
 
   /** From now on the worker copies the jobs that were there before. Does nothing where it does so already. */

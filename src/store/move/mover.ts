@@ -11,7 +11,7 @@ import type { RemoteEvents, RemoteSettings } from '../bullmq/settings.js';
 import { BullmqStore } from '../bullmq/store.js';
 import type { LiveStore } from '../live-store.js';
 import { stopMirror } from '../mirror/mirroring.js';
-import { type Move, wantedStore } from '../move-contract.js';
+import { awayText, type Move, wantedStore } from '../move-contract.js';
 import { changePhase, chooseStore, currentStore, endMove, noteMoveProblem } from '../sqlite/move-book.js';
 import { readMove } from '../sqlite/move-row.js';
 import { clearRemote } from '../sqlite/remote-mark.js';
@@ -257,10 +257,3 @@ const KEPT_TEXTS = {
   elsewhere: 'waits for jobs of ours of which Redis has not told yet how they stand',
   lease: 'waits for jobs here whose leases are over',
 } as const;
-
-const LOGIN = /NOAUTH|WRONGPASS|NOPERM/;
-
-function awayText(address: string, why: string): string {
-  if (!LOGIN.test(why)) return `Redis at ${address} is away: ${why}`;
-  return `the worker cannot log in to Redis at ${address} (${why}): give it DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in its environment, then: dogged restart`;
-}

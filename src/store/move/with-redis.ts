@@ -1,9 +1,7 @@
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import { redisAddress } from '../bullmq/address.js';
+import { isLoginRefused, redisAddress } from '../bullmq/address.js';
 import type { RedisLink } from '../bullmq/redis-link.js';
-
-const LOGIN = /NOAUTH|WRONGPASS|NOPERM/;
 
 /** Speaks with a Redis for as long as `work` takes. Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE. */
 export async function withRedis<T>(
@@ -31,6 +29,6 @@ export async function withRedis<T>(
 }
 
 function refusal(address: string, { isUnsafe, why }: RedisLink): DoggedError {
-  const code = isUnsafe ? 'REDIS_UNSAFE' : LOGIN.test(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY';
+  const code = isUnsafe ? 'REDIS_UNSAFE' : isLoginRefused(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY';
   return new DoggedError(code, { address, detail: why });
 }
