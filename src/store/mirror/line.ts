@@ -13,8 +13,9 @@ interface Waiting {
 export class Line {
   readonly #db: Database;
   readonly #verbs: Verbs;
-  readonly #fresh: Statement<[number], Waiting>;
-  readonly #failed: Statement<[number], Waiting>;
+  readonly #fresh: Statement<[number], number>;
+  readonly #failed: Statement<[number], number>;
+  readonly #waiting: Statement<[number], Waiting>;
   readonly #done: Statement<[number, number]>;
   readonly #noteFailure: Statement<[number, number]>;
   readonly #raise: Statement<[number]>;
@@ -25,13 +26,18 @@ export class Line {
     this.#db = db;
     this.#verbs = verbs;
     const next = (failures: string, order: string) =>
-      db.prepare<[number], Waiting>(`
-        SELECT job_id AS jobId, workspace, revision FROM mirror_outbox INDEXED BY mirror_outbox_line
-        WHERE failures ${failures}
-        ORDER BY ${order}
-        LIMIT ? + 0`);
+      db
+        .prepare<[number], number>(`
+          SELECT job_id FROM mirror_outbox INDEXED BY mirror_outbox_line
+          WHERE failures ${failures}
+          ORDER BY ${order}
+          LIMIT ? + 0`)
+        .pluck();
     this.#fresh = next('= 0', 'revision, job_id');
     this.#failed = next('> 0', 'failures, revision, job_id');
+    this.#waiting = db.prepare(
+      'SELECT job_id AS jobId, workspace, revision FROM mirror_outbox WHERE job_id = ?',
+    );
     this.#done = db.prepare('DELETE FROM mirror_outbox WHERE job_id = ? AND revision = ?');
     this.#noteFailure = db.prepare(
       'UPDATE mirror_outbox SET failures = failures + 1 WHERE job_id = ? AND revision = ?',
@@ -45,18 +51,29 @@ export class Line {
       WHERE mirror_problem IS NOT ?`);
   }
 
-  /** Those that stand first, as they are now; no more than `mostBytes` of payload, or one. `failed`: those that went wrong before. */
-  next(which: 'fresh' | 'failed', limit: number, mostBytes: number): readonly MirrorChange[] {
+  /** Those that stand first. `failed`: of those that went wrong before. */
+  next(which: 'fresh' | 'failed', limit: number): readonly number[] {
+    return (which === 'fresh' ? this.#fresh : this.#failed).all(limit);
+  }
+
+  /** The first of these as they are now, up to so many, and up to so many bytes of payload, or one; and how many were looked at. */
+  read(
+    jobIds: readonly number[],
+    limit: number,
+    mostBytes: number,
+  ): { changes: readonly MirrorChange[]; looked: number } {
     const changes: MirrorChange[] = [];
     let bytes = 0;
-    for (const waiting of (which === 'fresh' ? this.#fresh : this.#failed).all(limit)) {
-      const job = this.#verbs.reading.withoutOutputs(waiting.jobId);
-      const record = job === null ? null : recordOf(job);
-      bytes += record?.payload.length ?? 0;
-      if (bytes > mostBytes && changes.length > 0) break;
-      changes.push({ ...waiting, record });
+    let looked = 0;
+    for (const jobId of jobIds.slice(0, limit)) {
+      const waiting = this.#waiting.get(jobId);
+      const job = waiting === undefined ? null : this.#verbs.reading.withoutOutputs(jobId);
+      bytes += job?.payload.bytes.length ?? 0;
+      if (bytes > mostBytes && looked > 0) break;
+      looked += 1;
+      if (waiting !== undefined) changes.push({ ...waiting, record: job === null ? null : recordOf(job) });
     }
-    return changes;
+    return { changes, looked };
   }
 
   /** What became of them. One that has changed meanwhile stays in line. */

@@ -15,7 +15,8 @@ export interface MirroredRow {
 /** The rows that a mirror is held against. Everything runs inside a transaction of the caller's. */
 export class MirroredRows {
   readonly #verbs: Verbs;
-  readonly #ids: Statement<[number, number], number>;
+  readonly #ids: Statement<[number, number, number], number>;
+  readonly #lastId: Statement<[], number>;
   readonly #inLine: Statement<[number], number>;
   readonly #isKnown: Statement<[number, string], number>;
   readonly #total: Statement<[], number>;
@@ -25,8 +26,11 @@ export class MirroredRows {
   constructor(db: Database, verbs: Verbs) {
     this.#verbs = verbs;
     this.#ids = db
-      .prepare<[number, number], number>('SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?')
+      .prepare<[number, number, number], number>(
+        'SELECT id FROM jobs WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
+      )
       .pluck();
+    this.#lastId = db.prepare<[], number>('SELECT last_job_id FROM meta').pluck();
     this.#inLine = db.prepare<[number], number>('SELECT 1 FROM mirror_outbox WHERE job_id = ?').pluck();
     this.#isKnown = db
       .prepare<[number, string], number>(`
@@ -41,11 +45,11 @@ export class MirroredRows {
     this.#revision = db.prepare<[], number>('SELECT revision FROM move').pluck();
   }
 
-  /** The next jobs by id; no more than `mostBytes` of payload, or one. */
-  page(after: number, limit: number, mostBytes: number): readonly MirroredRow[] {
+  /** The next jobs by id, up to `until`; no more than `mostBytes` of payload, or one. */
+  page(after: number, until: number, limit: number, mostBytes: number): readonly MirroredRow[] {
     const rows: MirroredRow[] = [];
     let bytes = 0;
-    for (const id of this.#ids.all(after, limit)) {
+    for (const id of this.#ids.all(after, until, limit)) {
       const row = this.row(String(id));
       if (row === null) continue;
       bytes += row.record.payload.length;
@@ -68,6 +72,11 @@ export class MirroredRows {
 
   isKnown(workspace: string, id: JobId): boolean {
     return this.#isKnown.get(rowIdOf(id) ?? 0, workspace) !== undefined;
+  }
+
+  /** Of the newest job. */
+  lastId(): number {
+    return this.#lastId.get() ?? 0;
   }
 
   /** Ended ones included. */

@@ -3,9 +3,11 @@ import type { SqliteStore } from '../sqlite/store.js';
 import { Line } from './line.js';
 import type { MirrorAnswer, MirrorChange, RedisMirror } from './redis-mirror.js';
 
-/** One round trip for so many jobs, and so many bytes of payload: half a second of a slow network. */
-const LARGEST_BATCH = 500;
-const LARGEST_BATCH_BYTES = 4_000_000;
+/** What is written down here in one transaction. */
+const BATCH = 500;
+/** What goes to Redis in one call: a few milliseconds of work for the loop, and half a second of a slow network. */
+const SLICE = 50;
+const SLICE_BYTES = 2_000_000;
 
 /** A full Redis takes what is removed, and nothing new. */
 const OUT_OF_MEMORY = /\bOOM\b/;
@@ -40,7 +42,7 @@ export interface Step {
 export class MirrorRelay {
   readonly #parts: RelayParts;
   #line: Line | undefined;
-  /** A batch that takes longer than a call may is halved until it does not. */
+  /** A slice that takes longer than a call may is halved until it does not. */
   #share = 1;
 
   constructor(parts: RelayParts) {
@@ -50,16 +52,25 @@ export class MirrorRelay {
   /** `failed`: those that went wrong before. */
   async send(which: 'fresh' | 'failed'): Promise<Step> {
     const { sqlite, mirror, onResult } = this.#parts;
-    const limit = Math.ceil(LARGEST_BATCH * this.#share);
-    const changes = await sqlite.look((core, verbs) => {
-      this.#line ??= new Line(core.db, verbs);
-      return this.#line.next(which, limit, LARGEST_BATCH_BYTES * this.#share);
-    });
+    const jobIds = await this.#look((line) => line.next(which, BATCH));
+    const changes: MirrorChange[] = [];
+    const answers: MirrorAnswer[] = [];
+    let isAway = false;
+    for (let at = 0; at < jobIds.length && !isAway; ) {
+      const slice = await this.#look((line) =>
+        line.read(jobIds.slice(at), Math.ceil(SLICE * this.#share), SLICE_BYTES * this.#share),
+      );
+      at += slice.looked;
+      if (slice.changes.length === 0) continue;
+      failpoint('mirror.before-send');
+      const written = await writeAll(mirror, slice.changes);
+      failpoint('mirror.after-send');
+      changes.push(...slice.changes);
+      answers.push(...written.answers);
+      isAway = written.isAway;
+      this.#share = isAway ? Math.max(1 / SLICE, this.#share / 2) : Math.min(1, this.#share * 2);
+    }
     if (changes.length === 0) return { sent: 0, failed: 0, why: null, isBlocked: false, isLost: false };
-    failpoint('mirror.before-send');
-    const { answers, isAway } = await writeAll(mirror, changes);
-    failpoint('mirror.after-send');
-    this.#share = isAway ? Math.max(1 / LARGEST_BATCH, this.#share / 2) : Math.min(1, this.#share * 2);
     await sqlite.within((core, verbs) => {
       this.#line ??= new Line(core.db, verbs);
       this.#line.settle(changes, answers);
@@ -77,6 +88,13 @@ export class MirrorRelay {
         isAway || failures.length === changes.length || failures.some((why) => OUT_OF_MEMORY.test(why)),
       isLost: answers.some(({ kind }) => kind === 'lost'),
     };
+  }
+
+  #look<T>(work: (line: Line) => T): Promise<T> {
+    return this.#parts.sqlite.look((core, verbs) => {
+      this.#line ??= new Line(core.db, verbs);
+      return work(this.#line);
+    });
   }
 }
 

@@ -79,9 +79,10 @@ class Verification {
     const { onProgress, sqlite, clock } = this.#options;
     const waiting = await this.#waitForLine();
     if (waiting > 0) return this.#report(waiting);
-    const total = await this.#read((rows) => rows.total());
+    // What is added from now on is no part of it: this must come to an end.
+    const { total, until } = await this.#read((rows) => ({ total: rows.total(), until: rows.lastId() }));
     for (let after = 0; ; ) {
-      const page = await this.#read((rows) => rows.page(after, PAGE, PAGE_BYTES));
+      const page = await this.#read((rows) => rows.page(after, until, PAGE, PAGE_BYTES));
       if (page.length === 0) break;
       await this.#comparePage(page);
       after = Number(page.at(-1)?.id);
@@ -111,45 +112,52 @@ class Verification {
   }
 
   async #comparePage(page: readonly MirroredRow[]): Promise<void> {
-    const suspects: MirroredRow[] = [];
+    const suspects: JobId[] = [];
     for (const [row, there] of await this.#looks(page)) {
       if (isEqual(row.record, there)) this.#addEqual(row);
-      else suspects.push(row);
+      else suspects.push(row.id);
     }
-    const divergent: JobId[] = [];
-    for (const { id } of suspects) {
-      if (await this.#isDivergent(id)) divergent.push(id);
-    }
+    const divergent = await this.#lookAgain(suspects);
     if (divergent.length > 0)
       await this.#options.sqlite.within(({ db }) => putInLine(db, divergent.map(Number)));
   }
 
-  /** Looks at one job until both sides are met at one moment. */
-  async #isDivergent(id: JobId): Promise<boolean> {
+  /** Until both sides of each are met at one moment. Returns those that differ then. */
+  async #lookAgain(suspects: readonly JobId[]): Promise<readonly JobId[]> {
     const { clock, waitMs } = this.#options;
     const endMs = clock.monotonicMs() + waitMs;
-    for (;;) {
-      const row = await this.#read((rows) => rows.row(id));
+    const divergent: JobId[] = [];
+    for (let open = suspects; open.length > 0; ) {
+      const rows = await this.#rowsOf(open);
       // Pruned meanwhile: whether the mirror has followed is looked at with what is extra.
-      if (row === null) return false;
-      if (!row.isInLine) {
-        const [[, there] = [row, null]] = await this.#looks([row]);
-        if (isEqual(row.record, there)) {
-          this.#addEqual(row);
-          return false;
-        }
-        const again = await this.#read((rows) => rows.row(id));
-        if (again !== null && !again.isInLine && again.record.digest === row.record.digest) {
-          this.#note(row, there);
-          return true;
-        }
+      const inMotion = new Set(rows.filter(({ isInLine }) => isInLine).map(({ id }) => id));
+      const differing = new Map<JobId, readonly [MirroredRow, MirrorLook | null]>();
+      for (const [row, there] of await this.#looks(rows.filter(({ isInLine }) => !isInLine))) {
+        if (isEqual(row.record, there)) this.#addEqual(row);
+        else differing.set(row.id, [row, there]);
       }
-      if (clock.monotonicMs() >= endMs) {
-        this.#inMotion += 1;
-        return false;
+      for (const again of await this.#rowsOf([...differing.keys()])) {
+        const [row, there] = differing.get(again.id) ?? [again, null];
+        if (again.isInLine || again.record.digest !== row.record.digest) {
+          inMotion.add(again.id);
+          continue;
+        }
+        this.#note(row, there);
+        divergent.push(again.id);
       }
-      await pause(clock, LOOK_AGAIN_MS);
+      open = [...inMotion];
+      if (open.length > 0 && clock.monotonicMs() >= endMs) {
+        this.#inMotion += open.length;
+        break;
+      }
+      if (open.length > 0) await pause(clock, LOOK_AGAIN_MS);
     }
+    return divergent;
+  }
+
+  #rowsOf(ids: readonly JobId[]): Promise<readonly MirroredRow[]> {
+    if (ids.length === 0) return Promise.resolve([]);
+    return this.#read((rows) => ids.flatMap((id) => rows.row(id) ?? []));
   }
 
   /** What only the mirror has: whole jobs, and ids in its sets. It is taken away. */

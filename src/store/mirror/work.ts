@@ -132,8 +132,7 @@ export class MirrorWork {
         this.#line ??= new Line(core.db, verbs);
         return this.#line.isCopying();
       });
-      if (!isCopying) return;
-      await sqlite.within(({ db }) => copyNext(db, COPY_PAGE));
+      if (!isCopying || !(await sqlite.within(({ db }) => copyNext(db, COPY_PAGE)))) return;
     }
   }
 

@@ -59,27 +59,28 @@ async function asUser(place: Mirrored, name: string, ...rules: string[]): Promis
   return new RedisMirror({ isUp: true, why: '', client, call: (work) => work() }, place.mirror);
 }
 
-/** The mirror in a Redis that comes no further than so many jobs of a batch. */
+/** The mirror in a Redis that comes no further than so many jobs of those that it is sent. */
 async function stuckAt(job: number, place: Mirrored): Promise<RedisMirror> {
   const link = await linkTo(server);
   const { client } = link;
   await new RedisMirror(link, place.mirror).setMark();
+  let sent = 0;
   const pipeline = () => {
     const inner = client.pipeline() as ReturnType<Redis['pipeline']> &
       Record<string, (...args: unknown[]) => unknown>;
     const put = inner['dogged_mirror_put'];
-    let queued = 0;
+    let own: number | null = null;
     inner['dogged_mirror_put'] = (...args) => {
-      queued += 1;
-      // What came before half of them is in its file by then.
-      if (queued === job / 2) inner.blpop('nothing', 0.05);
-      if (queued === job) inner.eval('while true do end', 0);
       if (put === undefined) throw new Error('no such script');
+      sent += 1;
+      if (sent === job) {
+        own = inner.length;
+        inner.eval('while true do end', 0);
+      }
       return put.apply(inner, args);
     };
     const exec = inner.exec.bind(inner);
-    const own = [job / 2 - 1, job];
-    inner.exec = async () => (await exec())?.filter((_, n) => !own.includes(n)) ?? null;
+    inner.exec = async () => (await exec())?.filter((_, n) => n !== own) ?? null;
     return inner;
   };
   const slow = Object.assign(Object.create(client), { pipeline }) as Redis;
@@ -334,10 +335,10 @@ describe.skipIf(!hasRedis())(`dual writes${hasRedis() ? '' : ` (skipped: ${NO_RE
   it('all-or-nothing writes', async () => {
     const place = await mirrored(server);
     await admit(place.store, keysOf(400));
-    // Redis is killed when it has come to the two hundredth of four hundred jobs.
+    // Redis is killed when it has come to the 175th of four hundred jobs.
     await server.client.config('SET', 'busy-reply-threshold', '20');
     const { onResult } = counting();
-    const stuck = new MirrorRelay({ sqlite: place.store, mirror: await stuckAt(200, place), onResult });
+    const stuck = new MirrorRelay({ sqlite: place.store, mirror: await stuckAt(175, place), onResult });
     const sending = stuck.send('fresh');
     await until(() =>
       server.client.ping().then(
@@ -347,16 +348,17 @@ describe.skipIf(!hasRedis())(`dual writes${hasRedis() ? '' : ` (skipped: ${NO_RE
     );
     await server.kill();
     const { failed } = await sending;
-    expect(failed).toBeGreaterThan(200);
+    expect(failed).toBeGreaterThan(0);
     await server.start();
     const found = await Promise.all(keysOf(400).map((_, n) => inRedis(server, place, String(n + 1))));
     const whole = found.filter((job) => job !== null);
-    expect(whole.length).toBeGreaterThan(90);
-    expect(whole.length).toBeLessThan(200);
+    expect(whole.length).toBeGreaterThanOrEqual(150);
+    expect(whole.length).toBeLessThan(175);
     for (const job of whole) expect(job).toMatchObject({ names: WHOLE, states: ['pending'] });
     // What Redis has not said to have is sent again, whether it has it or not.
-    expect(readMove(place.db)?.behind).toBe(failed);
-    expect(whole.length).toBeGreaterThanOrEqual(400 - failed);
+    const { behind } = readMove(place.db) ?? { behind: 0 };
+    expect(whole.length).toBeGreaterThanOrEqual(400 - behind);
+    expect(behind).toBeGreaterThanOrEqual(400 - 175);
     const { line, relay } = await byHand(place);
     line.fault = (call) => (call % 3 === 0 ? 'after' : null);
     await until(() => sendAll(relay).then(() => true));

@@ -155,14 +155,17 @@ describe.skipIf(!hasRedis())(`both sides of a mirror${hasRedis() ? '' : ` (skipp
           ends: claims.map((claim) => end(claim, { to: 'completed' })),
           freeSlots: 0,
         });
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setTimeout(resolve, 2));
       }
     })();
-    const report = await verify(place, 20_000);
+    const reports = [];
+    for (let look = 0; look < 3; look += 1) reports.push(await verify(place, 20_000));
     goesOn = false;
     await busy;
-    expect(report).toMatchObject({ isEqual: true, divergent: 0 });
-    expect(report.jobs).toBeGreaterThan(300);
+    for (const report of reports) {
+      expect(report).toMatchObject({ isEqual: true, divergent: 0 });
+      expect(report.jobs).toBeGreaterThan(300);
+    }
   });
 
   it('are not compared while the mirror has not followed: what is missing then is no difference', async () => {
