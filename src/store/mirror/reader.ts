@@ -8,7 +8,7 @@ import { type MirrorLink, type MirrorLook, RedisMirror } from './redis-mirror.js
 /** Lists are asked for in so many at a time. */
 const PAGE = 100;
 
-export interface MirrorReads extends Pick<ReadStore, 'get' | 'list'> {
+interface MirrorReads extends Pick<ReadStore, 'get' | 'list'> {
   /** Jobs whose copy differed though the mirror had followed them. */
   readonly divergent: ReadonlySet<JobId>;
   /** How many answers came from where. */

@@ -12,7 +12,7 @@ const SLICE_BYTES = 2_000_000;
 /** A full Redis takes what is removed, and nothing new. */
 const OUT_OF_MEMORY = /\bOOM\b/;
 
-export type MirrorResult = MirrorAnswer['kind'];
+type MirrorResult = MirrorAnswer['kind'];
 
 /** What became of jobs that were sent, as it is counted. */
 export type NoteResult = (workspace: string, result: MirrorResult, jobs: number) => void;

@@ -1,7 +1,7 @@
 import { JOB_STATES, type JobState } from '../../job/job.js';
 
 /** What one side has of a workspace in one state. */
-export interface SideSum {
+interface SideSum {
   readonly jobs: number;
   /** Hex. Of the digests of these jobs, in whatever order they came. */
   readonly hash: string;

@@ -27,7 +27,7 @@ export interface VerifyOptions {
 }
 
 /** `missing` and `extra`: in the mirror. */
-export interface Difference {
+interface Difference {
   readonly id: JobId;
   readonly workspace: string;
   readonly kind: 'missing' | 'extra' | 'differs';
