@@ -18,7 +18,7 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
 import { backupsIn, findDamageIn, restorationIn } from '../store/care.js';
-import { chosenStoreText, type Move } from '../store/move-contract.js';
+import { chosenStoreText, type Move, mirrorProblemText } from '../store/move-contract.js';
 import type { Outage } from '../store/read-contract.js';
 import type { TraceReads } from '../store/trace-contract.js';
 import { painter } from '../view/colour.js';
@@ -99,9 +99,10 @@ export async function diagnoseSystem(
   return diagnose(checks, clock, remedy);
 }
 
-function problemsOf({ problem, mirrorProblem, divergent }: Move): string[] {
+function problemsOf(move: Move): string[] {
+  const { problem, divergent } = move;
   const differ = divergent === null || divergent === 0 ? null : `${divergent} job(s) differ in the mirror`;
-  return [problem, mirrorProblem, differ].filter((one) => one !== null);
+  return [problem, mirrorProblemText(move), differ].filter((one) => one !== null);
 }
 
 type TraceFacts = Pick<QueueFacts, 'damaged' | 'brokenCycles'>;

@@ -123,8 +123,10 @@ function refuseContradictions({ to, until, dryRun, status, rollback }: MigrateOp
 }
 
 function refuseWithoutWorker(stateFolder: string, nowMs: number): void {
-  const { verdict } = lookAtProcesses(stateFolder, nowMs);
-  if (verdict !== 'running' && verdict !== 'stuck') throw new DoggedError('WORKER_NEEDED');
+  const { verdict, monitor } = lookAtProcesses(stateFolder, nowMs);
+  // One that has just died is started again by its monitor, and is waited for.
+  if (verdict !== 'running' && verdict !== 'stuck' && monitor.pid === null)
+    throw new DoggedError('WORKER_NEEDED');
 }
 
 /** The text is not shown: it may hold a password. */

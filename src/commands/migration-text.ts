@@ -62,7 +62,7 @@ function homeSteps({ cutoverMs }: MovePlan, ready: number): string[] {
 export function openJobsText({ before, open, ended, compared }: OpenJobsReport): string {
   const kept =
     before === null
-      ? 'Open jobs were not counted before the cutover'
+      ? 'open jobs were not counted before it'
       : `${plural(before, 'job was', 'jobs were')} open before: ${countText(open)} open now, ${countText(ended)} ended meanwhile, none is gone, ids and payload hashes are equal`;
   return `${kept}; ${plural(compared, 'job', 'jobs')} held against Redis`;
 }

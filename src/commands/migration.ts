@@ -87,7 +87,14 @@ export class Migration {
     await this.#watch('dual', async ({ move: now }) =>
       now?.phase !== 'dual' || (now.behind <= ONE_BATCH && (await desk.isFollowed(now)))
         ? null
-        : { done: 0, total: now.behind, text: `dual: ${plural(now.behind, 'change')} to be mirrored` },
+        : {
+            done: 0,
+            total: now.behind,
+            text:
+              now.behind <= ONE_BATCH
+                ? 'dual: the worker begins the mirror'
+                : `dual: ${plural(now.behind, 'change')} to be mirrored`,
+          },
     );
     if (this.#endsWith('dual')) return true;
     failpoint('migrate.step');
@@ -193,14 +200,15 @@ export class Migration {
   ): Promise<void> {
     const { desk, clock, output } = this.#options;
     const progress = progressLine(output, clock, (text) => output.print(text));
-    const warn = onChange((text) => output.note(escapeText(text)));
+    const warn = onChange((text) => output.note(`${step}: ${escapeText(text)}`));
     try {
       for (;;) {
         const look = await desk.look();
         const now = await progressOf(look);
         if (now === null) return;
         progress.show(now.done, now.total, now.text);
-        warn(this.#hindrance(look.move));
+        const hindrance = this.#hindrance(look.move);
+        if (hindrance !== null) warn(hindrance);
         this.#refuseToWaitLonger(step, look.move);
         await pause(clock, LOOK_EVERY_MS);
       }
@@ -209,12 +217,14 @@ export class Migration {
     }
   }
 
-  #hindrance(move: Move | null): string {
+  #hindrance(move: Move | null): string | null {
     const { stateFolder, clock } = this.#options;
     const { verdict, monitor } = lookAtProcesses(stateFolder, clock.wallMs());
-    if (verdict !== 'running' && monitor.pid === null)
-      return 'No worker runs, so nothing moves. Start it with: dogged start';
-    return (move && hindranceOf(move)) ?? '';
+    if (verdict !== 'running')
+      return monitor.pid === null
+        ? 'no worker runs, so nothing moves; start it with: dogged start'
+        : 'the worker has just died; its monitor starts it again, and it goes on from here';
+    return move && hindranceOf(move);
   }
 
   #refuseToWaitLonger(step: MigrationStep, move: Move | null): void {

@@ -160,7 +160,7 @@ function checkRedis({ redis }: QueueFacts): CheckResult[] {
 
 function checkMove({ move, otherStore }: QueueFacts): CheckResult[] {
   const results: CheckResult[] = [];
-  if (otherStore != null) results.push(result('store', 'Store', 'warning', otherStore, 'dogged check'));
+  if (otherStore != null) results.push(result('store', 'Store', 'warning', otherStore, null));
   if (move == null) return results;
   for (const problem of move.problems)
     results.push(result('move', 'Move', 'warning', problem, 'dogged migrate --status'));

@@ -99,7 +99,8 @@ export const ERRORS = {
   REDIS_AWAY: {
     exitCode: EXIT.unavailable,
     message: 'Redis at {address} is away: {detail}.',
-    remedy: 'Nothing is lost, and it goes on by itself. Try Redis with: redis-cli -u {address} PING',
+    remedy:
+      'Nothing is lost, and what has begun goes on by itself. Try Redis with: redis-cli -u {address} PING',
   },
   REDIS_REFUSED: {
     exitCode: EXIT.config,

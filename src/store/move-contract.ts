@@ -67,9 +67,10 @@ export function awayText(address: string, why: string): string {
 
 /** Why the mirror takes nothing, or not all, in words for a user; null: it does. */
 export function mirrorProblemText({ mirrorProblem, source, target }: Move): string | null {
-  return mirrorProblem !== null && isLoginRefused(mirrorProblem)
+  if (mirrorProblem === null) return null;
+  return isLoginRefused(mirrorProblem)
     ? awayText(target === 'sqlite' ? source : target, mirrorProblem)
-    : mirrorProblem;
+    : `the mirror in Redis does not follow: ${mirrorProblem}`;
 }
 
 /** What keeps a move from going on; null: nothing that is known of. */

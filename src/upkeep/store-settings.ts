@@ -38,6 +38,7 @@ interface DualWriteCounts {
 /** What whoever moves jobs between stores is told of the config, and tells. */
 export function moverOf(config: Config, redis: RedisWatch, counts: DualWriteCounts, log: Log) {
   const { url: configured, settings, events } = redisOf(config, redis.events);
+  let warning: string | null = null;
   return {
     configured,
     settings,
@@ -53,7 +54,10 @@ export function moverOf(config: Config, redis: RedisWatch, counts: DualWriteCoun
             `The mirror does not follow: ${problem}; it is tried again, and no job waits for it`,
           );
       },
-      onMirrorWarning: events.onRemoteWarning,
+      onMirrorWarning: (text: string) => {
+        if (text !== warning) log.warn(text);
+        warning = text;
+      },
       onMirrorError: events.onRemoteError,
     },
   };

@@ -18,10 +18,12 @@ export function moveText(move: Move, nowMs: number, paint: Paint): string {
   return parts.join(' · ');
 }
 
-export function phaseText({ phase, source, target }: Move): string {
+export function phaseText({ phase, source, target, copyUntil }: Move): string {
   switch (phase) {
     case 'dual':
-      return `${escapeText(source)} runs the jobs, and all of them are mirrored`;
+      return copyUntil === null
+        ? `${escapeText(source)} runs the jobs, and each change of them is mirrored`
+        : `${escapeText(source)} runs the jobs, and all of them are mirrored`;
     case 'cutover':
       return target === 'sqlite' ? 'jobs are called home' : 'jobs are handed over';
     case 'moved':
