@@ -23,7 +23,7 @@ import { failpoint } from './platform/failpoint.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
-import { createMover } from './store/move.js';
+import { createMoveWatch } from './store/move.js';
 import { chosenStoreText } from './store/move-contract.js';
 import { acquireStateLock, upgradeText } from './store/open.js';
 import { ReadBook } from './trace/read-book.js';
@@ -219,7 +219,7 @@ async function runLocked(
     log,
     compose: report.compose,
   });
-  const mover = await createMover({ live: store, ...moverOf(config, redis, counts, log), clock, log });
+  const moving = createMoveWatch({ live: store, ...moverOf(config, redis, counts, log), clock, log });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
   const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
   const backingUp = createBackupTimer({ ...config.backups, care, clock, log });
@@ -245,7 +245,7 @@ async function runLocked(
   await dispatcher.rescue();
   await Promise.race([intake.pollTimed(), pause(clock, FIRST_POLLS_MS)]);
   dispatcher.start();
-  mover.start(epoch);
+  moving.start(epoch);
   if (untilIdle) {
     report.setState('running');
     await runUntilIdle(config, intake, dispatcher, shutdown, log);
@@ -270,7 +270,7 @@ async function runLocked(
   await backingUp.stop();
   reconciling.stop();
   await intake.stop();
-  await mover.close();
+  await moving.close();
   shutdown.onHurry(() => void dispatcher.stop(0));
   const cutOff = await dispatcher.stop(config.shutdownGraceMs);
   writeLastStop(config.stateFolder, self.nonce, cutOff);

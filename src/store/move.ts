@@ -2,7 +2,8 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { MirrorEvents } from './mirror/work.js';
 import type { MoveDesk } from './move/desk.js';
-import type { Mover, MoverOptions } from './move/mover.js';
+import { MoveWatch } from './move/move-watch.js';
+import type { MoverOptions } from './move/mover.js';
 
 export type { MoveDesk, MoveLook } from './move/desk.js';
 export type { OpenJobsReport } from './move/open-jobs.js';
@@ -48,15 +49,18 @@ export async function chosenStoreIn(stateFolder: string, clock: Clock): Promise<
 }
 
 /** The worker's part: does what the row of a move asks for. */
-export async function createMover(
+export function createMoveWatch(
   options: Omit<MoverOptions, 'mirror' | 'configured'> & {
     readonly configured: string | null;
     readonly mirrorEvents: MirrorEvents;
   },
-): Promise<Mover> {
-  const { Mover } = await import('./move/mover.js');
-  const { MirrorKeeper } = await import('./mirror/mirror-keeper.js');
-  const { live, clock, configured, mirrorEvents: events } = options;
-  const mirror = new MirrorKeeper({ sqlite: live.sqlite, clock, events });
-  return new Mover({ ...options, configured: await nameOfStore(configured), mirror });
+): MoveWatch {
+  const { live, clock, log, configured, mirrorEvents: events } = options;
+  const load = async () => {
+    const { Mover } = await import('./move/mover.js');
+    const { MirrorKeeper } = await import('./mirror/mirror-keeper.js');
+    const mirror = new MirrorKeeper({ sqlite: live.sqlite, clock, events });
+    return new Mover({ ...options, configured: await nameOfStore(configured), mirror });
+  };
+  return new MoveWatch({ sqlite: live.sqlite, load, clock, log });
 }

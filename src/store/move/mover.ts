@@ -64,7 +64,7 @@ export class Mover {
   /** Once the store is ours. */
   start(epoch: number): void {
     this.#epoch = epoch;
-    this.#lookLater();
+    this.#looking = this.#look();
   }
 
   /** What is being done is done to its end. */

@@ -20,3 +20,9 @@ export function readMove(db: Database): Move | null {
     .get();
   return { ...row, behind: behind ?? 0 };
 }
+
+/** Whether a move is under way, for whoever asks all the time. */
+export function isMovingIn(db: Database): () => boolean {
+  const row = db.prepare<[], number>('SELECT 1 FROM move').pluck();
+  return () => row.get() !== undefined;
+}

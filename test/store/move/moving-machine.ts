@@ -5,7 +5,7 @@ import { createLog } from '../../../src/platform/log.js';
 import { openMendedStore } from '../../../src/store/care.js';
 import type { Claim, TurnResult } from '../../../src/store/contract.js';
 import type { LiveStore } from '../../../src/store/live-store.js';
-import { createMover } from '../../../src/store/move.js';
+import { createMoveWatch } from '../../../src/store/move.js';
 import type { Move, MovePhase } from '../../../src/store/move-contract.js';
 import { beginMove, changePhase, currentStore } from '../../../src/store/sqlite/move-book.js';
 import { readMove } from '../../../src/store/sqlite/move-row.js';
@@ -73,7 +73,7 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
     { url: configured, settings, events },
   );
   const log = createLog('silent');
-  const mover = await createMover({
+  const moving = createMoveWatch({
     live: store,
     configured,
     settings,
@@ -87,7 +87,7 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
   const close = async () => {
     if (isClosed) return;
     isClosed = true;
-    await mover.close();
+    await moving.close();
     await store.close();
     if (errors.length > 0) throw errors.splice(0)[0];
   };
@@ -101,7 +101,7 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
       { task: 'slow', groupLimit: null, maxAttempts: 3 },
     ],
   );
-  mover.start(epoch);
+  moving.start(epoch);
   const move = () => store.sqlite.look(({ db }) => readMove(db));
   const current = () => store.sqlite.look(({ db }) => currentStore(db));
   const turn: MovingMachine['turn'] = async (claims = [], freeSlots = 0, next = { to: 'completed' }) => {
