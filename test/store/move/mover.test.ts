@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { retryAt } from '../../conformance/given.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
@@ -208,6 +208,24 @@ describe.skipIf(!hasRedis())(`a move of jobs that run${hasRedis() ? '' : ` (skip
       await redis.client.hdel('dogged:machines', origin ?? '');
       await one.untilIn('sqlite');
       await one.work(completed(one, 4));
+    });
+
+    it('waits for the end of what another machine runs of ours, though that machine was forgotten', async () => {
+      const one = await there();
+      const other = await there({ site: 'pi-garage' });
+      await one.admit(keysOf(3));
+      const claims = await other.claim(1);
+      // It says again that it is there, every 15 s.
+      const forgetting = setInterval(() => void redis.client.del('dogged:machines'), 20);
+      onTestFinished(() => clearInterval(forgetting));
+      await one.ask('moved', 'return');
+      await until(async () => /has not told yet/.test((await one.move())?.problem ?? ''));
+      expect(await one.current()).toBe(redis.url);
+      expect((await other.turn(claims)).ends).toEqual(['recorded']);
+      await one.untilIn('sqlite');
+      expect((await one.store.counts()).total).toMatchObject({ completed: 1, ready: 2, running: 0 });
+      await one.work(completed(one, 3));
+      expect([...one.runs, ...other.runs].sort()).toEqual(['k0 1', 'k1 1', 'k2 1']);
     });
 
     it('waits for a Redis that is away, and takes nothing for lost', async () => {
