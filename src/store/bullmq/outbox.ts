@@ -95,6 +95,8 @@ export class Outbox {
   readonly #count: Statement<[number], number>;
   readonly #elsewhere: Statement<[], number>;
   readonly #busy: Statement<[], number>;
+  readonly #waiting: Statement<[], number>;
+  readonly #successors: Statement<[], number>;
   readonly #lastSent: Statement<[number], number>;
   readonly #sync: Statement<[]>;
   readonly #late: Statement<[number], number>;
@@ -139,6 +141,15 @@ export class Outbox {
         SELECT 1 FROM outbox WHERE state IN (${waiting}, ${unsure}, ${refused}, ${presumed})
         UNION ALL
         SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0
+        LIMIT 1`)
+      .pluck();
+    this.#waiting = db
+      .prepare<[], number>(`SELECT 1 FROM outbox INDEXED BY outbox_by_state WHERE state = ${waiting} LIMIT 1`)
+      .pluck();
+    this.#successors = db
+      .prepare<[], number>(`
+        SELECT 1 FROM jobs INDEXED BY jobs_successors
+        WHERE place = ${PLACES.parked} AND after_job IS NOT NULL
         LIMIT 1`)
       .pluck();
     this.#lastSent = db
@@ -231,6 +242,16 @@ export class Outbox {
   /** Those that stand last in Redis. */
   lastSent(limit: number): readonly number[] {
     return this.#lastSent.all(limit);
+  }
+
+  /** Whether any waits to be sent. */
+  isWaiting(): boolean {
+    return this.#waiting.get() !== undefined;
+  }
+
+  /** Whether a job waits for the end of an older version of its record. */
+  hasSuccessors(): boolean {
+    return this.#successors.get() !== undefined;
   }
 
   /** Whether a job of ours is neither here nor ended. */

@@ -1,4 +1,4 @@
-import { type IQueueBackend, type Job, Queue, Worker } from 'bullmq';
+import { type IQueueBackend, Queue, Worker } from 'bullmq';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
 
@@ -20,7 +20,7 @@ export interface TaskQueue {
   readonly task: string;
   readonly keys: QueueKeys;
   readonly queue: Pick<Queue, 'addBulk' | 'getJob' | 'setGlobalConcurrency' | 'removeGlobalConcurrency'>;
-  readonly worker: Pick<Worker, 'getNextJob' | 'extendJobLocks' | 'close'>;
+  readonly worker: Pick<Worker, 'extendJobLocks' | 'close'>;
 }
 
 /** The queues that this machine has to do with, made when they are first asked for; all share one connection. */
@@ -75,8 +75,6 @@ export class Queues {
     await Promise.all(this.all().map(({ worker }) => worker.close(true)));
   }
 }
-
-export type RedisJob = Job;
 
 function keysOf(name: string): QueueKeys {
   const prefix = `${PREFIX}:${name}:`;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { DoggedError } from '../../job/errors.js';
 import { redisAddress } from './address.js';
 import { Claims } from './claims.js';
+import { type Answer, Ends } from './ends.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Mail } from './mail.js';
@@ -36,8 +37,9 @@ export class Remote {
   readonly claims: Claims;
   readonly mail: Mail;
   readonly leaseWatch: LeaseWatch;
-  /** Ends that Redis has taken, until they are written down here too. */
-  readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
+  readonly ends: Ends;
+  /** By token: ends that Redis has taken, until they are written down here too. */
+  readonly answers = new Map<string, Answer>();
   /** Without user and password. */
   readonly address: string;
   /** Id of our store. */
@@ -99,21 +101,23 @@ export class Remote {
       isShared: (source) => shared.has(source),
       onFull: (isFull) => this.noteFull(isFull),
     });
+    this.ends = new Ends({ link: this.link, origin, site: settings.site });
     this.claims = new Claims({
       link: this.link,
-      queues: this.queues,
+      ends: this.ends,
       origin,
       site: settings.site,
       lockMs: settings.leaseMs,
     });
+    const self = () => this.self;
     this.leaseWatch = new LeaseWatch({
       link: this.link,
       claims: this.claims,
       clock,
       leaseMs: settings.leaseMs,
+      self,
       onError: (error) => this.tellError(error),
     });
-    const self = () => this.self;
     this.mail = new Mail({
       sqlite,
       books,
@@ -293,9 +297,8 @@ export class Remote {
 
   async #seeNew(): Promise<void> {
     if (!this.hasFreeSlots) return;
-    const heads = await this.claims.heads(this.queues.all(), 1);
-    this.claimable = heads.length;
-    if (heads.length > 0) this.#news = true;
+    this.claimable = await this.claims.claimable(this.queues.all());
+    if (this.claimable > 0) this.#news = true;
   }
 
   #tellProblem(): void {
