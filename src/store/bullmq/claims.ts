@@ -7,7 +7,7 @@ import { endingOf, type Lease } from './lease.js';
 import { mailKey } from './mail.js';
 import { fromWire, type Message } from './parcel.js';
 import type { TaskQueue } from './queues.js';
-import type { RedisLink } from './redis-link.js';
+import { isFull, type RedisLink } from './redis-link.js';
 import { SETTLED } from './scripts.js';
 
 export interface ClaimsOptions {
@@ -31,11 +31,6 @@ export interface Asked {
   readonly holdsTimes: boolean;
   readonly othersRun: boolean;
   readonly epoch: number;
-}
-
-export interface Begun {
-  readonly lease: Lease;
-  readonly atMs: number;
 }
 
 export interface Claimed {
@@ -93,7 +88,6 @@ export class Claims {
     );
     if (lines.length === 0 || free <= 0) return NOTHING;
     const question: AskedOfRedis = {
-      now: String(Date.now()),
       lockMs,
       free,
       othersRun,
@@ -147,7 +141,8 @@ export class Claims {
         attempt: 0,
         isShared: false,
       };
-      await this.#options.ends.drop([ending], 'not written by dogged', asked.nowMs);
+      // Not written by dogged.
+      await this.#options.ends.drop([ending]);
       return null;
     }
     const deaths = Number(stalls);
@@ -171,7 +166,7 @@ export class Claims {
     const { parcel } = lease;
     if (parcel.isShared && hasEnded) {
       // Sent by one who had not heard yet that it had ended.
-      await this.drop([lease], nowMs);
+      await this.drop([lease]);
       return true;
     }
     if (deferredFailure !== '') {
@@ -222,23 +217,24 @@ export class Claims {
     );
   }
 
-  /** Says to the owners of these jobs that they run here. */
-  async tell(begun: readonly Begun[], by: string): Promise<void> {
-    if (begun.length === 0) return;
+  /** Says to the owners of these jobs that they run here. Where Redis is away or full their ends will tell as much. */
+  async tell(leases: readonly Lease[], by: string, atMs: number): Promise<void> {
+    if (leases.length === 0) return;
     const { link, site } = this.#options;
-    const pipeline = link.client.pipeline();
-    for (const { lease, atMs } of begun) {
-      const { parcel, attempt } = lease;
-      const message: Message = { kind: 'started', id: parcel.id, attempt, site, by, atMs };
-      pipeline.xadd(mailKey(parcel.origin), '*', 'm', JSON.stringify(message));
+    const letters = leases.flatMap(({ parcel: { id, origin }, attempt }) => {
+      const message: Message = { kind: 'started', id, attempt, site, by, atMs };
+      return [mailKey(origin), JSON.stringify(message)];
+    });
+    try {
+      await link.script('post', ...letters);
+    } catch (error) {
+      if (!isFull(error)) throw error;
     }
-    // Where Redis has no room for one, the end will tell as much.
-    await link.call(() => pipeline.exec());
   }
 
   /** Nobody waits for these. */
-  drop(leases: readonly Lease[], nowMs: number): Promise<void> {
-    return this.#options.ends.drop(leases.map(endingOf), 'nobody waits for it any more', nowMs);
+  drop(leases: readonly Lease[]): Promise<void> {
+    return this.#options.ends.drop(leases.map(endingOf));
   }
 
   /** Nothing of it was begun. */

@@ -55,19 +55,14 @@ export class Ends {
           message: JSON.stringify(message),
           // Also for ourselves, should we have run it as another's, and come to our own later.
           later: isShared ? JSON.stringify({ ...message, by: `${by}/kept`, report: bare }) : '',
-          failure: next.to === 'completed' ? '' : (next.reason ?? next.to),
         };
       }),
-      nowMs,
     );
   }
 
   /** Nobody waits for these, and nobody is told. */
-  async drop(endings: readonly Ending[], why: string, nowMs: number): Promise<void> {
-    await this.#end(
-      endings.map((ending) => ({ ending, message: '', later: '', failure: why })),
-      nowMs,
-    );
+  async drop(endings: readonly Ending[]): Promise<void> {
+    await this.#end(endings.map((ending) => ({ ending, message: '', later: '' })));
   }
 
   async #end(
@@ -75,21 +70,22 @@ export class Ends {
       readonly ending: Ending;
       readonly message: string;
       readonly later: string;
-      readonly failure: string;
     }[],
-    nowMs: number,
   ): Promise<readonly Answer[]> {
     if (ends.length === 0) return [];
-    const args: (string | number)[] = [
-      `${PREFIX}:told:${this.#origin}`,
-      this.#hasHeardAll ? 1 : 0,
-      nowMs,
-      SETTLED,
-    ];
-    for (const { ending, message, later, failure } of ends) {
+    const args: (string | number)[] = [`${PREFIX}:told:${this.#origin}`, this.#hasHeardAll ? 1 : 0, SETTLED];
+    for (const { ending, message, later } of ends) {
       const { queue, redisId, token, origin, group } = ending;
       const { prefix, permits } = queue.keys;
-      args.push(prefix, redisId, token, message, mailKey(origin), permits(group), later, failure);
+      args.push(
+        prefix,
+        redisId,
+        token,
+        message,
+        mailKey(origin),
+        group === null ? '' : permits(group),
+        later,
+      );
     }
     this.#hasHeardAll = false;
     const answers = await this.#link.call(() => this.#link.run<number[]>('end', args));

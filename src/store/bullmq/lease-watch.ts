@@ -10,22 +10,15 @@ export interface LeaseWatchOptions {
   readonly claims: Claims;
   readonly clock: Clock;
   readonly leaseMs: number;
-  /** Store and epoch of this worker. */
-  readonly self: () => string;
   readonly onError: (error: unknown) => void;
 }
 
-/**
- * Keeps the leases of what runs here, in a rhythm of its own: a database that is locked for a while must not cost them. To
- * other owners it says what runs here, unless it has ended by then.
- */
+/** Keeps the leases of what runs here, in a rhythm of its own: a database that is locked for a while must not cost them. */
 export class LeaseWatch {
   /** Attempts of ours, by the id under which the dispatcher knows them. */
   readonly leases = new Map<string, Lease>();
   readonly #options: LeaseWatchOptions;
   readonly #interrupted = new Set<string>();
-  /** Begun when, of jobs whose owners have not heard of it. */
-  readonly #untold = new Map<string, number>();
   #nextRenewMs = 0;
   #cancel: (() => void) | null = null;
   #isOver = false;
@@ -41,15 +34,6 @@ export class LeaseWatch {
   stop(): void {
     this.#isOver = true;
     this.#cancel?.();
-  }
-
-  tellLater(id: string, beganAtMs: number): void {
-    this.#untold.set(id, beganAtMs);
-  }
-
-  forget(id: string): void {
-    this.leases.delete(id);
-    this.#untold.delete(id);
   }
 
   get hasNews(): boolean {
@@ -73,22 +57,11 @@ export class LeaseWatch {
         const lost = isDue ? await claims.renew(leases) : [];
         if (isDue) this.#nextRenewMs = nowMs + leaseMs / 3;
         for (const lease of [...lost, ...(await claims.cancelled(leases))]) this.#interrupt(lease);
-        await this.#tell();
       }
     } catch (error) {
       onError(error);
     }
     if (!this.#isOver) this.start();
-  }
-
-  async #tell(): Promise<void> {
-    const told = [...this.#untold];
-    const begun = told.flatMap(([id, atMs]) => {
-      const lease = this.leases.get(id);
-      return lease === undefined ? [] : [{ lease, atMs }];
-    });
-    await this.#options.claims.tell(begun, this.#options.self());
-    for (const [id, atMs] of told) if (this.#untold.get(id) === atMs) this.#untold.delete(id);
   }
 
   #interrupt(lost: Lease): void {

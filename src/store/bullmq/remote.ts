@@ -109,15 +109,14 @@ export class Remote {
       site: settings.site,
       lockMs: settings.leaseMs,
     });
-    const self = () => this.self;
     this.leaseWatch = new LeaseWatch({
       link: this.link,
       claims: this.claims,
       clock,
       leaseMs: settings.leaseMs,
-      self,
       onError: (error) => this.tellError(error),
     });
+    const self = () => this.self;
     this.mail = new Mail({
       sqlite,
       books,

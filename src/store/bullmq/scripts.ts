@@ -54,6 +54,11 @@ export const SCRIPTS = {
       end
       return freed`,
   },
+  /** ARGV: mail and message, again and again. */
+  post: {
+    keys: 0,
+    lua: `for n = 1, #ARGV, 2 do redis.call('XADD', ARGV[n], '*', 'm', ARGV[n + 1]) end`,
+  },
   /**
    * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,
    * owners, mail. ARGV: id. 0: it has ended.

@@ -119,14 +119,12 @@ export function note({ store, remote, epoch, turn }: TurnParts, claimed: Claimed
 export async function takeNoted({ remote, epoch, turn }: TurnParts, noted: Noted): Promise<Taken> {
   const { nowMs } = turn;
   const { claims, leases, alone, strangers, unwanted } = noted;
-  for (const [index, lease] of leases.entries()) {
-    const id = claims[index]?.id ?? '';
-    remote.leases.set(id, lease);
-    if (id === lease.parcel.id) remote.leaseWatch.tellLater(id, nowMs);
-  }
+  for (const [index, lease] of leases.entries()) remote.leases.set(claims[index]?.id ?? '', lease);
   // The claims are ours by now: nothing that goes wrong here may keep them from who asked for them.
+  const guests = leases.filter((lease, index) => claims[index]?.id === lease.parcel.id);
+  void remote.quietly(() => remote.claims.tell(guests, remote.self, nowMs));
   await remote.quietly(async () => {
-    await remote.claims.drop(strangers, nowMs);
+    await remote.claims.drop(strangers);
     for (const lease of unwanted) await remote.claims.refuse(lease, 'no longer wanted', nowMs, epoch);
   });
   const inOrder = [...claims].sort((a, b) => rank(a) - rank(b) || Number(a.id) - Number(b.id));

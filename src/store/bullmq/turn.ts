@@ -64,7 +64,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     const lease = leaseOf(remote, claim);
     if (lease === null) continue;
     remote.answers.delete(lease.token);
-    remote.leaseWatch.forget(claim.id);
+    remote.leases.delete(claim.id);
   }
   const ends = turn.ends.map((end, index) => {
     const at = own.indexOf(end);
@@ -130,8 +130,8 @@ async function tellEnds(
   const ours = ends.map(({ claim }) => (claim.epoch === epoch ? leaseOf(remote, claim) : null));
   const untold = ends.flatMap(({ report, next }, index) => {
     const lease = ours[index] ?? null;
-    // Told before, in a turn that SQLite could not take.
-    if (lease === null || remote.answers.has(lease.token)) return [];
+    // Told before, in a turn that SQLite could not take; or twice in this one.
+    if (lease === null || remote.answers.has(lease.token) || ours.indexOf(lease) < index) return [];
     return [{ ending: endingOf(lease), report, next }];
   });
   try {

@@ -95,6 +95,22 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     },
   );
 
+  it('gives those who ask again the answer that they have not heard', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit(keysOf(10));
+    const running = await one.claim(5);
+    expect(running).toHaveLength(5);
+    // Redis takes these ends once the caller has given up.
+    await server.client.client('PAUSE', 3_000);
+    await expect(one.turn(running)).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    const { ends } = await until(() => one.turn(running));
+    expect(ends).toEqual(Array.from({ length: 5 }, () => 'recorded'));
+    await one.work(completed(one, 10));
+    expectOnce(one, 10);
+    expect(new Set(await attemptsOf(one))).toEqual(new Set(['completed 1 0 0']));
+  });
+
   it('that is killed and comes back with its file has every job, and takes the ends that were kept', async () => {
     const server = await redis();
     const one = await machine(server.url);
