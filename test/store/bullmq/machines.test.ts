@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Claim } from '../../../src/store/contract.js';
 import { end, retryAt } from '../../conformance/given.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
-import { completed, keysOf, type Machine, machine } from './machine.js';
+import { ALLOWED, completed, keysOf, type Machine, machine } from './machine.js';
 
 let redis: RedisServer;
 
@@ -19,8 +19,24 @@ const jobNamed = async (one: Machine, key: string) => {
 describe.skipIf(!hasRedis())(
   `machines that share a Redis${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`,
   () => {
+    // As a user that is let at nothing but our own keys: whatever is done here, that one may do.
     beforeAll(async () => {
       redis = await startRedis(['--appendonly', 'yes']);
+      await redis.client.acl('SETUSER', 'dogged', 'on', '>only-for-dogged', ...ALLOWED);
+      await redis.client.acl('SETUSER', 'default', 'resetpass', '>for-us');
+      process.env['DOGGED_REDIS_USERNAME'] = 'dogged';
+      process.env['DOGGED_REDIS_PASSWORD'] = 'only-for-dogged';
+    });
+    afterEach(async () => {
+      const refused = (await redis.client.acl('LOG')) as unknown as unknown[][];
+      // It asks how the file is flushed, to warn where it may know.
+      expect(refused.map((entry) => entry[entry.indexOf('object') + 1])).toEqual(
+        refused.map(() => 'config|get'),
+      );
+    });
+    afterAll(() => {
+      delete process.env['DOGGED_REDIS_USERNAME'];
+      delete process.env['DOGGED_REDIS_PASSWORD'];
     });
     beforeEach(async () => {
       await redis.client.flushall();

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasRedis, NO_REDIS, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
-import { completed, keysOf, type Machine, machine } from './machine.js';
+import { ALLOWED, completed, keysOf, type Machine, machine } from './machine.js';
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
@@ -10,9 +10,6 @@ async function redis(settings: readonly string[] = DURABLE) {
   onTestFinished(() => server.stop());
   return server;
 }
-
-/** As docs/scale-out.md says it. */
-const ALLOWED = ['+@all', '-@admin', '-@dangerous', '+info'];
 
 /** Longest time for which the event loop stood still while `work` ran. */
 async function longestStandstill(work: () => Promise<unknown>): Promise<number> {
@@ -204,7 +201,7 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
   it('that lets us at nothing but our own keys is enough, and its password is shown nowhere', async () => {
     const server = await redis();
     const password = 'only-for-dogged';
-    await server.client.acl('SETUSER', 'dogged', 'on', `>${password}`, '~dogged:*', ...ALLOWED);
+    await server.client.acl('SETUSER', 'dogged', 'on', `>${password}`, ...ALLOWED);
     await server.client.acl('SETUSER', 'default', 'resetpass', '>for-us');
     process.env['DOGGED_REDIS_USERNAME'] = 'dogged';
     process.env['DOGGED_REDIS_PASSWORD'] = password;
