@@ -130,8 +130,8 @@ const BANS = [
     why: 'only the BullMQ engine knows Redis, and only who uses it pays for loading it',
   },
   {
-    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay))/,
-    what: /^store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay)$/,
+    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay))/,
+    what: /^store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay)$/,
     why: 'these load BullMQ, which takes longer than dogged status may: only a worker with a store on Redis does',
     lazily: true,
   },

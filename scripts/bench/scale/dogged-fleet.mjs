@@ -26,14 +26,16 @@ export function runDogged(options) {
   });
 }
 
-async function throughput(machines, { jobs, workers }, { client }) {
+async function throughput(machines, { jobs, workers, isAlone }, { client }) {
   for (const one of machines) await one.store.setPaused('default', null, true);
   for (let n = 0; n < jobs; n += 1) machines[n % workers].note(n);
   for (const one of machines) one.append();
   const children = machines.map((one) => one.start());
-  await until(async () => (await client.zcard(`${QUEUE}:prioritized`)) === jobs, children, 100);
-  // What came with the start is over, and each has begun its child.
-  await until(() => machines.every((one) => one.isSettled(jobs)), children, 100);
+  await until(() => sumOf(machines, 'ready') === jobs, children, 100);
+  if (!isAlone) {
+    await until(async () => (await client.zcard(`${QUEUE}:prioritized`)) === jobs, children, 100);
+    await until(() => machines.every((one) => one.isSent()), children, 100);
+  }
 
   const before = await cpuOf(children, client);
   await Promise.all(machines.map((one) => one.store.setPaused('default', null, false)));
@@ -70,7 +72,7 @@ function complete(begun, count) {
   return begun.size >= count ? begun : null;
 }
 
-function machine(index, { slots }, { folder, redis, start }) {
+function machine(index, { slots, isAlone }, { folder, redis, start }) {
   const home = join(folder, `machine-${index}`);
   const log = join(home, 'ideas.ndjson');
   const state = join(home, 'state');
@@ -80,7 +82,7 @@ function machine(index, { slots }, { folder, redis, start }) {
   const env = { BEGUN: join(folder, `begun-${index}`) };
   writeFileSync(env.BEGUN, '');
   const config = {
-    store: `redis://127.0.0.1:${redis.port}/0`,
+    store: isAlone ? 'sqlite' : `redis://127.0.0.1:${redis.port}/0`,
     site: `machine-${index}`,
     slots,
     poll: '50ms',
@@ -109,7 +111,7 @@ function machine(index, { slots }, { folder, redis, start }) {
     count: (place) =>
       db.prepare('SELECT total(amount) FROM counts WHERE kind = 0 AND place = ?').pluck().get(PLACES[place]),
     /** Redis has said of all that it holds them. */
-    isSettled: () => db.prepare('SELECT count(*) FROM outbox WHERE state < 2').pluck().get() === 0,
+    isSent: () => db.prepare('SELECT count(*) FROM outbox WHERE state < 2').pluck().get() === 0,
     firstBegunMs: () =>
       db.prepare('SELECT min(started_at) FROM jobs').pluck().get() ?? Number.POSITIVE_INFINITY,
     readyTimes: () =>

@@ -8,6 +8,7 @@ import { startRedis } from '../queue/redis-server.mjs';
 
 const TICKS_PER_SECOND = 100;
 const GIVE_UP_MS = 300_000;
+const END_WITHIN_MS = 20_000;
 
 /** How often jobs are handed in, when they come at a steady rate. */
 export const PACE_MS = 100;
@@ -46,7 +47,9 @@ export async function withFleet(options, work) {
     return await work({ folder, redis, client, start });
   } finally {
     for (const child of children) if (child.exitCode === null) child.kill('SIGTERM');
-    await Promise.all(children.map((child) => Promise.race([child.ended, sleep(20_000)])));
+    await Promise.all(
+      children.map((child) => Promise.race([child.ended, sleep(END_WITHIN_MS, undefined, { ref: false })])),
+    );
     for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
     client?.disconnect();
     await redis?.stop();

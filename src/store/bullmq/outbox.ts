@@ -55,6 +55,11 @@ const MOST_COUNTED = 100_000;
 /** States in which Redis should hold a job. */
 export type HeldState = 'unsure' | 'sent' | 'presumed';
 
+interface TaskName {
+  readonly workspace: string;
+  readonly task: string;
+}
+
 /** A parcel and the row that it is of. */
 export interface Sending {
   readonly jobId: number;
@@ -95,6 +100,7 @@ export class Outbox {
   readonly #count: Statement<[number], number>;
   readonly #elsewhere: Statement<[], number>;
   readonly #busy: Statement<[], number>;
+  readonly #open: Statement<[], TaskName>;
   readonly #waiting: Statement<[], number>;
   readonly #successors: Statement<[], number>;
   readonly #lastSent: Statement<[number], number>;
@@ -143,6 +149,8 @@ export class Outbox {
         SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0
         LIMIT 1`)
       .pluck();
+    this.#open = db.prepare(`
+      SELECT workspace, task FROM queues WHERE paused = 0 AND (SELECT paused FROM meta) = 0`);
     this.#waiting = db
       .prepare<[], number>(`SELECT 1 FROM outbox INDEXED BY outbox_by_state WHERE state = ${waiting} LIMIT 1`)
       .pluck();
@@ -242,6 +250,11 @@ export class Outbox {
   /** Those that stand last in Redis. */
   lastSent(limit: number): readonly number[] {
     return this.#lastSent.all(limit);
+  }
+
+  /** Tasks that are not paused here. */
+  openTasks(): readonly TaskName[] {
+    return this.#open.all();
   }
 
   /** Whether any waits to be sent. */

@@ -31,12 +31,7 @@ export interface Noted {
 /** All that this turn may claim. */
 export async function askForAll({ store, remote, epoch, turn }: TurnParts): Promise<Asked> {
   await remote.configure();
-  const lines = await store.sqlite.look(({ db }) =>
-    db
-      .prepare<[], { workspace: string; task: string }>(`
-        SELECT workspace, task FROM queues WHERE paused = 0 AND (SELECT paused FROM meta) = 0`)
-      .all(),
-  );
+  const lines = await store.sqlite.look(() => store.outbox.openTasks());
   // What ends with this turn runs no longer.
   const over = turn.ends.filter(({ claim }) => remote.leases.has(claim.id)).length;
   return {
