@@ -251,5 +251,8 @@ export function isFull(error: unknown): boolean {
 
 function reasonOf(error: Error): string {
   const { code } = error as { code?: string };
+  if (/^NOAUTH/.test(error.message)) {
+    return 'NOAUTH it asks for a password: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started';
+  }
   return error.message !== '' ? error.message : (code ?? error.name);
 }

@@ -56,7 +56,8 @@ export class Remote {
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTick: (() => void) | null = null;
   #isClosed = false;
-  #problem: string | null = null;
+  /** undefined: nothing was told yet; what the worker before has written down may still stand there. */
+  #problem: string | null | undefined;
   #fullProblem: string | null = null;
   #awayProblem: string | null = null;
   #reconcileAll = true;
@@ -303,9 +304,10 @@ export class Remote {
   #tellProblem(): void {
     const problem = this.#awayProblem ?? this.#fullProblem;
     if (problem === this.#problem || this.#isClosed) return;
+    const isFirst = this.#problem === undefined;
     this.#problem = problem;
     const { sqlite, books, clock, events } = this.#parts;
-    events.onRemote?.(problem);
+    if (problem !== null || !isFirst) events.onRemote?.(problem);
     sqlite
       .within(() => books().setProblem(problem, clock.wallMs()))
       .catch((error: unknown) => {

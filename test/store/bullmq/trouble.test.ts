@@ -220,6 +220,22 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     await until(async () => /WRONGPASS/.test((await other.store.counts()).outbox?.problem ?? ''));
     const told = JSON.stringify([await other.store.counts(), other.problems]);
     expect(told).not.toMatch(/wrong-secret|only-for-dogged/);
+    await other.close();
+
+    delete process.env['DOGGED_REDIS_USERNAME'];
+    delete process.env['DOGGED_REDIS_PASSWORD'];
+    const nameless = await machine(server.url, { folder: other.folder });
+    await until(async () =>
+      /NOAUTH.*DOGGED_REDIS_PASSWORD/.test((await nameless.store.counts()).outbox?.problem ?? ''),
+    );
+    await nameless.close();
+
+    process.env['DOGGED_REDIS_USERNAME'] = 'dogged';
+    process.env['DOGGED_REDIS_PASSWORD'] = password;
+    const right = await machine(server.url, { folder: other.folder });
+    await until(async () => (await right.store.counts()).outbox?.problem === null);
+    // Nobody was told that it is back: for this worker it was never away.
+    expect(right.problems).toEqual([]);
   });
 
   it('that evicts is refused at the start, with the command that mends it', async () => {
