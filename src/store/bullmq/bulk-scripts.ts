@@ -1,8 +1,8 @@
 /**
- * Many claims, and many ends, in one call each: BullMQ has none for it, and a call of its own for each job costs more than all
+ * Many claims, ends and renewals in one call each: BullMQ has none for it, and a call of its own for each job costs more than all
  * the rest. They move a job as BullMQ does, within its keys: out of `wait` or `prioritized` into `active` with a lock, and out of
- * `active`, `stalled` and Redis. Its stream of events hears nothing of that. Both begin with a removal, for a Redis that is full
- * lets a script write on that has begun so.
+ * `active`, `stalled` and Redis. Its stream of events hears nothing of that. Claims and ends begin with a removal, for a Redis that is
+ * full lets a script write on that has begun so.
  */
 export const BULK_SCRIPTS = {
   /**
@@ -109,6 +109,25 @@ export const BULK_SCRIPTS = {
       end
       redis.call('EXPIRE', told, 86400)
       return answers`,
+  },
+  /**
+   * Prolongs leases. BullMQ's own script for it writes each lock anew, for which a Redis that is full has no room.
+   * ARGV: for how long, then prefix, id and token of each. Returns 1 for each that is still held.
+   */
+  renew: {
+    keys: 0,
+    lua: `
+      local held = {}
+      for n = 2, #ARGV, 3 do
+        local prefix, id = ARGV[n], ARGV[n + 1]
+        local isHeld = redis.call('GET', prefix .. id .. ':lock') == ARGV[n + 2]
+        if isHeld then
+          redis.call('PEXPIRE', prefix .. id .. ':lock', ARGV[1])
+          redis.call('SREM', prefix .. 'stalled', id)
+        end
+        held[#held + 1] = isHeld and 1 or 0
+      end
+      return held`,
   },
 } as const;
 

@@ -248,16 +248,11 @@ export class Claims {
 
   /** Prolongs these leases; returns those that are over. */
   async renew(leases: readonly Lease[]): Promise<readonly Lease[]> {
+    if (leases.length === 0) return [];
     const { link, lockMs } = this.#options;
-    const lost: Lease[] = [];
-    for (const queue of new Set(leases.map((lease) => lease.queue))) {
-      const here = leases.filter((lease) => lease.queue === queue);
-      const ids = here.map(({ parcel }) => parcel.id);
-      const tokens = here.map(({ token }) => token);
-      const failed = new Set(await link.call(() => queue.worker.extendJobLocks(ids, tokens, lockMs)));
-      lost.push(...here.filter(({ parcel }) => failed.has(parcel.id)));
-    }
-    return lost;
+    const named = leases.flatMap(({ queue, parcel, token }) => [queue.keys.prefix, parcel.id, token]);
+    const held = await link.call(() => link.run<number[]>('renew', [lockMs, ...named]));
+    return leases.filter((_, index) => held[index] !== 1);
   }
 
   /** Those whose cancel their owner has asked for. */

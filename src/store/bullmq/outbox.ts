@@ -103,7 +103,6 @@ export class Outbox {
   readonly #open: Statement<[], TaskName>;
   readonly #waiting: Statement<[], number>;
   readonly #successors: Statement<[], number>;
-  readonly #lastSent: Statement<[number], number>;
   readonly #sync: Statement<[]>;
   readonly #late: Statement<[number], number>;
 
@@ -159,14 +158,6 @@ export class Outbox {
         SELECT 1 FROM jobs INDEXED BY jobs_successors
         WHERE place = ${PLACES.parked} AND after_job IS NOT NULL
         LIMIT 1`)
-      .pluck();
-    this.#lastSent = db
-      .prepare<[number], number>(`
-        SELECT o.job_id FROM outbox o INDEXED BY outbox_by_state
-        CROSS JOIN jobs j ON j.id = o.job_id AND j.place = ${ready}
-        WHERE o.state = ${sent}
-        ORDER BY o.rank DESC
-        LIMIT ? + 0`)
       .pluck();
     // From before the store was Redis, and what a connection without our triggers has admitted.
     this.#sync = db.prepare(`
@@ -245,11 +236,6 @@ export class Outbox {
   counts(): OutboxCounts {
     const of = (state: number) => this.#count.get(state) ?? 0;
     return { waiting: of(waiting) + of(unsure) + of(refused), elsewhere: this.#elsewhere.get() ?? 0 };
-  }
-
-  /** Those that stand last in Redis. */
-  lastSent(limit: number): readonly number[] {
-    return this.#lastSent.all(limit);
   }
 
   /** Tasks that are not paused here. */

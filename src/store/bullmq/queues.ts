@@ -20,7 +20,7 @@ export interface TaskQueue {
   readonly task: string;
   readonly keys: QueueKeys;
   readonly queue: Pick<Queue, 'addBulk' | 'getJob' | 'setGlobalConcurrency' | 'removeGlobalConcurrency'>;
-  readonly worker: Pick<Worker, 'extendJobLocks' | 'close'>;
+  readonly worker: Pick<Worker, 'close'>;
 }
 
 /** The queues that this machine has to do with, made when they are first asked for; all share one connection. */

@@ -4,19 +4,14 @@ import type { Claim, TurnResult } from '../contract.js';
 import { hasEnded } from './books.js';
 import { type Asked, type Claimed, withoutTaken } from './claims.js';
 import { claimOf, type Lease } from './lease.js';
-import { isFull } from './redis-link.js';
 import { BATCH } from './relay.js';
 import type { Remote } from './remote.js';
-import type { BullmqStore } from './store.js';
 import type { TurnParts } from './turn.js';
 
 /** What a turn takes from the line. */
 export type Taken = Pick<TurnResult, 'claims' | 'alone'>;
 
 export const NOTHING: Taken = { claims: [], alone: null };
-
-/** Jobs that are called back at once from a Redis that is full. */
-const MADE_WAY = 50;
 
 /** Claims as they stand in the transaction that writes them down. */
 export interface Noted {
@@ -47,7 +42,7 @@ export async function askForAll({ store, remote, epoch, turn }: TurnParts): Prom
 
 export async function claimInRedis(parts: TurnParts, asked: Asked): Promise<Claimed | null> {
   const claimed: { now: Claimed | null } = { now: null };
-  await whileUp(parts, async () => {
+  await whileUp(parts.remote, async () => {
     claimed.now = await parts.remote.claims.claim(asked);
     return NOTHING;
   });
@@ -131,19 +126,13 @@ export async function giveBack(remote: Remote, leases: readonly Lease[]): Promis
 }
 
 /** The ends of a turn do not depend on its claims: whatever goes wrong with these is told, and tried again with the next. */
-export async function whileUp({ store, remote }: TurnParts, work: () => Promise<Taken>): Promise<Taken> {
+export async function whileUp(remote: Remote, work: () => Promise<Taken>): Promise<Taken> {
   try {
     return await work();
   } catch (error) {
     remote.tellError(error);
-    // A claim needs a little room itself: the last of our line make way, or a full Redis would stay so.
-    if (isFull(error)) await remote.quietly(() => makeWay(store));
     return NOTHING;
   }
-}
-
-async function makeWay({ recall, sqlite, outbox }: BullmqStore): Promise<void> {
-  await recall.run(await sqlite.look(() => outbox.lastSent(MADE_WAY)));
 }
 
 function rank({ runAtMs, priority }: Claim): number {

@@ -74,7 +74,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   const hasJobsElsewhere = await sqlite.look(() => store.outbox.isBusy());
   // More became due or too late than one turn moves: none of those may be claimed before all have been.
   const isBehind = result.nextDueAtMs !== null && result.nextDueAtMs <= turn.nowMs;
-  const rest = mayClaim && !isBehind ? await whileUp(parts, () => takeRest(parts, taken)) : NOTHING;
+  const rest = mayClaim && !isBehind ? await whileUp(remote, () => takeRest(parts, taken)) : NOTHING;
   const claims = [...taken.claims, ...rest.claims];
   const alone = taken.alone ?? rest.alone;
   remote.hasFreeSlots = claims.length < turn.freeSlots && alone === null;

@@ -181,9 +181,9 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect((await one.store.counts()).outbox?.problem).toBeNull();
   });
 
-  it('that is full takes the ends of what runs, and is worked off by making way for claims', async () => {
+  it('that is full keeps the leases of what runs, takes its ends, and is worked off', async () => {
     const server = await redis();
-    const one = await machine(server.url);
+    const one = await machine(server.url, { leaseMs: 1_000 });
     const content = JSON.stringify('x'.repeat(4_000));
     await one.admit(keysOf(150).map((record) => ({ ...record, content })));
     const running = await one.claim(3);
@@ -193,6 +193,8 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     });
     const used = Number(/used_memory:(\d+)/.exec(await server.client.info('memory'))?.[1]);
     await server.client.config('SET', 'maxmemory', `${used - 10_000}`);
+    const endsAtMs = Date.now() + 2_500;
+    await until(() => Date.now() > endsAtMs);
     expect((await one.turn(running)).ends).toEqual(['recorded', 'recorded', 'recorded']);
     await one.work(completed(one, 150));
     expectOnce(one, 150);
