@@ -77,7 +77,8 @@ export function openTally(stateFolder: string, onFailure: (error: unknown) => vo
     clear: () => change({ ...tally, fruitlessAtMs: [], gaveUp: false }),
     beginRequest(request) {
       if (request === tally.request) return false;
-      change({ ...tally, fruitlessAtMs: [], gaveUp: false, request });
+      // What the last count came to is no answer to this request: `dogged start` would take it for one.
+      change({ ...BLANK, request });
       return true;
     },
     inARow: () => tally.fruitlessAtMs.length,

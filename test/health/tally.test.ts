@@ -25,11 +25,12 @@ test('a request that was not seen before begins a new count, and giving up lasts
   expect(tally.beginRequest('first')).toBe(true);
   tally.addFruitless(1_000);
   tally.giveUp();
+  tally.setPhase('gave-up', 'ten starts came to nothing', 5_000);
   const heir = openTally(folder, never);
   expect(heir.beginRequest('first')).toBe(false);
   expect(heir.current().gaveUp).toBe(true);
   expect(heir.beginRequest('second')).toBe(true);
-  expect(heir.current()).toMatchObject({ gaveUp: false, fruitlessAtMs: [] });
+  expect(heir.current()).toMatchObject({ phase: 'starting', why: '', gaveUp: false, fruitlessAtMs: [] });
 });
 
 test('only ends within the window count against the limit, and times that lie ahead count for nothing', () => {

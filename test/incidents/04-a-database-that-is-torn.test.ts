@@ -1,7 +1,9 @@
 import {
   appendFileSync,
   closeSync,
+  cpSync,
   existsSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -11,9 +13,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { readRecoveries } from '../../src/heartbeat/recovery-log.js';
 import { workplace } from '../support/dogged.js';
 import { tempFolder } from '../support/temp-folder.js';
@@ -29,12 +32,15 @@ sources: { ideas: { log: ./ideas.ndjson, key: title, task: build } }
 tasks: { build: { run: [sh, -c, 'cat >> done.ndjson'] } }
 `;
 
-/** A place in which 60 records were done, a backup was made, and 20 more were done; nothing runs. */
-function wornPlace(withBackup: boolean) {
-  const folder = tempFolder();
+let model: string | undefined;
+
+/** A folder in which 60 records were done, a backup was made, and 20 more were done; nothing runs. Made once. */
+function wornModel(): string {
+  if (model !== undefined) return model;
+  const folder = mkdtempSync(join(tmpdir(), 'dogged-test-'));
+  model = folder;
   writeFileSync(join(folder, 'dogged.config.yaml'), CONFIG);
   const place = workplace(folder);
-  const state = join(folder, 'state');
   const add = (from: number, to: number) => {
     for (let n = from; n <= to; n += 1)
       appendFileSync(
@@ -42,12 +48,25 @@ function wornPlace(withBackup: boolean) {
         `${JSON.stringify({ title: `t${n}`, text: 'x'.repeat(200) })}\n`,
       );
   };
-  const runAll = () => place.run('worker', '--until-idle');
   add(1, 60);
   // The first run makes the backup at its end: it is due.
-  runAll();
+  place.run('worker', '--until-idle');
   add(61, 80);
-  runAll();
+  place.run('worker', '--until-idle');
+  return folder;
+}
+
+afterAll(() => {
+  if (model !== undefined) rmSync(model, { recursive: true });
+});
+
+/** A copy of it. */
+function wornPlace(withBackup: boolean) {
+  const folder = tempFolder();
+  cpSync(wornModel(), folder, { recursive: true, preserveTimestamps: true });
+  const place = workplace(folder);
+  const state = join(folder, 'state');
+  const runAll = () => place.run('worker', '--until-idle');
   if (!withBackup) rmSync(join(state, 'backups'), { recursive: true });
   const doneTimes = () => {
     const times = new Map<string, number>();

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
@@ -41,7 +41,10 @@ export function workplace(folder: string, environment: NodeJS.ProcessEnv = {}): 
     });
     return { status, stdout, stderr };
   };
-  onTestFinished(() => void run('stop', '--timeout', '5s'));
+  onTestFinished(() => {
+    const pidFiles = ['worker.pid', 'monitor.pid'].map((name) => join(folder, 'state', name));
+    if (pidFiles.some((file) => existsSync(file))) run('stop', '--timeout', '5s');
+  });
   return {
     folder,
     run,

@@ -4,6 +4,7 @@ import { escapeText } from '../escape.js';
 import { clipLine, wrapLine } from '../fit-lines.js';
 import { shownReason } from '../job-json.js';
 import { outageLines } from '../outage-text.js';
+import { redisText } from '../redis-text.js';
 import {
   type Layout,
   problemLines,
@@ -35,6 +36,7 @@ export function panelLines(
     verdict(snapshot, layout),
     ...problemLines(snapshot, layout),
     queueText(snapshot),
+    ...(snapshot.redis === null ? [] : [`Redis ${redisText(snapshot.redis, takenAtMs, layout.paint)}`]),
     ...readingLines(snapshot),
   ];
   const head = rows < ROWS_TO_WRAP ? clip(top) : wrap(top);

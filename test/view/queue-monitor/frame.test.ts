@@ -101,6 +101,25 @@ test('a database that cannot be read is said to be so, and is not taken for an e
   expect(body).toEqual(['Jobs', '  not known']);
 });
 
+test('a Redis that takes no jobs is told, and that what waits for it goes on by itself', () => {
+  const redis = {
+    waiting: 12,
+    elsewhere: 2,
+    address: `redis://${HOSTILE}:6379/0`,
+    problem: `it is away: ${HOSTILE}`,
+    problemSinceMs: NOW - 60_000,
+    claimable: null,
+    guests: [],
+  };
+  const snapshot = { ...composeSnapshot('/nowhere', { status: 'missing' }, NOW), redis };
+  const look = { ...crowdedLook(), snapshot, lastFailed: null };
+  const { panel } = composeFrame(FIRST_STATE, look, null, layout(80, false), 39);
+  const text = panel.join(' ');
+  expect(text).toContain('2 jobs of ours run at other machines');
+  expect(text).toMatch(/it is away.* for 1m.*go on by themselves/);
+  expect(text).not.toContain('\x1b');
+});
+
 test('an open job shows the part that it is scrolled to, with every character of a long line', () => {
   const output = Array.from({ length: 40 }, (_, n) => `line ${n}`).join('\n');
   const details = {

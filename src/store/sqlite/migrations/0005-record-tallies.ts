@@ -1,5 +1,4 @@
 import { PLACES } from '../../../job/job.js';
-import { COUNT_RECORDS } from '../record-tally.js';
 import { COUNTED } from '../tally.js';
 
 /**
@@ -30,5 +29,12 @@ export const RECORD_TALLIES = `
   INSERT INTO last_jobs SELECT job_id FROM records;
   UPDATE jobs SET outdated = 1 WHERE id NOT IN (SELECT id FROM last_jobs);
   DROP TABLE last_jobs;
-  ${COUNT_RECORDS}
+  INSERT INTO counts (kind, owner_id, place, amount)
+  SELECT ${COUNTED.records}, scope_id, place, sum(records) FROM (
+    SELECT scope_id, max(place, ${PLACES.parked}) AS place, count(*) AS records FROM jobs
+    WHERE outdated = 0 GROUP BY 1, 2
+    UNION ALL
+    SELECT scope_id, settled, count(*) FROM records WHERE settled IS NOT NULL GROUP BY 1, 2
+  )
+  GROUP BY scope_id, place;
 `;
