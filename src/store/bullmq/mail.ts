@@ -51,7 +51,7 @@ export class Mail {
         .map(([, fields]) => readMessage(fields[1] ?? ''))
         .filter((one) => one !== null);
       changed += await sqlite.within(() => {
-        const news = messages.filter((message: Message) => message.by !== self());
+        const news = withoutStale(messages.filter((message: Message) => message.by !== self()));
         const settled = news.filter((one) => books().settle(one, clock.wallMs(), sqlite.clockMovedMs));
         books().setRemote('ends_at', last);
         return settled.length;
@@ -129,4 +129,12 @@ export class Mail {
       return value === 1;
     });
   }
+}
+
+/** The end of an attempt says all that its begin does. */
+function withoutStale(messages: readonly Message[]): readonly Message[] {
+  const ended = new Set(
+    messages.flatMap(({ kind, id, attempt }) => (kind === 'ended' ? `${id} ${attempt}` : [])),
+  );
+  return messages.filter(({ kind, id, attempt }) => kind === 'ended' || !ended.has(`${id} ${attempt}`));
 }

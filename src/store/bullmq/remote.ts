@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { DoggedError } from '../../job/errors.js';
-import { redisAddress } from './address.js';
+import { redisAddress, withRemedy } from './address.js';
 import { Claims } from './claims.js';
+import { type Answer, Ends } from './ends.js';
 import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
@@ -39,8 +40,9 @@ export class Remote {
   readonly mail: Mail;
   readonly leaseWatch: LeaseWatch;
   readonly limits: FleetLimits;
-  /** Ends that Redis has taken, until they are written down here too. */
-  readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
+  readonly ends: Ends;
+  /** By token: ends that Redis has taken, until they are written down here too. */
+  readonly answers = new Map<string, Answer>();
   /** Attempts without a lease whose ends were written down in a turn that could not tell the others. */
   readonly written = new WeakSet<object>();
   /** Not while jobs are called home. */
@@ -63,7 +65,8 @@ export class Remote {
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTick: (() => void) | null = null;
   #isClosed = false;
-  #problem: string | null = null;
+  /** undefined: nothing was told yet; what the worker before has written down may still stand there. */
+  #problem: string | null | undefined;
   #fullProblem: string | null = null;
   #awayProblem: string | null = null;
   #reconcileAll = true;
@@ -89,7 +92,7 @@ export class Remote {
         this.limits.forget();
       },
       onProblem: (problem) => {
-        this.#awayProblem = problem;
+        this.#awayProblem = problem && withRemedy(problem);
         this.#tellProblem();
       },
       onWarning: (text) => events.onRemoteWarning?.(text),
@@ -108,9 +111,10 @@ export class Remote {
       isShared: (source) => shared.has(source),
       onFull: (isFull) => this.noteFull(isFull),
     });
+    this.ends = new Ends({ link: this.link, origin, site: settings.site });
     this.claims = new Claims({
       link: this.link,
-      queues: this.queues,
+      ends: this.ends,
       origin,
       site: settings.site,
       lockMs: settings.leaseMs,
@@ -296,17 +300,17 @@ export class Remote {
 
   async #seeNew(): Promise<void> {
     if (!this.hasFreeSlots) return;
-    const heads = await this.claims.heads(this.queues.all(), 1);
-    this.claimable = heads.length;
-    if (heads.length > 0) this.#news = true;
+    this.claimable = await this.claims.claimable(this.queues.all());
+    if (this.claimable > 0) this.#news = true;
   }
 
   #tellProblem(): void {
     const problem = this.#awayProblem ?? this.#fullProblem;
     if (problem === this.#problem || this.#isClosed) return;
+    const isFirst = this.#problem === undefined;
     this.#problem = problem;
     const { sqlite, books, clock, events } = this.#parts;
-    events.onRemote?.(problem);
+    if (problem !== null || !isFirst) events.onRemote?.(problem);
     sqlite
       .within(() => books().setProblem(problem, clock.wallMs()))
       .catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import type { End, Orphan } from '../contract.js';
 import { rowIdOf } from '../sqlite/core.js';
-import { type Answer, isAway, type TurnParts } from './turn.js';
+import type { Answer } from './ends.js';
+import { isAway, type TurnParts } from './turn.js';
 
 /** What dead workers of ours had begun, here and for other machines. Ends of theirs that had come to Redis are settled first. */
 export async function findOrphans({
@@ -44,8 +45,9 @@ export async function rescueEnds({
     }
     const { workspace, task, ...rest } = lease;
     const queue = remote.queues.get(workspace, task);
-    const ending = { ...rest, queue, attempt: claim.attempt, job: null };
-    const told = await remote.claims.end(ending, { report, next, nowMs }, remote.self);
+    // Others may own it as well: the books do not say.
+    const ending = { ...rest, queue, attempt: claim.attempt, isShared: true };
+    const [told = 'lost'] = await remote.ends.tell([{ ending, report, next }], remote.self, nowMs);
     if (rowId === null) {
       await sqlite.within(() => store.books.dropForeign(claim.id));
       return told;
