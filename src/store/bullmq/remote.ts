@@ -7,7 +7,7 @@ import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Mail } from './mail.js';
 import { hasNamesake } from './namesake.js';
-import type { HeldState } from './outbox.js';
+import type { HeldState, TaskLine } from './outbox.js';
 import { Queues } from './queues.js';
 import { isFull, RedisLink } from './redis-link.js';
 import { Relay } from './relay.js';
@@ -40,6 +40,8 @@ export class Remote {
   readonly ends: Ends;
   /** By token: ends that Redis has taken, until they are written down here too. */
   readonly answers = new Map<string, Answer>();
+  /** Tokens of ends of which Redis was told, until it is heard what it made of them. */
+  readonly unheard = new Set<string>();
   /** Without user and password. */
   readonly address: string;
   /** Id of our store. */
@@ -126,6 +128,7 @@ export class Remote {
       queues: this.queues,
       origin,
       self,
+      hasUnwritten: () => this.unheard.size > 0 || this.answers.size > 0,
       clock,
     });
   }
@@ -244,12 +247,10 @@ export class Remote {
   }
 
   /** Limits across all machines, for each queue that we have to do with. */
-  async configure(): Promise<void> {
-    const { sqlite, settings } = this.#parts;
-    const names = await sqlite.look(({ db }) =>
-      db.prepare<[], { workspace: string; task: string }>('SELECT workspace, task FROM queues').all(),
-    );
-    for (const { workspace, task } of names) {
+  async configure(): Promise<readonly TaskLine[]> {
+    const { sqlite, settings, outbox } = this.#parts;
+    const lines = await sqlite.look(() => outbox().lines());
+    for (const { workspace, task } of lines) {
       const { queue, keys } = this.queues.get(workspace, task);
       const fleet = settings.fleetConcurrency.find((one) => one.task === task);
       if (fleet === undefined || this.#configured.has(keys.prefix)) continue;
@@ -258,6 +259,7 @@ export class Remote {
       );
       this.#configured.add(keys.prefix);
     }
+    return lines;
   }
 
   /** Page by page: a turn must not wait for a million of them. */

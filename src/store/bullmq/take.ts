@@ -24,13 +24,14 @@ export interface Noted {
 }
 
 /** All that this turn may claim. */
-export async function askForAll({ store, remote, epoch, turn }: TurnParts): Promise<Asked> {
-  await remote.configure();
-  const lines = await store.sqlite.look(() => store.outbox.openTasks());
+export async function askForAll({ remote, epoch, turn }: TurnParts): Promise<Asked> {
+  const lines = await remote.configure();
   // What ends with this turn runs no longer.
   const over = turn.ends.filter(({ claim }) => remote.leases.has(claim.id)).length;
   return {
-    queues: lines.map(({ workspace, task }) => remote.queues.get(workspace, task)),
+    queues: lines.flatMap(({ workspace, task, isOpen }) =>
+      isOpen === 1 ? [remote.queues.get(workspace, task)] : [],
+    ),
     freeSlots: turn.freeSlots,
     eligible: turn.eligible,
     nowMs: turn.nowMs,
