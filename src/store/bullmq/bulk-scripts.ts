@@ -68,26 +68,29 @@ export const BULK_SCRIPTS = {
   },
   /**
    * The one moment at which attempts end: only the token that holds the lock may, the job leaves Redis, and it is told to its
-   * owner, or to all its owners. What was told stands in `told` until the caller has heard of it, so that to one who asks
-   * again the answer is the same; so it is to one who had taken the attempt home. ARGV: told, 1 if the caller has heard all
-   * answers so far, SETTLED, home, then of each end: prefix, id, token, message (none: nobody is told), mail, permits (none: it has no group), message for those who come later
-   * (none: it has one owner).
+   * owner, or to all its owners, in one letter to each. What was told stands in `told` until the caller has heard of it, so that
+   * to one who asks again the answer is the same; so it is to one who had taken the attempt home. ARGV: told (none: nobody asks
+   * again), 1 if the caller has heard all answers so far, SETTLED, the sender, home, then of each end: prefix, id, token, message
+   * (none: nobody is told), mail, permits (none: it has no group), message for those who come later (none: it has one owner).
    */
   end: {
     keys: 0,
     lua: `
-      local told, settled, home = ARGV[1], ARGV[3], ARGV[4]
-      local isSure = ARGV[2] == '1'
-      if isSure then redis.call('DEL', told) else redis.call('HDEL', told, '') end
+      local told, isSure, settled, by, home = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5]
+      local isKept = told ~= ''
+      if isKept then
+        if isSure then redis.call('DEL', told) else redis.call('HDEL', told, '') end
+      end
 
       local anyHome = redis.call('EXISTS', home) == 1
-      local answers = {}
-      for n = 5, #ARGV, 7 do
+      local answers, letters = {}, {}
+      for n = 6, #ARGV, 7 do
         local prefix, id, token, message = ARGV[n], ARGV[n + 1], ARGV[n + 2], ARGV[n + 3]
         local mail, permits, later = ARGV[n + 4], ARGV[n + 5], ARGV[n + 6]
         local job = prefix .. id
         local answer = 0
-        if not isSure and redis.call('HGET', told, id) == token or anyHome and redis.call('HGET', home, id) == token then
+        local wasTold = isKept and not isSure and redis.call('HGET', told, id) == token
+        if wasTold or anyHome and redis.call('HGET', home, id) == token then
           answer = 1
         elseif redis.call('GET', job .. ':lock') == token then
           answer = 1
@@ -96,19 +99,28 @@ export const BULK_SCRIPTS = {
           redis.call('SREM', prefix .. 'stalled', id)
           if permits ~= '' then redis.call('ZREM', permits, id) end
           if message ~= '' then
-            redis.call('HSET', told, id, token)
+            if isKept then redis.call('HSET', told, id, token) end
             local owners = later ~= '' and redis.call('SMEMBERS', job .. ':owners') or {}
             if #owners == 0 then owners = { mail }
             else
               redis.call('HSET', settled, id, later)
               redis.call('DEL', job .. ':owners')
             end
-            for _, one in ipairs(owners) do redis.call('XADD', one, '*', 'm', message) end
+            for _, one in ipairs(owners) do
+              local letter = letters[one]
+              if not letter then
+                letter = { 'by', by }
+                letters[one] = letter
+              end
+              letter[#letter + 1] = 'm'
+              letter[#letter + 1] = message
+            end
           end
         end
         answers[#answers + 1] = answer
       end
-      redis.call('EXPIRE', told, 86400)
+      for one, letter in pairs(letters) do redis.call('XADD', one, '*', unpack(letter)) end
+      if isKept then redis.call('EXPIRE', told, 86400) end
       return answers`,
   },
   /**

@@ -210,7 +210,7 @@ export class Claims {
       stdout: null,
       stderr: null,
     };
-    await this.#options.ends.tell(
+    await this.#options.ends.leave(
       [{ ending: endingOf(lease), report, next }],
       `${this.#self(epoch)}/door`,
       nowMs,
@@ -222,11 +222,11 @@ export class Claims {
     if (leases.length === 0) return;
     const { link, site } = this.#options;
     const letters = leases.flatMap(({ parcel: { id, origin }, attempt }) => {
-      const message: Message = { kind: 'started', id, attempt, site, by, atMs };
+      const message: Message = { kind: 'started', id, attempt, site, atMs };
       return [mailKey(origin), JSON.stringify(message)];
     });
     try {
-      await link.script('post', ...letters);
+      await link.script('post', by, ...letters);
     } catch (error) {
       if (!isFull(error)) throw error;
     }

@@ -16,19 +16,25 @@ export interface Told {
   readonly next: Next;
 }
 
+interface Written {
+  readonly ending: Ending;
+  /** None: nobody is told. */
+  readonly message: string;
+  /** For owners who come later; none: it has one. */
+  readonly later: string;
+}
+
 /** Ends of attempts, as Redis is told of them: it says which of them count. */
 export class Ends {
   readonly #link: RedisLink;
-  readonly #origin: string;
   readonly #site: string;
   readonly #told: string;
   readonly #home: string;
-  /** Whether every answer so far has been heard: then Redis need remember none of them. */
+  /** Whether every answer of `tell` so far has been heard: then Redis need remember none of them. */
   #hasHeardAll = true;
 
   constructor(options: { readonly link: RedisLink; readonly origin: string; readonly site: string }) {
     this.#link = options.link;
-    this.#origin = options.origin;
     this.#site = options.site;
     this.#told = `${PREFIX}:told:${options.origin}`;
     this.#home = `${PREFIX}:home:${options.origin}`;
@@ -39,34 +45,44 @@ export class Ends {
    * call at a time, and no more than `ENDS_AT_ONCE`. Throws REDIS_AWAY.
    */
   async tell(ends: readonly Told[], by: string, nowMs: number): Promise<readonly Answer[]> {
-    return this.#end(
-      ends.map(({ ending, report, next }) => {
-        const { redisId, attempt, isShared } = ending;
-        const waitMs = next.to === 'pending' ? Math.max(0, next.runAtMs - nowMs) : 0;
-        const message: Message = {
-          kind: 'ended',
-          id: redisId,
-          attempt,
-          site: this.#site,
-          by,
-          report,
-          next,
-          waitMs,
-        };
-        const bare = { ...report, stdout: null, stderr: null };
-        return {
-          ending,
-          message: JSON.stringify(message),
-          // Also for ourselves, should we have run it as another's, and come to our own later.
-          later: isShared ? JSON.stringify({ ...message, by: `${by}/kept`, report: bare }) : '',
-        };
-      }),
-    );
+    if (ends.length === 0) return [];
+    const isSure = this.#hasHeardAll;
+    this.#hasHeardAll = false;
+    const answers = await this.#end([this.#told, isSure ? 1 : 0, SETTLED, by], this.#written(ends, nowMs));
+    this.#hasHeardAll = true;
+    return answers;
+  }
+
+  /** Nobody here waits for an answer: should none come, the lease ends, and whoever claims the job next comes to the same. */
+  async leave(ends: readonly Told[], by: string, nowMs: number): Promise<void> {
+    await this.#end(['', 0, SETTLED, by], this.#written(ends, nowMs));
   }
 
   /** Nobody waits for these, and nobody is told. */
   async drop(endings: readonly Ending[]): Promise<void> {
-    await this.#end(endings.map((ending) => ({ ending, message: '', later: '' })));
+    await this.#end(
+      ['', 0, SETTLED, ''],
+      endings.map((ending) => ({ ending, message: '', later: '' })),
+    );
+  }
+
+  #written(ends: readonly Told[], nowMs: number): readonly Written[] {
+    return ends.map(({ ending, report, next }) => {
+      const { redisId, attempt, isShared } = ending;
+      const waitMs = next.to === 'pending' ? Math.max(0, next.runAtMs - nowMs) : 0;
+      const message: Message = {
+        kind: 'ended',
+        id: redisId,
+        attempt,
+        site: this.#site,
+        report,
+        next,
+        waitMs,
+      };
+      const bare = { ...report, stdout: null, stderr: null };
+      const later = isShared ? JSON.stringify({ ...message, report: bare }) : '';
+      return { ending, message: JSON.stringify(message), later };
+    });
   }
 
   /**
@@ -84,14 +100,11 @@ export class Ends {
   }
 
   async #end(
-    ends: readonly {
-      readonly ending: Ending;
-      readonly message: string;
-      readonly later: string;
-    }[],
+    head: readonly [told: string, isSure: number, settled: string, by: string],
+    ends: readonly Written[],
   ): Promise<readonly Answer[]> {
     if (ends.length === 0) return [];
-    const args: (string | number)[] = [this.#told, this.#hasHeardAll ? 1 : 0, SETTLED, this.#home];
+    const args: (string | number)[] = [...head, this.#home];
     for (const { ending, message, later } of ends) {
       const { queue, redisId, token, origin, group } = ending;
       const { prefix, permits } = queue.keys;
@@ -105,9 +118,7 @@ export class Ends {
         later,
       );
     }
-    this.#hasHeardAll = false;
     const answers = await this.#link.call(() => this.#link.run<number[]>('end', args));
-    this.#hasHeardAll = true;
     return answers.map((answer) => (answer === 1 ? 'recorded' : 'lost'));
   }
 }

@@ -20,7 +20,8 @@ const TRIGGERS = `
     INSERT INTO outbox (job_id, rank) VALUES (NEW.id, NEW.rank);
   END;
 
-  CREATE TEMP TRIGGER IF NOT EXISTS outbox_moved AFTER UPDATE OF place ON jobs WHEN NEW.place <> OLD.place
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_moved AFTER UPDATE OF place ON jobs
+  WHEN NEW.place <> OLD.place AND NOT (OLD.place = ${ready} AND NEW.place = ${running})
   BEGIN
     SELECT RAISE (ABORT, 'a job that Redis may hold has to be called back first')
     WHERE OLD.place = ${ready} AND (NEW.place > ${running} OR NEW.place = ${scheduled})
@@ -55,9 +56,11 @@ const MOST_COUNTED = 100_000;
 /** States in which Redis should hold a job. */
 export type HeldState = 'unsure' | 'sent' | 'presumed';
 
-interface TaskName {
+export interface TaskLine {
   readonly workspace: string;
   readonly task: string;
+  /** 1: it is not paused here. */
+  readonly isOpen: number;
 }
 
 /** A parcel and the row that it is of. */
@@ -100,7 +103,7 @@ export class Outbox {
   readonly #count: Statement<[number], number>;
   readonly #elsewhere: Statement<[], number>;
   readonly #busy: Statement<[], number>;
-  readonly #open: Statement<[], TaskName>;
+  readonly #lines: Statement<[], TaskLine>;
   readonly #waiting: Statement<[], number>;
   readonly #successors: Statement<[], number>;
   readonly #sync: Statement<[]>;
@@ -148,8 +151,8 @@ export class Outbox {
         SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0
         LIMIT 1`)
       .pluck();
-    this.#open = db.prepare(`
-      SELECT workspace, task FROM queues WHERE paused = 0 AND (SELECT paused FROM meta) = 0`);
+    this.#lines = db.prepare(`
+      SELECT workspace, task, paused = 0 AND (SELECT paused FROM meta) = 0 AS isOpen FROM queues`);
     this.#waiting = db
       .prepare<[], number>(`SELECT 1 FROM outbox INDEXED BY outbox_by_state WHERE state = ${waiting} LIMIT 1`)
       .pluck();
@@ -242,9 +245,9 @@ export class Outbox {
     return { waiting: of(waiting) + of(unsure) + of(refused), elsewhere: this.#elsewhere.get() ?? 0 };
   }
 
-  /** Tasks that are not paused here. */
-  openTasks(): readonly TaskName[] {
-    return this.#open.all();
+  /** Every task that this machine has ever had a job of. */
+  lines(): readonly TaskLine[] {
+    return this.#lines.all();
   }
 
   /** Whether any waits to be sent. */

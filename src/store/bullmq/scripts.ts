@@ -54,10 +54,10 @@ export const SCRIPTS = {
       end
       return freed`,
   },
-  /** ARGV: mail and message, again and again. */
+  /** ARGV: sender, then mail and message, again and again. */
   post: {
     keys: 0,
-    lua: `for n = 1, #ARGV, 2 do redis.call('XADD', ARGV[n], '*', 'm', ARGV[n + 1]) end`,
+    lua: `for n = 2, #ARGV, 2 do redis.call('XADD', ARGV[n], '*', 'by', ARGV[1], 'm', ARGV[n + 1]) end`,
   },
   /**
    * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,
@@ -68,7 +68,7 @@ export const SCRIPTS = {
     lua: `
       local ended = redis.call('HGET', KEYS[1], ARGV[1])
       if ended then
-        redis.call('XADD', KEYS[3], '*', 'm', ended)
+        redis.call('XADD', KEYS[3], '*', 'by', '', 'm', ended)
         return 0
       end
       redis.call('SADD', KEYS[2], KEYS[3])

@@ -26,12 +26,13 @@ export interface Noted {
 
 /** All that this turn may claim. */
 export async function askForAll({ store, remote, epoch, turn }: TurnParts): Promise<Asked> {
-  await remote.limits.set();
-  const lines = await store.sqlite.look(() => store.outbox.openTasks());
+  const lines = await remote.limits.set();
   // What ends with this turn runs no longer.
   const over = turn.ends.filter(({ claim }) => remote.leases.has(claim.id)).length;
   return {
-    queues: lines.map(({ workspace, task }) => remote.queues.get(workspace, task)),
+    queues: lines.flatMap(({ workspace, task, isOpen }) =>
+      isOpen === 1 ? [remote.queues.get(workspace, task)] : [],
+    ),
     freeSlots: turn.freeSlots,
     eligible: turn.eligible,
     nowMs: turn.nowMs,

@@ -34,6 +34,7 @@ interface Written {
   readonly taken: Taken;
   /** There may be more to claim. */
   readonly mayClaim: boolean;
+  readonly hasJobsElsewhere: boolean;
 }
 
 /**
@@ -45,11 +46,13 @@ interface Written {
 export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   const { store, remote, epoch, turn } = parts;
   const { sqlite } = store;
-  const isFenced = await sqlite.look((_, verbs) => verbs.owners.epoch() !== epoch);
+  const { isFenced, late } = await sqlite.look((_, verbs) => ({
+    isFenced: verbs.owners.epoch() !== epoch,
+    late: turn.holdsTimes === true ? [] : store.outbox.tooLate(turn.nowMs),
+  }));
   const local: Turn = { ...turn, ends: [], freeSlots: 0, eligible: [] };
   if (isFenced) return sqlite.turn({ ...local, ends: turn.ends });
-  if (turn.holdsTimes !== true)
-    await store.recall.run(await sqlite.look(() => store.outbox.tooLate(turn.nowMs)));
+  await store.recall.run(late);
 
   const unleased = await findUnleased(parts);
   const { told, claimed } = await tellAndClaim(parts, local, unleased);
@@ -69,7 +72,12 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
       told[index] === 'recorded' && rowIdOf(end.claim.id) !== null && !remote.written.has(end.claim),
   );
   const others = turn.ends.filter((end) => !own.includes(end) && !unleased.has(end));
-  const { result, taken, mayClaim } = await writeDown(parts, { ...local, ends: own }, others, claimed);
+  const { result, taken, mayClaim, hasJobsElsewhere } = await writeDown(
+    parts,
+    { ...local, ends: own },
+    others,
+    claimed,
+  );
   for (const { claim } of turn.ends) {
     const lease = leaseOf(remote, claim);
     if (lease === null) continue;
@@ -81,7 +89,6 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     return at < 0 ? (told[index] ?? 'lost') : (result.ends[at] ?? 'lost');
   });
 
-  const hasJobsElsewhere = await sqlite.look(() => store.outbox.isBusy());
   // More became due or too late than one turn moves: none of those may be claimed before all have been.
   const isBehind = result.nextDueAtMs !== null && result.nextDueAtMs <= turn.nowMs;
   const rest = mayClaim && !isBehind ? await whileUp(remote, () => takeRest(parts, taken)) : NOTHING;
@@ -157,11 +164,14 @@ async function tellEnds(
     return [{ ending: endingOf(lease), report, next }];
   });
   try {
+    for (const { ending } of untold) remote.unheard.add(ending.token);
     for (let from = 0; from < untold.length; from += ENDS_AT_ONCE) {
       const part = untold.slice(from, from + ENDS_AT_ONCE);
       const answers = await remote.ends.tell(part, remote.self, nowMs);
-      for (const [index, { ending }] of part.entries())
+      for (const [index, { ending }] of part.entries()) {
         remote.answers.set(ending.token, answers[index] ?? 'lost');
+        remote.unheard.delete(ending.token);
+      }
     }
   } catch (error) {
     if (isAway(error)) return null;
@@ -189,27 +199,42 @@ async function writeDown(
   const { store, remote, epoch } = parts;
   const { sqlite } = store;
   const { clockMovedMs } = sqlite;
-  const hasMore = () => sqlite.look(() => store.outbox.isWaiting());
   const isNothing = claimed !== null && claimed.leases.length === 0 && claimed.alone === null;
   if (claimed !== null && !isNothing) {
-    try {
-      const { result, noted } = await sqlite.within((_, verbs) => {
+    const written = await sqlite
+      .within((_, verbs) => {
         const result = verbs.dispatch.turn(local, epoch, clockMovedMs);
         forget(store, others, epoch);
-        return { result, noted: note(parts, claimed) };
+        return { result, noted: note(parts, claimed), left: leftIn(store) };
+      })
+      .catch(async (error: unknown) => {
+        remote.tellError(error);
+        await remote.quietly(() => giveBack(remote, claimed.leases));
+        return null;
       });
+    if (written !== null) {
+      const { result, noted, left } = written;
       failpoint('turn.after-commit');
       const taken = await takeNoted(parts, noted);
-      return { result, taken, mayClaim: taken.alone === null && (await hasMore()) };
-    } catch (error) {
-      remote.tellError(error);
-      await remote.quietly(() => giveBack(remote, claimed.leases));
+      const { hasMore, hasJobsElsewhere } = left;
+      return { result, taken, mayClaim: taken.alone === null && hasMore, hasJobsElsewhere };
     }
   }
   const result = await sqlite.turn(local);
   if (others.length > 0) await sqlite.within(() => forget(store, others, epoch));
   // Else they would be what SQLite cannot take once more.
-  return { result, taken: NOTHING, mayClaim: claimed === null || (isNothing && (await hasMore())) };
+  const { hasMore, hasJobsElsewhere } = await sqlite
+    .look(() => leftIn(store))
+    .catch((error: unknown) => {
+      // What is committed stands: the turn must not be taken again for this.
+      remote.tellError(error);
+      return { hasMore: false, hasJobsElsewhere: true };
+    });
+  return { result, taken: NOTHING, mayClaim: claimed === null || (isNothing && hasMore), hasJobsElsewhere };
+}
+
+function leftIn({ outbox }: BullmqStore): { readonly hasMore: boolean; readonly hasJobsElsewhere: boolean } {
+  return { hasMore: outbox.isWaiting(), hasJobsElsewhere: outbox.isBusy() };
 }
 
 /** What is left to do here for attempts that were lost, or are of other machines. */

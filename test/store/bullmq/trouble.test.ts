@@ -264,6 +264,42 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect((await one.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
   });
 
+  it('knows an end still for the next worker, when this one could never write it down', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit([{ key: 'a' }]);
+    const running = await one.claim();
+    const { default: SqliteDatabase } = await import('better-sqlite3');
+    const db = new SqliteDatabase(`${one.folder}/dogged.db`);
+    db.exec("CREATE TRIGGER no BEFORE INSERT ON attempts BEGIN SELECT RAISE (ABORT, 'no room'); END");
+    await expect(one.turn(running)).rejects.toThrow('no room');
+    // It reads its mail meanwhile, in which it finds its own end.
+    const reads = async () =>
+      Number(/cmdstat_xread:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0);
+    const before = await reads();
+    await until(async () => (await reads()) >= before + 3);
+    await one.close();
+    db.exec('DROP TRIGGER no');
+    db.close();
+    const next = await machine(server.url, { folder: one.folder });
+    expect(await next.store.orphans()).toEqual([]);
+    expect((await next.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
+  });
+
+  it('that has forgotten our scripts is taught them again', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit(keysOf(6));
+    const running = await one.claim(3);
+    await server.client.script('FLUSH');
+    expect((await one.turn(running)).ends).toEqual(['recorded', 'recorded', 'recorded']);
+    await one.admit(keysOf(6, 'later'));
+    await server.client.script('FLUSH');
+    await one.work(completed(one, 12));
+    expectOnce(one, 12);
+    expect(one.problems.filter((problem) => problem !== null)).toEqual([]);
+  });
+
   it('keeps the ends of a turn whose claims could not be written down, and gives those back as they were', async () => {
     const server = await redis();
     const one = await machine(server.url);
