@@ -254,7 +254,7 @@ export class Mover {
 }
 
 const KEPT_TEXTS = {
-  guests: 'waits for the end of jobs of other machines that run here',
-  elsewhere: 'waits for jobs of ours of which Redis has not told yet how they stand',
-  lease: 'waits for jobs here whose leases are over',
+  guests: 'jobs of other machines still run here',
+  elsewhere: 'Redis has not told yet how some jobs of ours stand',
+  lease: 'some jobs here have lost their leases, and have not ended yet',
 } as const;
