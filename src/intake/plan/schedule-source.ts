@@ -199,14 +199,16 @@ export class ScheduleReader implements SourceReader {
     this.#digest = digest;
     this.#pending = null;
     const known = this.#repeats.names;
-    const changed = this.#repeats.replace(plan.repeating, at.wallMs);
-    // Of a rule that is new or another one, what is open belongs to the rule before.
-    const series = known.filter((id) => this.#repeats.names.includes(id));
+    const changed = this.#repeats.replace(plan.repeating, at.wallMs, plan.refusedKeys);
+    // Of a rule that is another one, what is open belongs to the rule before.
+    const series = this.#repeats.names;
+    const isStanding = new Set(series);
     const occurrences = this.#repeats.look(at.wallMs);
     // By their start: two plans with the same records have the same trace, whatever their order.
     const records = [...plan.records, ...changed, ...occurrences.records].sort(byStart);
     // What stands in the store is looked through only where something may have to go.
-    const withdraws = plan.lacksSome || series.length < known.length || occurrences.missed.length > 0;
+    const hasOtherRule = known.some((id) => !isStanding.has(id));
+    const withdraws = plan.lacksSome || hasOtherRule || occurrences.missed.length > 0;
     if (records.length === 0 && !withdraws && plan.rejects === null && !occurrences.hasNews) return;
     const { missed } = occurrences;
     const rest = withdraws ? { keys: this.#keysWith(occurrences.records), series, missed } : null;
