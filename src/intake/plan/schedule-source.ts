@@ -25,6 +25,9 @@ import { Repeats } from './repeats.js';
 /** Read as a whole, and kept while it is judged. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
+/** Of refused records nothing is new. */
+const NO_NEWS: Pick<Step, 'rejects' | 'rereadPaths'> = { rejects: [], rereadPaths: [] };
+
 /** What keeps the file from being taken. */
 interface Pending {
   readonly why: 'empty' | 'unfinished' | 'broken' | 'settling';
@@ -227,7 +230,7 @@ export class ScheduleReader implements SourceReader {
     return [...this.#records.keys(), ...occurrences.map(({ key }) => key)];
   }
 
-  /** The last of them holds what is only true once all records were offered. */
+  /** The first of them begins the file anew; the last one holds what is only true once all records were offered. */
   *#steps(
     records: readonly AdmissionRecord[],
     rejects: readonly Reject[] | null,
@@ -235,15 +238,16 @@ export class ScheduleReader implements SourceReader {
     storesRepeats: boolean,
     unchanged = 0,
   ): Generator<Step, void> {
+    const { path } = this.#source;
+    let opening = rejects === null ? NO_NEWS : { rejects, rereadPaths: [path] };
     let from = 0;
     for (; records.length - from > SLICE_RECORDS; from += SLICE_RECORDS) {
-      yield { ...PAUSE, records: records.slice(from, from + SLICE_RECORDS) };
+      yield { ...PAUSE, ...opening, records: records.slice(from, from + SLICE_RECORDS) };
+      opening = NO_NEWS;
     }
-    const { path } = this.#source;
     yield {
+      ...opening,
       records: records.slice(from),
-      rejects: rejects ?? [],
-      rereadPaths: rejects === null ? [] : [path],
       cursors: storesRepeats ? [{ path, body: this.#repeats.encode() }] : [],
       ...(plan !== null && { plan }),
       ...(unchanged > 0 && { unchanged }),
