@@ -7,6 +7,7 @@ import { Ends } from '../../../src/store/bullmq/ends.js';
 import type { Ending } from '../../../src/store/bullmq/lease.js';
 import { Queues } from '../../../src/store/bullmq/queues.js';
 import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
+import type { ScriptName } from '../../../src/store/bullmq/scripts.js';
 import { hasRedis, NO_REDIS, startRedis } from '../../support/redis-server.js';
 
 const REPORT = {
@@ -34,7 +35,9 @@ async function ends() {
   let isDeaf = false;
   /** What is asked is done, and nobody hears of it. */
   const deaf = {
+    client: link.client,
     run: link.run.bind(link),
+    script: (name: ScriptName, ...args: string[]) => deaf.call(() => link.run(name, args)),
     async call(work: () => Promise<unknown>) {
       const answer = await link.call(work);
       if (!isDeaf) return answer;
@@ -78,6 +81,22 @@ describe.skipIf(!hasRedis())(
       );
       expect(ids).toEqual([['a', 'b'], ['d']]);
       expect(await client.exists('dogged:default.build:active', 'dogged:told:o')).toBe(0);
+    });
+
+    it('of what was taken home count for whoever asks, until that is written down', async () => {
+      const { ends: its, client, missNext, running } = await ends();
+      const told = (ending: Ending) => ({ ending, report: REPORT, next: { to: 'completed' } as const });
+      const [a, b] = [await running('a'), await running('b')];
+      missNext();
+      await expect(its.takeHome(a)).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+      expect(await its.takeHome(a)).toBe(true);
+      expect(await its.takeHome({ ...b, token: 'of-another' })).toBe(false);
+      expect(await client.lrange('dogged:default.build:active', 0, -1)).toEqual(['b']);
+      // The next worker, which finds it in the books, and knows nothing of a move.
+      expect(await its.tell([told(a)], 'o/2', 1)).toEqual(['recorded']);
+      expect(await client.exists('dogged:ends:o')).toBe(0);
+      await its.leaveHome();
+      expect(await its.tell([told(a), told(b)], 'o/2', 1)).toEqual(['lost', 'recorded']);
     });
   },
 );
