@@ -67,7 +67,6 @@ export const FAILPOINTS = [
   'relay.before-add',
   'relay.after-add',
   'remote.after-claim',
-  'remote.before-removal',
   'remote.after-end',
   'cutover.before-commit',
   'cutover.after-commit',

@@ -20,6 +20,13 @@ export function isLoginRefused(why: string): boolean {
   return /NOAUTH|WRONGPASS|NOPERM/.test(why);
 }
 
+/** The same with what to do about it. */
+export function withRemedy(why: string): string {
+  return isLoginRefused(why)
+    ? `${why}: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started`
+    : why;
+}
+
 export function redisAddress(
   text: string,
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,10 +1,10 @@
-import type { SqliteStore } from '../sqlite/store.js';
+import type { TaskLine } from './outbox.js';
 import type { Queues } from './queues.js';
 import type { RedisLink } from './redis-link.js';
 import type { RemoteSettings } from './settings.js';
 
 export interface FleetLimitsOptions {
-  readonly sqlite: SqliteStore;
+  readonly lines: () => Promise<readonly TaskLine[]>;
   readonly link: RedisLink;
   readonly queues: Queues;
   readonly limits: RemoteSettings['fleetConcurrency'];
@@ -24,12 +24,11 @@ export class FleetLimits {
     this.#set.clear();
   }
 
-  async set(): Promise<void> {
-    const { sqlite, link, queues, limits } = this.#options;
-    const names = await sqlite.look(({ db }) =>
-      db.prepare<[], { workspace: string; task: string }>('SELECT workspace, task FROM queues').all(),
-    );
-    for (const { workspace, task } of names) {
+  /** Returns all of them. Throws REDIS_AWAY. */
+  async set(): Promise<readonly TaskLine[]> {
+    const { link, queues, limits } = this.#options;
+    const lines = await this.#options.lines();
+    for (const { workspace, task } of lines) {
       const { queue, keys } = queues.get(workspace, task);
       const fleet = limits.find((one) => one.task === task);
       if (fleet === undefined || this.#set.has(keys.prefix)) continue;
@@ -38,5 +37,6 @@ export class FleetLimits {
       );
       this.#set.add(keys.prefix);
     }
+    return lines;
   }
 }

@@ -1,7 +1,8 @@
 import { failpoint } from '../../platform/failpoint.js';
 import { rowIdOf } from '../sqlite/core.js';
-import type { Lease } from './lease.js';
+import { endingOf } from './lease.js';
 import type { HeldState } from './outbox.js';
+import { forget, isHeld, lastSent } from './outbox-moves.js';
 import type { BullmqStore } from './store.js';
 
 const PAGE = 500;
@@ -38,27 +39,27 @@ export class Homecoming {
    * Else what keeps them.
    */
   async finish(leave: () => Promise<void>): Promise<Away | null> {
-    const { remote, sqlite, books, outbox } = this.#store;
+    const { remote, sqlite, books } = this.#store;
     return remote.exclusively(async () => {
       await this.#callBack((page) => page());
       if ((await sqlite.look(() => books.guests())).length > 0) return 'guests';
       await this.#takeHome();
       if (remote.leases.size > 0) return 'lease';
-      if (await sqlite.look(() => outbox.isHeld())) return 'elsewhere';
+      if (await sqlite.look(({ db }) => isHeld(db))) return 'elsewhere';
       await leave();
       return null;
     });
   }
 
   async #callBack(step: <T>(page: () => Promise<T>) => Promise<T>): Promise<void> {
-    const { remote, recall, sqlite, outbox } = this.#store;
+    const { remote, recall, sqlite } = this.#store;
     const doubted: readonly HeldState[] = this.#isDoubtful ? ['unsure', 'sent'] : ['unsure'];
     this.#isDoubtful = true;
     await remote.mail.reconcile(doubted, step);
     for (let found = PAGE; found > 0; ) {
       this.#signal.throwIfAborted();
       found = await step(async () => {
-        const page = await sqlite.look(() => outbox.lastSent(PAGE));
+        const page = await sqlite.look(({ db }) => lastSent(db, PAGE));
         await recall.runPatiently(page);
         return page.length;
       });
@@ -70,33 +71,21 @@ export class Homecoming {
   }
 
   async #takeHome(): Promise<void> {
-    const { remote, sqlite, outbox } = this.#store;
+    const { remote, sqlite } = this.#store;
     const leases = [...remote.leases];
     const marked = await Promise.all(
-      leases.map(async ([id, lease]) => ({ id, lease, isOurs: await this.#mark(lease) })),
+      leases.map(async ([id, lease]) => ({ id, isOurs: await remote.ends.takeHome(endingOf(lease)) })),
     );
     const home = marked.filter(({ isOurs }) => isOurs);
     failpoint('home.after-mark');
-    await sqlite.within(() => outbox.forget(home.map(({ id }) => rowIdOf(id) ?? 0)));
+    await sqlite.within(({ db }) =>
+      forget(
+        db,
+        home.map(({ id }) => rowIdOf(id) ?? 0),
+      ),
+    );
     for (const { id } of home) remote.leases.delete(id);
     failpoint('home.after-attempt');
-    // Should this not come about, whoever claims one of them next finds the mark.
-    await remote.quietly(async () => {
-      await Promise.all(home.map(({ lease }) => remote.claims.drop(lease)));
-    });
-  }
-
-  async #mark({ queue: { keys }, parcel: { id, group }, token }: Lease): Promise<boolean> {
-    const { link } = this.#store.remote;
-    const done = await link.script(
-      'home',
-      keys.job(id),
-      keys.lock(id),
-      keys.permits(group),
-      keys.owners(id),
-      token,
-      id,
-    );
-    return done === 1;
+    await remote.quietly(() => remote.ends.leaveHome());
   }
 }

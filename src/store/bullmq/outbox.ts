@@ -1,7 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { PLACES } from '../../job/job.js';
 import type { Core } from '../sqlite/core.js';
-import type { InLine } from '../sqlite/line.js';
 import { payloadOf } from '../sqlite/payload.js';
 import { type Parcel, parcelId } from './parcel.js';
 
@@ -21,7 +20,8 @@ const TRIGGERS = `
     INSERT INTO outbox (job_id, rank) VALUES (NEW.id, NEW.rank);
   END;
 
-  CREATE TEMP TRIGGER IF NOT EXISTS outbox_moved AFTER UPDATE OF place ON jobs WHEN NEW.place <> OLD.place
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_moved AFTER UPDATE OF place ON jobs
+  WHEN NEW.place <> OLD.place AND NOT (OLD.place = ${ready} AND NEW.place = ${running})
   BEGIN
     SELECT RAISE (ABORT, 'a job that Redis may hold has to be called back first')
     WHERE OLD.place = ${ready} AND (NEW.place > ${running} OR NEW.place = ${scheduled})
@@ -55,6 +55,13 @@ const MOST_COUNTED = 100_000;
 
 /** States in which Redis should hold a job. */
 export type HeldState = 'unsure' | 'sent' | 'presumed';
+
+export interface TaskLine {
+  readonly workspace: string;
+  readonly task: string;
+  /** 1: it is not paused here. */
+  readonly isOpen: number;
+}
 
 /** A parcel and the row that it is of. */
 export interface Sending {
@@ -96,7 +103,9 @@ export class Outbox {
   readonly #count: Statement<[number], number>;
   readonly #elsewhere: Statement<[], number>;
   readonly #busy: Statement<[], number>;
-  readonly #lastSent: Statement<[number], number>;
+  readonly #lines: Statement<[], TaskLine>;
+  readonly #waiting: Statement<[], number>;
+  readonly #successors: Statement<[], number>;
   readonly #sync: Statement<[]>;
   readonly #late: Statement<[number], number>;
 
@@ -142,13 +151,16 @@ export class Outbox {
         SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0
         LIMIT 1`)
       .pluck();
-    this.#lastSent = db
-      .prepare<[number], number>(`
-        SELECT o.job_id FROM outbox o INDEXED BY outbox_by_state
-        CROSS JOIN jobs j ON j.id = o.job_id AND j.place = ${ready}
-        WHERE o.state = ${sent}
-        ORDER BY o.rank DESC
-        LIMIT ? + 0`)
+    this.#lines = db.prepare(`
+      SELECT workspace, task, paused = 0 AND (SELECT paused FROM meta) = 0 AS isOpen FROM queues`);
+    this.#waiting = db
+      .prepare<[], number>(`SELECT 1 FROM outbox INDEXED BY outbox_by_state WHERE state = ${waiting} LIMIT 1`)
+      .pluck();
+    this.#successors = db
+      .prepare<[], number>(`
+        SELECT 1 FROM jobs INDEXED BY jobs_successors
+        WHERE place = ${PLACES.parked} AND after_job IS NOT NULL
+        LIMIT 1`)
       .pluck();
     // From before the store was Redis, and what a connection without our triggers has admitted.
     this.#sync = db.prepare(`
@@ -175,42 +187,6 @@ export class Outbox {
 
   sync(): void {
     this.#sync.run();
-  }
-
-  /** The same a page at a time: the best that stand behind `after` in a line. Returns the last of them; null: there are no more. */
-  syncPage(queueId: number, after: InLine | null, limit: number): InLine | null {
-    const page = this.#db
-      .prepare<[number, number, number, number], InLine>(`
-        SELECT id, rank FROM jobs INDEXED BY jobs_ready
-        WHERE place = ${ready} AND queue_id = ? AND (rank, id) > (?, ?)
-        ORDER BY rank, id
-        LIMIT ? + 0`)
-      .all(queueId, after?.rank ?? Number.MIN_SAFE_INTEGER, after?.id ?? 0, limit);
-    const put = this.#db.prepare('INSERT INTO outbox (job_id, rank) VALUES (?, ?) ON CONFLICT DO NOTHING');
-    for (const { id, rank } of page) put.run(id, rank);
-    return page.at(-1) ?? null;
-  }
-
-  /** Whether one of the jobs up to this id is still to be sent, or is not known to have come to Redis. */
-  isSending(untilId: number): boolean {
-    const found = this.#db
-      .prepare(`SELECT 1 FROM outbox WHERE state IN (${waiting}, ${unsure}) AND job_id <= ? LIMIT 1`)
-      .get(untilId);
-    return found !== undefined;
-  }
-
-  /** Whether Redis may hold a job of ours. */
-  isHeld(): boolean {
-    return (
-      this.#db.prepare(`SELECT 1 FROM outbox WHERE state NOT IN (${waiting}, ${refused}) LIMIT 1`).get() !==
-      undefined
-    );
-  }
-
-  /** Their attempts are Redis' business no longer. */
-  forget(jobIds: readonly number[]): void {
-    const drop = this.#db.prepare('DELETE FROM outbox WHERE job_id = ?');
-    for (const jobId of jobIds) drop.run(jobId);
   }
 
   /** The best of those that wait to be sent. `isShared`: whether a source is one that several machines see. */
@@ -269,9 +245,19 @@ export class Outbox {
     return { waiting: of(waiting) + of(unsure) + of(refused), elsewhere: this.#elsewhere.get() ?? 0 };
   }
 
-  /** Those that stand last in Redis. */
-  lastSent(limit: number): readonly number[] {
-    return this.#lastSent.all(limit);
+  /** Every task that this machine has ever had a job of. */
+  lines(): readonly TaskLine[] {
+    return this.#lines.all();
+  }
+
+  /** Whether any waits to be sent. */
+  isWaiting(): boolean {
+    return this.#waiting.get() !== undefined;
+  }
+
+  /** Whether a job waits for the end of an older version of its record. */
+  hasSuccessors(): boolean {
+    return this.#successors.get() !== undefined;
   }
 
   /** Whether a job of ours is neither here nor ended. */

@@ -1,11 +1,4 @@
-import {
-  createRedisBackend,
-  type IQueueBackend,
-  type Job,
-  Queue,
-  type RedisQueueBackend,
-  Worker,
-} from 'bullmq';
+import { createRedisBackend, type IQueueBackend, Queue, type RedisQueueBackend, Worker } from 'bullmq';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
 
@@ -27,7 +20,7 @@ export interface TaskQueue {
   readonly task: string;
   readonly keys: QueueKeys;
   readonly queue: Pick<Queue, 'addBulk' | 'getJob' | 'setGlobalConcurrency' | 'removeGlobalConcurrency'>;
-  readonly worker: Pick<Worker, 'getNextJob' | 'extendJobLocks' | 'close'>;
+  readonly worker: Pick<Worker, 'close'>;
 }
 
 /** The queues that this machine has to do with, made when they are first asked for; all share one connection. */
@@ -93,8 +86,6 @@ export class Queues {
     await Promise.all(this.all().map(({ worker }) => worker.close(true)));
   }
 }
-
-export type RedisJob = Job;
 
 function keysOf(name: string): QueueKeys {
   const prefix = `${PREFIX}:${name}:`;

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { isLoginRefused, type RedisAddress } from './address.js';
+import type { BulkScriptName } from './bulk-scripts.js';
 import { findUnsafe } from './demands.js';
 import { SCRIPTS, type ScriptName } from './scripts.js';
 
@@ -68,9 +69,7 @@ export class RedisLink {
       // Why it cannot be made anew is told by the errors of the next tries.
       if (this.#status === 'up') this.#fall('the connection was closed');
     });
-    for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) {
-      this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
-    }
+    this.define(SCRIPTS);
     this.#probeLater(PROBE_EVERY_MS);
   }
 
@@ -111,11 +110,22 @@ export class RedisLink {
 
   /** One of our own scripts. */
   script<T>(name: ScriptName, ...args: readonly (string | number)[]): Promise<T> {
+    return this.call(() => this.run<T>(name, args));
+  }
+
+  /** The same without a time limit: for `call`, which has one. */
+  run<T>(name: ScriptName | BulkScriptName, args: readonly (string | number)[]): Promise<T> {
     const run = (this.client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[
       `dogged_${name}`
     ];
     if (run === undefined) throw new Error(`no script ${name}`);
-    return this.call(() => run.call(this.client, ...args));
+    return run.apply(this.client, [...args]);
+  }
+
+  define(scripts: Readonly<Record<string, { readonly keys: number; readonly lua: string }>>): void {
+    for (const [name, { keys, lua }] of Object.entries(scripts)) {
+      this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
+    }
   }
 
   /** What whoever uses the client beside has met. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { DoggedError } from '../../job/errors.js';
 import { redisAddress } from './address.js';
 import { Claims } from './claims.js';
+import { type Answer, Ends } from './ends.js';
 import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
@@ -15,8 +15,7 @@ import { Relay } from './relay.js';
 import { PREFIX } from './scripts.js';
 import type { RemoteEvents, RemoteSettings } from './settings.js';
 import type { Rows } from './store.js';
-
-const FULL = 'it is full: give it more memory (redis-cli CONFIG SET maxmemory)';
+import { Trouble } from './trouble.js';
 
 /** How often mail is read, leases are looked at and new jobs are seen. */
 const TICK_MS = 250;
@@ -39,8 +38,11 @@ export class Remote {
   readonly mail: Mail;
   readonly leaseWatch: LeaseWatch;
   readonly limits: FleetLimits;
-  /** Ends that Redis has taken, until they are written down here too. */
-  readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
+  readonly ends: Ends;
+  /** By token: ends that Redis has taken, until they are written down here too. */
+  readonly answers = new Map<string, Answer>();
+  /** Tokens of ends of which Redis was told, until it is heard what it made of them. */
+  readonly unheard = new Set<string>();
   /** Attempts without a lease whose ends were written down in a turn that could not tell the others. */
   readonly written = new WeakSet<object>();
   /** Not while jobs are called home. */
@@ -58,14 +60,12 @@ export class Remote {
 
   readonly #parts: RemoteParts;
   readonly #resolve: () => Promise<number>;
+  readonly #trouble: Trouble;
   #epoch = 0;
   #news = false;
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTick: (() => void) | null = null;
   #isClosed = false;
-  #problem: string | null = null;
-  #fullProblem: string | null = null;
-  #awayProblem: string | null = null;
   #reconcileAll = true;
   #nextReconcileMs = 0;
   #nextUnsureMs = 0;
@@ -81,6 +81,7 @@ export class Remote {
     this.origin = origin;
     this.#resolve = resolve;
     const maxStalledCount = settings.poisonAfter - 1;
+    this.#trouble = new Trouble({ sqlite, books, events, clock });
     this.link = new RedisLink({
       address,
       clock,
@@ -88,15 +89,17 @@ export class Remote {
         this.#reconcileAll = true;
         this.limits.forget();
       },
-      onProblem: (problem) => {
-        this.#awayProblem = problem;
-        this.#tellProblem();
-      },
+      onProblem: (problem) => this.#trouble.noteAway(problem),
       onWarning: (text) => events.onRemoteWarning?.(text),
     });
     this.queues = new Queues(this.link, settings.leaseMs, maxStalledCount);
     const { link, queues } = this;
-    this.limits = new FleetLimits({ sqlite, link, queues, limits: settings.fleetConcurrency });
+    this.limits = new FleetLimits({
+      lines: () => sqlite.look(() => outbox().lines()),
+      link,
+      queues,
+      limits: settings.fleetConcurrency,
+    });
     const shared = new Set(settings.sharedSources);
     this.relay = new Relay({
       sqlite,
@@ -108,9 +111,10 @@ export class Remote {
       isShared: (source) => shared.has(source),
       onFull: (isFull) => this.noteFull(isFull),
     });
+    this.ends = new Ends({ link: this.link, origin, site: settings.site });
     this.claims = new Claims({
       link: this.link,
-      queues: this.queues,
+      ends: this.ends,
       origin,
       site: settings.site,
       lockMs: settings.leaseMs,
@@ -131,6 +135,7 @@ export class Remote {
       queues: this.queues,
       origin,
       self,
+      hasUnwritten: () => this.unheard.size > 0 || this.answers.size > 0,
       clock,
     });
   }
@@ -167,13 +172,13 @@ export class Remote {
 
   /** Nothing is sent for a while: what has been called back would fill it again. */
   noteFull(isFull = true): void {
-    this.#fullProblem = isFull ? FULL : null;
     if (isFull) this.#sendAfterMs = this.#parts.clock.monotonicMs() + RETRY_MS;
-    this.#tellProblem();
+    this.#trouble.noteFull(isFull);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#trouble.close();
     this.#cancelTick?.();
     this.leaseWatch.stop();
     this.link.close();
@@ -205,12 +210,9 @@ export class Remote {
     }
   }
 
-  /** That Redis is away or full is told elsewhere, by whoever saw it first. */
   tellError(error: unknown): void {
     if (isFull(error)) this.noteFull();
-    const isKnown =
-      isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
-    if (!isKnown && !this.#isClosed) this.#parts.events.onRemoteError?.(error);
+    this.#trouble.noteError(error);
   }
 
   async #work(): Promise<void> {
@@ -296,21 +298,7 @@ export class Remote {
 
   async #seeNew(): Promise<void> {
     if (!this.hasFreeSlots) return;
-    const heads = await this.claims.heads(this.queues.all(), 1);
-    this.claimable = heads.length;
-    if (heads.length > 0) this.#news = true;
-  }
-
-  #tellProblem(): void {
-    const problem = this.#awayProblem ?? this.#fullProblem;
-    if (problem === this.#problem || this.#isClosed) return;
-    this.#problem = problem;
-    const { sqlite, books, clock, events } = this.#parts;
-    events.onRemote?.(problem);
-    sqlite
-      .within(() => books().setProblem(problem, clock.wallMs()))
-      .catch((error: unknown) => {
-        if (!this.#isClosed) events.onRemoteError?.(error);
-      });
+    this.claimable = await this.claims.claimable(this.queues.all());
+    if (this.claimable > 0) this.#news = true;
   }
 }

@@ -23,12 +23,14 @@ export function isUnleased(
   return found !== undefined;
 }
 
-/** Whether a job of ours runs here, under a lease or not. */
-export function anyRuns(db: Database, epoch: number): boolean {
+/** Whether one of them runs here. */
+export function anyUnleased(db: Database, epoch: number): boolean {
   const found = db
-    .prepare(
-      `SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${PLACES.running} AND epoch = ? LIMIT 1`,
-    )
+    .prepare(`
+      SELECT 1 FROM jobs INDEXED BY jobs_running
+      WHERE place = ${PLACES.running} AND epoch = ?
+        AND NOT EXISTS (SELECT 1 FROM outbox WHERE job_id = jobs.id AND token IS NOT NULL)
+      LIMIT 1`)
     .get(epoch);
   return found !== undefined;
 }

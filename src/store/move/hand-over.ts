@@ -1,4 +1,5 @@
 import { failpoint } from '../../platform/failpoint.js';
+import { syncPage } from '../bullmq/outbox-moves.js';
 import type { BullmqStore } from '../bullmq/store.js';
 import type { InLine } from '../sqlite/line.js';
 import { chooseStore, noteCutover } from '../sqlite/move-book.js';
@@ -21,13 +22,13 @@ export function takeOver(redis: BullmqStore, nowMs: number): Promise<void> {
 }
 
 /** Puts what is ready in line to be sent, page by page, the best of each line first. */
-export async function handOn({ sqlite, outbox }: Pick<BullmqStore, 'sqlite' | 'outbox'>): Promise<void> {
+export async function handOn({ sqlite }: Pick<BullmqStore, 'sqlite'>): Promise<void> {
   const queues = await sqlite.look(({ db }) => db.prepare<[], number>('SELECT id FROM queues').pluck().all());
   for (const queueId of queues) {
     let last: InLine | null = null;
     do {
       const after: InLine | null = last;
-      last = await sqlite.within(() => outbox.syncPage(queueId, after, PAGE));
+      last = await sqlite.within(({ db }) => syncPage(db, queueId, after, PAGE));
       failpoint('cutover.after-page');
       await new Promise(setImmediate);
     } while (last !== null);

@@ -7,6 +7,7 @@ import { Homecoming } from '../bullmq/homecoming.js';
 import { otherMachines, sayGone } from '../bullmq/machines.js';
 import { mailKey } from '../bullmq/mail.js';
 import { Outbox } from '../bullmq/outbox.js';
+import { isSending } from '../bullmq/outbox-moves.js';
 import type { RemoteEvents, RemoteSettings } from '../bullmq/settings.js';
 import { BullmqStore } from '../bullmq/store.js';
 import type { LiveStore } from '../live-store.js';
@@ -204,7 +205,7 @@ export class Mover {
       case 'cutover': {
         const redis = this.#redis;
         const until = move.cutoverUntil ?? 0;
-        if (redis !== null && (await live.sqlite.look(() => redis.outbox.isSending(until)))) {
+        if (redis !== null && (await live.sqlite.look(({ db }) => isSending(db, until)))) {
           return redis.remote.link.isUp ? null : awayText(redis.remote.address, redis.remote.link.why);
         }
         await live.sqlite.within(({ db }) => changePhase(db, 'cutover', 'moved'));

@@ -46,6 +46,7 @@ describe.skipIf(!hasRedis())(`the mail of a machine${hasRedis() ? '' : ` (skippe
       queues: new Queues(link, 1_000, 2),
       origin,
       self: () => `${origin}/99`,
+      hasUnwritten: () => false,
       clock: systemClock,
     });
     expect(await mail.reconcile(['sent'], (page) => page())).toBe(0);
