@@ -67,6 +67,7 @@ export const FAILPOINTS = [
   'relay.before-add',
   'relay.after-add',
   'remote.after-claim',
+  'remote.after-commit',
   'remote.after-end',
 ] as const;
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -184,7 +184,6 @@ async function writeDown(parts: TurnParts, local: Turn, claimed: Claimed | null)
       });
     if (written !== null) {
       const { result, noted, left } = written;
-      failpoint('turn.after-commit');
       const taken = await takeNoted(parts, noted);
       const { hasMore, hasJobsElsewhere } = left;
       return { result, taken, mayClaim: taken.alone === null && hasMore, hasJobsElsewhere };
