@@ -77,7 +77,7 @@ export class RedisLink {
     return this.#status === 'up';
   }
 
-  /** It answers, and is set so that it would throw jobs away. */
+  /** It answers, and jobs must not be given to it. */
   get isUnsafe(): boolean {
     return this.#isUnsafe;
   }

@@ -240,6 +240,14 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect(right.problems).toEqual([]);
   });
 
+  it('that is part of a cluster is refused at the start', async () => {
+    const server = await redis(['--cluster-enabled', 'yes']);
+    await expect(machine(server.url)).rejects.toMatchObject({
+      code: 'REDIS_UNSAFE',
+      message: expect.stringContaining('it is a node of a cluster'),
+    });
+  });
+
   it('that evicts is refused at the start, with the command that mends it', async () => {
     const server = await redis(['--maxmemory-policy', 'allkeys-lru']);
     await expect(machine(server.url)).rejects.toMatchObject({
@@ -264,26 +272,30 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect((await one.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
   });
 
-  it('knows an end still for the next worker, when this one could never write it down', async () => {
+  it('knows the ends of a call still for the next worker, when this one could never write them down', async () => {
     const server = await redis();
     const one = await machine(server.url);
-    await one.admit([{ key: 'a' }]);
-    const running = await one.claim();
+    await one.admit(keysOf(4));
+    const running = await one.claim(3);
+    expect(running).toHaveLength(3);
     const { default: SqliteDatabase } = await import('better-sqlite3');
     const db = new SqliteDatabase(`${one.folder}/dogged.db`);
     db.exec("CREATE TRIGGER no BEFORE INSERT ON attempts BEGIN SELECT RAISE (ABORT, 'no room'); END");
-    await expect(one.turn(running)).rejects.toThrow('no room');
-    // It reads its mail meanwhile, in which it finds its own end.
+    await expect(one.turn(running, 5)).rejects.toThrow('no room');
+    // It reads its mail meanwhile, in which it finds its own ends.
     const reads = async () =>
       Number(/cmdstat_xread:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0);
     const before = await reads();
     await until(async () => (await reads()) >= before + 3);
+    expect(one.errors.splice(0).map(String)).toEqual([expect.stringContaining('no room')]);
     await one.close();
     db.exec('DROP TRIGGER no');
     db.close();
     const next = await machine(server.url, { folder: one.folder });
     expect(await next.store.orphans()).toEqual([]);
-    expect((await next.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
+    expect((await next.store.counts()).total).toMatchObject({ completed: 3, running: 0 });
+    await next.work(completed(next, 4));
+    expect(next.runs).toEqual(['k3 1']);
   });
 
   it('that has forgotten our scripts is taught them again', async () => {
