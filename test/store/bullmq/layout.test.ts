@@ -31,7 +31,7 @@ let redis: RedisServer;
 async function both(lockMs = 30_000) {
   const quiet = { onBack: () => undefined, onProblem: () => undefined, onWarning: () => undefined };
   const address = redisAddress(redis.url, {});
-  const link = new RedisLink({ address, clock: systemClock, lockMs, maxStalledCount: 2, ...quiet });
+  const link = new RedisLink({ address, clock: systemClock, ...quiet });
   link.define(BULK_SCRIPTS);
   await link.settled();
   const queues = new Queues(link, lockMs, 2);
@@ -74,7 +74,7 @@ async function both(lockMs = 30_000) {
     },
     end: (...ended: readonly { readonly id: string; readonly token: string }[]) =>
       link.run<number[]>('end', [
-        ...['', 0, SETTLED, ''],
+        ...['', 0, SETTLED, '', 'dogged:home:o'],
         ...ended.flatMap(({ id, token }) => [keys.prefix, id, token, '', '', '', '']),
       ]),
   };
