@@ -7,6 +7,7 @@ import { startHangGuard } from './heartbeat/guard.js';
 import { takeHungRecords } from './heartbeat/hung-records.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
 import { wasKilledByUs } from './heartbeat/last-kill.js';
+import { noteLastRefusal } from './heartbeat/last-refusal.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
@@ -64,10 +65,7 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
     const opened = await openMendedStore(
       config.stateFolder,
       clock,
-      {
-        onDamage: alarm.ring,
-        onStorage: storage.tell,
-      },
+      { onDamage: alarm.ring, onStorage: storage.tell },
       redisOf(config, redis.events),
     );
     try {
@@ -75,6 +73,9 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
     } finally {
       await opened.store.close();
     }
+  } catch (error) {
+    noteLastRefusal(config.stateFolder, error);
+    throw error;
   } finally {
     lock.release();
   }

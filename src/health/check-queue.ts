@@ -16,6 +16,8 @@ export interface QueueFacts {
   readonly pausedAll: boolean;
   readonly outages: readonly AwayFact[];
   readonly sources: readonly SourceFacts[];
+  /** Of the processes: `running` and `stuck` have a worker. */
+  readonly verdict?: string;
   /** Why Redis takes nothing; left out where there is none to tell of. */
   readonly redis?: {
     readonly address: string;
@@ -145,9 +147,13 @@ function checkBreakers({ outages }: QueueFacts): CheckResult[] {
   });
 }
 
-function checkRedis({ redis }: QueueFacts): CheckResult[] {
+function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
   if (redis === undefined || redis === null) return [];
   const { address, problem, waiting } = redis;
+  if (verdict !== 'running' && verdict !== 'stuck') {
+    const text = `${address}: no worker speaks with it; ${plural(waiting, 'job waits', 'jobs wait')} here`;
+    return [result('redis', 'Redis', 'not-applicable', text)];
+  }
   if (problem === null) return [result('redis', 'Redis', 'ok', `${address} takes jobs`)];
   const text = `${problem}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
   return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} PING`)];

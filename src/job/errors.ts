@@ -102,9 +102,9 @@ export const ERRORS = {
     remedy: 'Nothing is lost, and it goes on by itself. Try Redis with: redis-cli -u {address} PING',
   },
   REDIS_UNSAFE: {
-    exitCode: EXIT.config,
+    exitCode: EXIT.unavailable,
     message: 'Redis at {address} cannot be trusted with jobs: {detail}.',
-    remedy: 'Mend it as said above, then start again.',
+    remedy: 'Mend it as said above: a worker with its monitor then starts by itself.',
   },
   OWNER_CHANGED: {
     exitCode: EXIT.busy,
@@ -163,7 +163,7 @@ export const ERRORS = {
   },
   START_FAILED: {
     exitCode: EXIT.failed,
-    message: 'The worker gave no first beat within {waitedMs}. {detail}',
+    message: '{what} {detail}',
     remedy: 'Read why with: dogged logs',
   },
   STOP_FAILED: {

@@ -339,6 +339,9 @@ test('the config is judged as it is now, and one that the worker has not read ye
     text: 'dogged.config.yaml: 3 sources, 1 task',
   });
   utimesSync(configFile, 2e9, 2e9);
+  // Where none runs, the next one reads it.
+  expect(await check(async () => valid)).toMatchObject({ status: 'ok' });
+  writePidFile(stateFiles(stateFolder).workerPid, nameThisProcess());
   expect(await check(async () => valid)).toMatchObject({ status: 'warning', remedy: 'dogged restart' });
   expect(await check(async () => ({ is: 'invalid', problems: ['3:5 no task "x"', 'more'] }))).toMatchObject({
     status: 'critical',

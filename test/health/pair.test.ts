@@ -240,7 +240,7 @@ test('a worker that cannot start is told with its own words, and its monitor goe
   mkdirSync(join(place.folder, 'state', 'dogged.db'));
   const start = place.run('start');
   expect(start.status).toBe(1);
-  expect(start.stderr).toMatch(/no first beat[\s\S]*could not be written/);
+  expect(start.stderr).toMatch(/did not start\.[\s\S]*could not be written/);
   expect(place.monitor()).not.toBeNull();
   expect(readTally(join(place.folder, 'state'))?.phase).toBe('gave-up');
 }, 60_000);
