@@ -59,20 +59,24 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     return asked;
   };
   /** Old figures of the last beat are no pass for what only the database can tell. */
-  const known = async (name: string, judge: (facts: QueueFacts) => CheckResult[]): Promise<CheckResult[]> => {
+  const known = async (
+    name: string,
+    label: string,
+    judge: (facts: QueueFacts) => CheckResult[],
+  ): Promise<CheckResult[]> => {
     const facts = await read();
     if (facts.countedFrom === 'database' || facts.problems.length === 0) return judge(facts);
-    return [result(name, name, 'unknown', 'could not be checked: the database cannot be read')];
+    return [result(name, label, 'unknown', 'could not be checked: the database cannot be read')];
   };
   return [
-    { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
-    { name: 'breakers', run: () => known('breakers', checkBreakers) },
+    { name: 'queue', run: () => known('queue', 'Queue', (facts) => checkQueue(settings, facts)) },
+    { name: 'breakers', run: () => known('breakers', 'Breakers', checkBreakers) },
     { name: 'redis', run: async () => checkRedis(await read()) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
-    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSourceAccount)) },
-    { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
-    { name: 'payloads', run: () => known('payloads', checkPayloads) },
-    { name: 'hand-offs', run: () => known('hand-offs', checkHandOffs) },
+    { name: 'sources', run: () => known('sources', 'Sources', (facts) => facts.sources.map(checkSourceAccount)) },
+    { name: 'dead-letters', run: () => known('dead-letters', 'Dead letters', checkDeadLetters) },
+    { name: 'payloads', run: () => known('payloads', 'Payloads', checkPayloads) },
+    { name: 'hand-offs', run: () => known('hand-offs', 'Hand-offs', checkHandOffs) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
 }
@@ -155,8 +159,15 @@ function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
     return [result('redis', 'Redis', 'not-applicable', text)];
   }
   if (problem === null) return [result('redis', 'Redis', 'ok', `${address} takes jobs`)];
-  const text = `${problem}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
-  return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} PING`)];
+  const [why, command] = commandIn(problem);
+  const text = `${why}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
+  return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} ${command ?? 'PING'}`)];
+}
+
+/** What is set wrongly names the command that mends it; where none does, only a look helps. */
+function commandIn(problem: string): readonly [string, string | null] {
+  const [, why = problem, command = null] = /^(.*) with: redis-cli (.*)$/.exec(problem) ?? [];
+  return [why, command];
 }
 
 function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {

@@ -9,6 +9,8 @@ import { PREFIX, SCRIPTS, type ScriptName } from './scripts.js';
 /** A healthy Redis answers in a millisecond. */
 const CALL_WITHIN_MS = 2_000;
 const PROBE_EVERY_MS = 250;
+/** Somebody may set it otherwise while it is used. */
+const LOOK_EVERY_MS = 10_000;
 /** A connection on which nothing has come back for so long is made anew. */
 const SILENCE_MS = 20_000;
 
@@ -38,8 +40,9 @@ export class RedisLink {
   #status: Status = 'unknown';
   #why = 'not reached yet';
   #isProbing = false;
-  #isChecked = false;
-  #isUnsafe = false;
+  #nextLookMs = 0;
+  #unsafe: string | null = null;
+  #warning: string | null = null;
   #cancelProbe: (() => void) | null = null;
 
   constructor(options: LinkOptions) {
@@ -64,7 +67,7 @@ export class RedisLink {
     this.client.on('error', (error: Error) => this.#fall(reasonOf(error)));
     this.client.on('ready', () => void this.#probe());
     this.client.on('close', () => {
-      this.#isChecked = false;
+      this.#nextLookMs = 0;
       // Why it cannot be made anew is told by the errors of the next tries.
       if (this.#status === 'up') this.#fall('the connection was closed');
     });
@@ -91,9 +94,9 @@ export class RedisLink {
     return this.#status === 'up';
   }
 
-  /** It answers, and is set so that it would throw jobs away. */
-  get isUnsafe(): boolean {
-    return this.#isUnsafe;
+  /** It answers, and is set so that it would throw jobs away: how. What it holds is run, and no more is to be given to it. */
+  get unsafe(): string | null {
+    return this.#unsafe;
   }
 
   /** What is the matter with it. */
@@ -105,12 +108,7 @@ export class RedisLink {
   async settled(): Promise<void> {
     const { clock } = this.#options;
     const endMs = clock.monotonicMs() + CALL_WITHIN_MS;
-    while (
-      this.#status !== 'up' &&
-      !this.#isUnsafe &&
-      this.#status !== 'closed' &&
-      clock.monotonicMs() < endMs
-    ) {
+    while (this.#status !== 'up' && this.#status !== 'closed' && clock.monotonicMs() < endMs) {
       await new Promise<void>((resolve) => clock.after(10, resolve));
     }
   }
@@ -128,6 +126,11 @@ export class RedisLink {
     ];
     if (run === undefined) throw new Error(`no script ${name}`);
     return this.call(() => run.call(this.client, ...args));
+  }
+
+  /** Looks at how it is set, every 10 s; between them this does nothing. Throws REDIS_AWAY. */
+  look(): Promise<void> {
+    return this.call(() => this.#look());
   }
 
   close(): void {
@@ -196,10 +199,7 @@ export class RedisLink {
     try {
       if (this.client.status !== 'ready') throw new Error(this.#why);
       await this.client.ping();
-      const unsafe = this.#isChecked ? null : await this.#check();
-      this.#isUnsafe = unsafe !== null;
-      if (unsafe !== null) throw new Error(unsafe);
-      this.#isChecked = true;
+      await this.#look();
       this.#rise();
     } catch (error) {
       this.#isProbing = false;
@@ -209,10 +209,14 @@ export class RedisLink {
     }
   }
 
-  async #check(): Promise<string | null> {
+  async #look(): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs < this.#nextLookMs) return;
     const { error, warning } = await findUnsafe(this.client);
-    if (warning !== null) this.#options.onWarning(warning);
-    return error;
+    this.#nextLookMs = nowMs + LOOK_EVERY_MS;
+    this.#unsafe = error;
+    if (warning !== null && warning !== this.#warning) this.#options.onWarning(warning);
+    this.#warning = warning;
   }
 
   #rise(): void {

@@ -14,7 +14,7 @@ import { PREFIX } from './scripts.js';
 import type { RemoteEvents, RemoteSettings } from './settings.js';
 import type { Rows } from './store.js';
 
-const FULL = 'it is full: give it more memory (redis-cli CONFIG SET maxmemory)';
+const FULL = 'it is full; give it more memory with: redis-cli CONFIG SET maxmemory SIZE';
 
 /** How often mail is read, leases are looked at and new jobs are seen. */
 const TICK_MS = 250;
@@ -206,6 +206,8 @@ export class Remote {
 
   async #work(): Promise<void> {
     const nowMs = this.#parts.clock.monotonicMs();
+    await this.link.look();
+    this.#tellProblem();
     await this.#lookForLoss();
     await this.configure();
     if ((await this.mail.read()) > 0) this.#news = true;
@@ -219,7 +221,8 @@ export class Remote {
 
   /** Sends one batch; true when there may be more. */
   async send(): Promise<boolean> {
-    return this.#parts.clock.monotonicMs() >= this.#sendAfterMs && (await this.relay.run());
+    const mayGo = this.link.unsafe === null && this.#parts.clock.monotonicMs() >= this.#sendAfterMs;
+    return mayGo && (await this.relay.run());
   }
 
   /** A mark of ours that is gone: somebody has emptied Redis, or it was restarted without what it held. */
@@ -299,7 +302,7 @@ export class Remote {
   }
 
   #tellProblem(): void {
-    const problem = this.#awayProblem ?? this.#fullProblem;
+    const problem = this.#awayProblem ?? this.link.unsafe ?? this.#fullProblem;
     if (problem === this.#problem || this.#isClosed) return;
     this.#problem = problem;
     const { sqlite, books, clock, events } = this.#parts;

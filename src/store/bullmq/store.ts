@@ -98,9 +98,8 @@ export class BullmqStore extends BookReads implements Store {
       this.books.register(site, remote.address);
     });
     await remote.link.settled();
-    if (!remote.link.isUp && remote.link.isUnsafe) {
-      throw new DoggedError('REDIS_UNSAFE', { address: remote.address, detail: remote.link.why });
-    }
+    const { unsafe } = remote.link;
+    if (unsafe !== null) throw new DoggedError('REDIS_UNSAFE', { address: remote.address, detail: unsafe });
   }
 
   // --- intake
