@@ -73,7 +73,10 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     { name: 'breakers', run: () => known('breakers', 'Breakers', checkBreakers) },
     { name: 'redis', run: async () => checkRedis(await read()) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
-    { name: 'sources', run: () => known('sources', 'Sources', (facts) => facts.sources.map(checkSourceAccount)) },
+    {
+      name: 'sources',
+      run: () => known('sources', 'Sources', (facts) => facts.sources.map(checkSourceAccount)),
+    },
     { name: 'dead-letters', run: () => known('dead-letters', 'Dead letters', checkDeadLetters) },
     { name: 'payloads', run: () => known('payloads', 'Payloads', checkPayloads) },
     { name: 'hand-offs', run: () => known('hand-offs', 'Hand-offs', checkHandOffs) },
