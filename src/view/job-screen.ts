@@ -45,7 +45,7 @@ export function jobScreen(
   fact('expires', whenText(job.expiresAtMs, nowMs));
   fact('started', whenText(job.startedAtMs, nowMs));
   fact('ended', whenText(job.endedAtMs, nowMs));
-  fact('took', tookText(job, nowMs));
+  fact('took', lastTookText(job) || tookText(job, nowMs));
   fact('late by', job.lateByMs === null ? null : durationText(job.lateByMs));
   fact('tries', triesText(job));
   fact('exit code', job.exitCode === null ? null : String(job.exitCode));
@@ -63,6 +63,12 @@ export function jobScreen(
   );
   for (const entry of job.history) lines.push(...historyLines(entry, layout));
   return lines;
+}
+
+/** How long the last attempt took, whatever the job waited for since; empty while it runs. */
+function lastTookText({ history }: JobDetails): string {
+  const last = history.findLast((entry) => entry.kind === 'attempt');
+  return last === undefined || last.endedAtMs === null ? '' : durationText(last.endedAtMs - last.atMs);
 }
 
 /** A try that found its program away, or was given back, is made and not counted as failed. */

@@ -58,11 +58,16 @@ export function jobsTable(
   );
 }
 
-/** How long the last attempt took, or runs by now. */
-export function tookText(job: Pick<JobSummary, 'startedAtMs' | 'endedAtMs'>, nowMs: number): string {
-  if (job.startedAtMs === null) return '';
+/** How long the last attempt took, or runs by now. Empty where a job's times do not tell: it waits, or ended while it waited. */
+export function tookText(
+  job: Pick<JobSummary, 'place' | 'startedAtMs' | 'endedAtMs'>,
+  nowMs: number,
+): string {
+  if (job.startedAtMs === null || !TIMED.includes(stateOfPlace(job.place))) return '';
   return durationText((job.endedAtMs ?? nowMs) - job.startedAtMs);
 }
+
+const TIMED: readonly JobState[] = ['running', 'completed', 'failed'];
 
 /** What a person asks of it next: why it failed, or what it waits for. */
 export function jobRemark(job: JobSummary, snapshot: SystemSnapshot): string {

@@ -163,6 +163,13 @@ describe('jobs', () => {
       stderr: expect.stringContaining('knows a task "slwo". The config has: build, slow.'),
     });
     expect((await place.run('jobs', '--source', 'idaes')).code).toBe(64);
+    expect(await place.run('jobs', '--workspace', 'zz')).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('knows a workspace "zz". The config has: default.'),
+    });
+    expect((await place.run('jobs', '--workspace', 'default', '--state', 'failed')).code).toBe(0);
+    expect((await place.run('retry', '--state', 'failed', '--task', 'slwo')).code).toBe(64);
+    expect((await place.run('retry', '--state', 'failed', '--task', 'of-old')).code).toBe(0);
     // Of a task that was removed since there may be jobs, only none that failed.
     expect((await place.run('jobs', '--task', 'of-old', '--state', 'failed')).code).toBe(0);
     writeFileSync(place.configFile, 'sources: 7\n');
@@ -183,6 +190,24 @@ describe('jobs', () => {
       `nothing has run here yet.\nStart it with: dogged start -c ${place.configFile}\n`,
     );
   });
+});
+
+test('a job that waits for its next attempt took as long as the last one did, and is not timed on', async () => {
+  const place = bench();
+  const store = await owned(place);
+  await admit(store, [{ key: 'a' }]);
+  const first = await claimOne(store);
+  const times = { outcome: { kind: 'failed' as const, reason: 'no' }, startedAtMs: T0, endedAtMs: T0 + 8 };
+  const later = Date.now() + 3_600_000;
+  await turn(store, { ends: [end(first, retryAt(later), times)], freeSlots: 0 });
+  const took = async () => {
+    const [, line = ''] = (await place.run('jobs')).stdout.split('\n');
+    const { stdout } = await place.run('job', first.id);
+    return [/ ago +(\d+ ms|\d+\w+)? /.exec(line)?.[1], /^took +(.*)$/m.exec(stdout)?.[1]];
+  };
+  expect(await took()).toEqual([undefined, '8 ms']);
+  await place.run('cancel', first.id);
+  expect(await took()).toEqual([undefined, '8 ms']);
 });
 
 describe('job', () => {
@@ -317,8 +342,12 @@ describe('rejects', () => {
     expect(Object.keys(line)).toEqual(
       expect.arrayContaining(['source', 'path', 'line', 'offset', 'length', 'key', 'reason', 'remedy', 'at']),
     );
-    expect(await place.json('rejects', '--source', 'other')).toEqual([]);
-    expect((await place.run('rejects', '--source', 'other')).stdout).toBe('No record is refused.\n');
+    expect(await place.run('rejects', '--source', 'other')).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('knows a source "other". The config has: ideas.'),
+    });
+    await admit(store, [{ key: 'k' }], { rereadPaths: [refused.path] });
+    expect((await place.run('rejects', '--source', 'ideas')).stdout).toBe('No record is refused.\n');
   });
 
   test('that stand in one line differ by their byte and by what the worker kept of them', async () => {
