@@ -1,12 +1,15 @@
+import { formatProblem } from '../config/problem.js';
 import { startPair } from '../health/start-pair.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { durationText } from '../platform/duration-text.js';
 import { painter } from '../view/colour.js';
+import { escapeText } from '../view/escape.js';
 import { formatLogLine } from '../view/log-lines.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, Output } from './command.js';
+import { warningsOf } from './config-warnings.js';
 import { lastLines } from './log-files.js';
 import { locateSystem, upgradeStore } from './system.js';
 
@@ -31,8 +34,13 @@ export async function startFrom(
   output: Output,
   clock: Clock,
 ): Promise<number> {
-  const { loadConfig } = await import('../config/load.js');
-  const { stateFolder, heartbeat } = await loadConfig(configFile);
+  const { configIn, readConfig } = await import('../config/load.js');
+  const reading = await readConfig(configFile);
+  const config = configIn(reading);
+  const { stateFolder, heartbeat } = config;
+  for (const warning of warningsOf(reading, config)) {
+    output.note(escapeText(`Warning: ${formatProblem(warning, configFile)}`));
+  }
   await upgradeStore(stateFolder, clock, output.note);
   const result = await startPair({
     stateFolder,

@@ -18,7 +18,7 @@ interface ErrorKind {
 export const ERRORS = {
   CONFIG_INVALID: {
     exitCode: EXIT.config,
-    message: 'The config {file} has {count} problem(s):\n{problems}',
+    message: 'The config {file} has {count}:\n{problems}',
     remedy: 'Mend the lines named above, then run: dogged check',
   },
   CONFIG_MISSING: {

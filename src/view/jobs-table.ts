@@ -2,7 +2,7 @@ import { type JobState, stateOfPlace } from '../job/job.js';
 import { durationText } from '../platform/duration-text.js';
 import type { JobSummary } from '../store/read-contract.js';
 import type { Style } from './colour.js';
-import { shownReason } from './job-json.js';
+import { reasonText, shownReason } from './job-json.js';
 import type { Layout } from './screen-parts.js';
 import type { SystemSnapshot } from './snapshot.js';
 import { formatTable } from './table.js';
@@ -71,7 +71,7 @@ const TIMED: readonly JobState[] = ['running', 'completed', 'failed'];
 
 /** What a person asks of it next: why it failed, or what it waits for. */
 export function jobRemark(job: JobSummary, snapshot: SystemSnapshot): string {
-  const reason = shownReason(job);
+  const reason = reasonText(job);
   const waits = waitingFor(job, snapshot);
   if (waits === 'time' || waits === 'backoff') {
     const due = `due in ${durationText(job.runAtMs - snapshot.takenAtMs)}`;
@@ -79,5 +79,5 @@ export function jobRemark(job: JobSummary, snapshot: SystemSnapshot): string {
   }
   if (waits !== null) return waitingText(waits);
   // What an earlier attempt died of is no remark on a job that was done.
-  return job.place === 'completed' && reason === job.reason ? '' : (reason ?? '');
+  return job.place === 'completed' && shownReason(job) === job.reason ? '' : (reason ?? '');
 }

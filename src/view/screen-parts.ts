@@ -4,7 +4,7 @@ import { countText, durationText, plural, sizeText } from '../platform/duration-
 import type { JobSummary } from '../store/read-contract.js';
 import type { Paint } from './colour.js';
 import { escapeText } from './escape.js';
-import { shownReason } from './job-json.js';
+import { reasonText } from './job-json.js';
 import { readingText } from './reading-text.js';
 import type { Remedy } from './remedy.js';
 import type { SystemSnapshot } from './snapshot.js';
@@ -213,7 +213,7 @@ export function failureLines(
   return failed.map((job) => {
     const ago = job.endedAtMs === null ? '' : ` ${durationText(nowMs - job.endedAtMs)} ago`;
     const command = `${remedy('dogged job')} ${job.id}`;
-    const text = escapeText(`${job.task} "${job.key}"${ago}: ${shownReason(job) ?? 'no reason was kept'}`);
+    const text = escapeText(`${job.task} "${job.key}"${ago}: ${reasonText(job) ?? 'no reason was kept'}`);
     return `${truncateText(text, Math.max(20, columns - command.length - 2))}  ${paint(command, 'cyan')}`;
   });
 }

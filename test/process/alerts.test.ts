@@ -90,7 +90,10 @@ test('a job that fails for good is told, and what a task depends on when it goes
     `  bad: { run: [sh, -c, "echo no such thing >&2; exit 65"] }
   away: { run: [./away], breaker: { after: 1, cooldown: 200ms } }`,
   );
-  here.run('start');
+  // What is not there may come: it is told, and nothing is refused for it.
+  expect(here.run('start').stderr).toMatch(
+    /^Warning: .*tasks\.away\.run\[0\] names no file: .*\/away is not there$/m,
+  );
   here.run('add', 'bad', '--payload', '{}', '--key', 'Moisture\nalarm');
   await until(() => here.kinds().length === 1);
   expect(here.told()[0]).toMatchObject({ alert: 'dead-letter', count: 1 });
