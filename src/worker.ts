@@ -162,6 +162,7 @@ async function runLocked(
     clockState: () => clockWatch.distrust()?.state ?? null,
     clockJumps: () => jumps.recent().length,
     clock,
+    log,
     onNews: () => void beat.beatNow(),
   });
   const guard = startHangGuard({

@@ -24,7 +24,7 @@ export const ERRORS = {
   CONFIG_MISSING: {
     exitCode: EXIT.config,
     message: 'There is no config at {file}.',
-    remedy: 'Write one with: dogged init',
+    remedy: 'Name the right one with -c, or write one with: dogged init',
   },
   USAGE: {
     exitCode: EXIT.usage,

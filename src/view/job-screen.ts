@@ -5,7 +5,7 @@ import { durationText, sizeText } from '../platform/duration-text.js';
 import type { HistoryEntry, JobDetails } from '../store/read-contract.js';
 import { escapeLines, escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
-import { stateStyle, tookText } from './jobs-table.js';
+import { ELSEWHERE_TEXT, stateStyle, tookText } from './jobs-table.js';
 import type { Layout } from './screen-parts.js';
 import { truncateText } from './text-width.js';
 import { type WaitingFor, waitingText } from './waiting-for.js';
@@ -36,6 +36,7 @@ export function jobScreen(
     fact('to do', `run it by hand, mend it, then: ${remedy('dogged retry')} ${job.id}`);
   }
   if (waits !== null) fact('waits for', waitingText(waits));
+  if (job.isElsewhere) fact('runs', ELSEWHERE_TEXT);
   fact('from', job.source === null ? 'added by hand' : `source ${job.source}`);
   fact('workspace', job.workspace);
   fact('group', job.group);

@@ -67,6 +67,10 @@ export function tookText(
   return durationText((job.endedAtMs ?? nowMs) - job.startedAtMs);
 }
 
+/** Which of the two it is, only Redis knows: a worker that is gone ends nothing. */
+export const ELSEWHERE_TEXT =
+  'at another machine, or its worker is gone and it waits for the end of its lease';
+
 const TIMED: readonly JobState[] = ['running', 'completed', 'failed'];
 
 /** What a person asks of it next: why it failed, or what it waits for. */
@@ -78,6 +82,7 @@ export function jobRemark(job: JobSummary, snapshot: SystemSnapshot): string {
     return reason === null ? due : `${due}: ${reason}`;
   }
   if (waits !== null) return waitingText(waits);
+  if (job.isElsewhere) return ELSEWHERE_TEXT;
   // What an earlier attempt died of is no remark on a job that was done.
   return job.place === 'completed' && shownReason(job) === job.reason ? '' : (reason ?? '');
 }

@@ -132,9 +132,17 @@ function polledText({ lastPollMs }: BeatSource, beatAgeMs: number | null): strin
 }
 
 function sourceRemark({ problem, reading, waitingFiles = 0 }: BeatSource): Cell {
-  if (problem !== null) return { text: `⚠️ ${problem}`, style: 'yellow' };
-  if (reading !== undefined) return readingText(reading);
-  return waitingFiles === 0 ? '' : plural(waitingFiles, 'file is being written', 'files are being written');
+  const parts = [
+    problem === null ? '' : `⚠️ ${problem}`,
+    reading === undefined ? '' : readingText(reading),
+    waitingFiles === 0 ? '' : plural(waitingFiles, 'file is being written', 'files are being written'),
+  ];
+  // What is the matter can be long, and the cell is cut at its end.
+  const text = parts
+    .filter((part) => part !== '')
+    .reverse()
+    .join(' · ');
+  return problem === null ? text : { text, style: 'yellow' };
 }
 
 /** Sources whose backlog is being read: until that is done, not everything in their files can be in the queue. */

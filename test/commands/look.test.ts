@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/engine.js';
@@ -55,6 +55,26 @@ describe('status', () => {
     expect(stdout).toContain('not running. Start it with: dogged start');
     expect(stdout).toContain('Nothing has run here yet.');
     expect(stderr).toBe('');
+  });
+
+  test('of a config that is not there says so, unless there is a state folder to look into', async () => {
+    const place = bench();
+    await owned(place);
+    rmSync(place.configFile);
+    expect((await place.run('status')).code).toBe(3);
+    rmSync(place.stateFolder, { recursive: true });
+    for (const command of ['status', 'stop', 'logs', 'jobs']) {
+      const { code, stdout, stderr } = await place.run(command);
+      expect([code, stdout]).toEqual([78, '']);
+      expect(stderr).toBe(
+        `There is no config at ${place.configFile}.\nName the right one with -c, or write one with: dogged init\n`,
+      );
+    }
+    // A diagnosis is for a program that knows its own exit codes.
+    expect(await place.run('health')).toMatchObject({
+      code: 2,
+      stdout: expect.stringContaining('❌ Config'),
+    });
   });
 
   test('gives exactly the promised fields as one line of JSON', async () => {

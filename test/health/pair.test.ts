@@ -141,6 +141,7 @@ test('a stop wins against a restart that is under way, and names what it cut off
   const stop = place.run('stop', '--timeout', '300ms');
   expect(stop.status).toBe(0);
   expect(stop.stdout).toMatch(/1 job cut off.*\n.*note\s+Long/);
+  expect(stop.stderr).toMatch(/^Waiting for the worker \(PID \d+\) to end 1 running job …$/m);
   expect(place.worker()).toBeNull();
   expect(place.monitor()).toBeNull();
   expect(workersStarted(place)).toBe(1);
