@@ -169,7 +169,7 @@ function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
 
 /** What is set wrongly names the command that mends it; where none does, only a look helps. */
 function commandIn(problem: string): readonly [string, string | null] {
-  const [, why = problem, command = null] = /^(.*) with: redis-cli (.*)$/.exec(problem) ?? [];
+  const [, why = problem, command = null] = /^(.*?)(?:; set it)? with: redis-cli (.*)$/.exec(problem) ?? [];
   return [why, command];
 }
 

@@ -320,6 +320,11 @@ test('what is the matter with Redis is told with the command that mends it, wher
       remedy: 'redis-cli -u redis://pi:6379/0 PING',
     },
   ]);
+  const evicts =
+    'its maxmemory-policy is allkeys-lru; set it with: redis-cli CONFIG SET maxmemory-policy noeviction';
+  expect(await redis(evicts)).toMatchObject([
+    { text: expect.stringMatching(/^its maxmemory-policy is allkeys-lru; 3 jobs wait/) },
+  ]);
   expect(
     await redis('it is full; give it more memory with: redis-cli CONFIG SET maxmemory SIZE'),
   ).toMatchObject([
