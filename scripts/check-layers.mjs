@@ -52,6 +52,7 @@ const MAY_IMPORT = {
   view: [
     'store/contract',
     'store/read-contract',
+    'store/move-contract',
     'store/trace-contract',
     'trace',
     'heartbeat',
@@ -63,6 +64,7 @@ const MAY_IMPORT = {
   // One set of figures: from the worker, and from what screens and diagnosis read.
   metrics: [
     'store/contract',
+    'store/move-contract',
     'store/read-contract',
     'heartbeat',
     'health/tally',
@@ -85,6 +87,8 @@ const MAY_IMPORT = {
     'store/contract',
     'store/read-contract',
     'store/trace-contract',
+    'store/move',
+    'store/move-contract',
     'trace',
     'intake/admit',
     // Audits and reconciliations read the files themselves, whether a worker runs or not.
@@ -112,6 +116,8 @@ const MAY_IMPORT = {
     'store/engine',
     'store/contract',
     'store/read-contract',
+    'store/move',
+    'store/move-contract',
     'trace',
     'job',
     'platform',
@@ -130,9 +136,9 @@ const BANS = [
     why: 'only the BullMQ engine knows Redis, and only who uses it pays for loading it',
   },
   {
-    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay))/,
-    what: /^store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|relay)$/,
-    why: 'these load BullMQ, which takes longer than dogged status may: only a worker with a store on Redis does',
+    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay|trouble)|store\/mirror\/work)/,
+    what: /^store\/(bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay|trouble)|mirror\/work)$/,
+    why: 'these load BullMQ or its driver, which takes longer than dogged status may: only who speaks with Redis does',
     lazily: true,
   },
   {

@@ -24,19 +24,22 @@ import { failpoint } from './platform/failpoint.js';
 import { createLog, type Log } from './platform/log.js';
 import { programVersion } from './platform/version.js';
 import { careFor, type MendedStore, noteDamage, openMendedStore } from './store/care.js';
+import { createMover } from './store/move.js';
+import { chosenStoreText } from './store/move-contract.js';
 import { acquireStateLock, upgradeText } from './store/open.js';
 import { ReadBook } from './trace/read-book.js';
 import { createBackupTimer } from './upkeep/backup-timer.js';
 import { checkAfterCrash } from './upkeep/check-after-crash.js';
 import { createClockWatch } from './upkeep/clock-watch.js';
 import { createDamageAlarm, type DamageAlarm } from './upkeep/damage-alarm.js';
+import { endLoudly } from './upkeep/end-loudly.js';
 import { createJumpBook } from './upkeep/jump-book.js';
 import { createPruneTimer } from './upkeep/prune-timer.js';
 import { createReconcileTimer } from './upkeep/reconcile-timer.js';
 import { createRedisWatch, type RedisWatch } from './upkeep/redis-watch.js';
 import { createShutdown, type Shutdown } from './upkeep/shutdown.js';
 import { createStorageWatch, type StorageWatch } from './upkeep/storage-watch.js';
-import { redisOf, taskSettingsOf, workspacesOf } from './upkeep/store-settings.js';
+import { moverOf, redisOf, taskSettingsOf, workspacesOf } from './upkeep/store-settings.js';
 import { tellRestoration } from './upkeep/tell-restoration.js';
 import { createWaitNotice } from './upkeep/wait-notice.js';
 import { createWorkerNews } from './upkeep/worker-news.js';
@@ -61,13 +64,14 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
   try {
     const alarm = createDamageAlarm();
     const storage = createStorageWatch();
-    const redis = createRedisWatch(config.redis);
+    const redis = createRedisWatch();
     const opened = await openMendedStore(
       config.stateFolder,
       clock,
       { onDamage: alarm.ring, onStorage: storage.tell },
       redisOf(config, redis.events),
     );
+    redis.moveTo(opened.redisAddress);
     try {
       return await runLocked(config, opened, { alarm, storage, redis }, untilIdle);
     } finally {
@@ -90,7 +94,7 @@ interface Watches {
 /** From here on the state folder is ours: no second worker can be at work in it. */
 async function runLocked(
   config: Config,
-  { store, upgrade, restoration }: MendedStore,
+  { store, upgrade, restoration, chosenStore }: MendedStore,
   { alarm, storage, redis }: Watches,
   untilIdle: boolean,
 ): Promise<number> {
@@ -100,6 +104,7 @@ async function runLocked(
   storage.sayIn(log);
   redis.sayIn(log);
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
+  if (chosenStore !== null) log.warn({ store: chosenStore }, chosenStoreText(chosenStore));
   if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
   const self = nameThisProcess();
   const ownership = await store.takeOwnership(self, clock.wallMs());
@@ -216,6 +221,7 @@ async function runLocked(
     log,
     compose: report.compose,
   });
+  const mover = await createMover({ live: store, ...moverOf(config, redis, counts, log), clock, log });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
   const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
   const backingUp = createBackupTimer({ ...config.backups, care, clock, log });
@@ -241,6 +247,7 @@ async function runLocked(
   await dispatcher.rescue();
   await Promise.race([intake.pollTimed(), pause(clock, FIRST_POLLS_MS)]);
   dispatcher.start();
+  mover.start(epoch);
   if (untilIdle) {
     report.setState('running');
     await runUntilIdle(config, intake, dispatcher, shutdown, log);
@@ -265,6 +272,7 @@ async function runLocked(
   await backingUp.stop();
   reconciling.stop();
   await intake.stop();
+  await mover.close();
   shutdown.onHurry(() => void dispatcher.stop(0));
   const cutOff = await dispatcher.stop(config.shutdownGraceMs);
   writeLastStop(config.stateFolder, self.nonce, cutOff);
@@ -307,14 +315,4 @@ async function runUntilIdle(
     if (!settled) sayWaits();
     await pause(clock, stepMs);
   }
-}
-
-/** An error that nobody caught leaves a state that nobody knows: say it and end; the monitor starts a fresh worker. */
-function endLoudly(log: Log): void {
-  const end = (error: unknown) => {
-    log.fatal({ err: error }, 'an unexpected error ends this worker');
-    process.exit(1);
-  };
-  process.on('uncaughtException', end);
-  process.on('unhandledRejection', end);
 }

@@ -58,6 +58,11 @@ export const CATALOGUE: readonly CommandGroup[] = [
         load: async () => (await import('./worker.js')).workerCommand,
       },
       {
+        name: 'migrate',
+        summary: 'move the jobs to Redis, or back to SQLite, while all of it runs',
+        load: async () => (await import('./migrate.js')).migrateCommand,
+      },
+      {
         name: 'service',
         summary: 'let systemd start it at boot and watch the health monitor',
         load: async () => (await import('./service.js')).serviceCommand,

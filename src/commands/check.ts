@@ -8,6 +8,8 @@ import { labelOf } from '../health/alerts/alert.js';
 import { EXIT } from '../job/errors.js';
 import { plural } from '../platform/duration-text.js';
 import { concurrencyOf } from '../policy/limits.js';
+import { chosenStoreIn, nameOfStore } from '../store/move.js';
+import { chosenStoreText } from '../store/move-contract.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule } from './command.js';
 import { warningsOf } from './config-warnings.js';
@@ -20,13 +22,18 @@ export const checkCommand: CommandModule = {
   ],
   notes:
     'A program that is not there is a warning, here and at a start: jobs wait for it.\nExit codes: 0 the config is good, 78 it has problems or there is none.',
-  async run({ options, output }) {
+  async run({ options, output, clock }) {
     const { readConfig } = await import('../config/load.js');
     const { configFile } = await locate(options.config);
     const reading = await readConfig(configFile);
     const { file, config } = reading;
     const { problems } = reading;
-    const warnings = config === null ? [] : warningsOf(reading, config);
+    const chosen = config === null ? null : await chosenStoreIn(config.stateFolder, clock);
+    const otherStore =
+      config === null || chosen === null || chosen === (await nameOfStore(config.redis))
+        ? []
+        : [reading.place({ path: ['store'], message: chosenStoreText(chosen), fix: null })];
+    const warnings = config === null ? [] : [...warningsOf(reading, config), ...otherStore];
     const sources = (config?.sources ?? []).map((source) => ({ source, state: sourceFileState(source) }));
     const tasks = config?.tasks ?? [];
 

@@ -18,8 +18,11 @@ import { DoggedError } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
 import { programVersion } from '../platform/version.js';
 import { backupsIn, findDamageIn, restorationIn } from '../store/care.js';
+import { chosenStoreText, type Move, mirrorProblemText } from '../store/move-contract.js';
 import type { Outage } from '../store/read-contract.js';
 import type { TraceReads } from '../store/trace-contract.js';
+import { painter } from '../view/colour.js';
+import { moveText } from '../view/move-text.js';
 import { trialText } from '../view/outage-text.js';
 import { readProcessFigures } from '../view/process-figures.js';
 import type { Remedy } from '../view/remedy.js';
@@ -62,7 +65,15 @@ export async function diagnoseSystem(
           readTraceFacts(store, nowMs),
         );
         const outages = snapshot.outages.map((outage) => awayFact(outage, nowMs));
-        return { ...snapshot, ...extras, outages };
+        const { move, chosenStore } = snapshot;
+        const told = {
+          move:
+            move === null
+              ? null
+              : { text: moveText(move, nowMs, painter(false)), problems: problemsOf(move) },
+          otherStore: chosenStore === null ? null : chosenStoreText(chosenStore),
+        };
+        return { ...snapshot, ...extras, ...told, outages };
       },
       clock,
     ),
@@ -86,6 +97,12 @@ export async function diagnoseSystem(
     ...hardwareChecks(),
   ];
   return diagnose(checks, clock, remedy);
+}
+
+function problemsOf(move: Move): string[] {
+  const { problem, divergent } = move;
+  const differ = divergent === null || divergent === 0 ? null : `${divergent} job(s) differ in the mirror`;
+  return [problem, mirrorProblemText(move), differ].filter((one) => one !== null);
 }
 
 type TraceFacts = Pick<QueueFacts, 'damaged' | 'brokenCycles'>;

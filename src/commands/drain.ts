@@ -6,6 +6,7 @@ import { type Remedy, remedyFor } from '../view/remedy.js';
 import { waitingLines } from '../view/screen-parts.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
+import { onChange } from './on-change.js';
 import { duration } from './option-values.js';
 import { progressLine } from './progress-line.js';
 import { locateSystem, withReader } from './system.js';
@@ -104,13 +105,4 @@ function timedOut(waitedMs: number, count: Count): DoggedError {
   const detail =
     'failure' in count ? count.failure : `Left: ${remainingText(count.snapshot, count.remaining)}.`;
   return new DoggedError('TIMED_OUT', { what: 'An idle queue', waitedMs, detail });
-}
-
-/** Says a text when it is another one than the last; an empty text says nothing. */
-function onChange(say: (text: string) => void): (text: string) => void {
-  let last = '';
-  return (text) => {
-    if (text !== last && text !== '') say(text);
-    last = text;
-  };
 }

@@ -5,7 +5,7 @@ import { composeSnapshot, lookAtStore } from '../view/snapshot.js';
 import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule } from './command.js';
 import { layoutFor } from './layout.js';
-import { locateSystem, withReader } from './system.js';
+import { locateSystem, withJobReader } from './system.js';
 
 export const jobCommand: CommandModule = {
   examples: ['dogged job 17', 'dogged job 17 --json | jq .history'],
@@ -15,8 +15,8 @@ export const jobCommand: CommandModule = {
   async run({ args, options, output, clock }) {
     const id = args[0] ?? '';
     const { stateFolder } = await locateSystem(options);
-    await withReader(stateFolder, clock, async (store) => {
-      const job = await store.get(null, id);
+    await withJobReader(stateFolder, clock, output.note, async (store, jobs) => {
+      const job = await jobs.get(null, id);
       if (job === null) throw new DoggedError('JOB_UNKNOWN', { id });
       const nowMs = clock.wallMs();
       const waits = waitingFor(job, composeSnapshot(stateFolder, await lookAtStore(store, nowMs), nowMs));

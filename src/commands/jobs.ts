@@ -9,7 +9,7 @@ import type { CommandModule, CommonOptions, Output } from './command.js';
 import { refuseUnknownNames } from './known-names.js';
 import { layoutFor } from './layout.js';
 import { wholeNumber, workspaceId } from './option-values.js';
-import { locateSystem, withReader } from './system.js';
+import { locateSystem, withJobReader } from './system.js';
 
 interface JobsOptions extends CommonOptions {
   readonly state?: JobState;
@@ -34,11 +34,11 @@ export const jobsCommand: CommandModule<JobsOptions> = {
   },
   async run({ options, output, clock }) {
     const { configFile, stateFolder } = await locateSystem(options);
-    await withReader(stateFolder, clock, async (store) => {
+    await withJobReader(stateFolder, clock, output.note, async (store, reads) => {
       const snapshot = composeSnapshot(stateFolder, await lookAtStore(store, clock.wallMs()), clock.wallMs());
-      const jobs = await store.list(filterOf(options));
+      const jobs = await reads.list(filterOf(options));
       if (jobs.length === 0) await refuseUnknownNames(options, configFile, store, 'jobs');
-      if (options.json === true) await printJson(jobs, snapshot, store, output);
+      if (options.json === true) await printJson(jobs, snapshot, reads, output);
       else printTable(jobs, snapshot, options, output);
     });
     return EXIT.ok;
@@ -59,11 +59,11 @@ function filterOf({ state, task, source, workspace, limit }: JobsOptions): JobFi
 async function printJson(
   jobs: readonly JobSummary[],
   snapshot: SystemSnapshot,
-  store: ReadStore,
+  reads: Pick<ReadStore, 'get'>,
   output: Output,
 ): Promise<void> {
   for (const { workspace, id } of jobs) {
-    const job = await store.get(workspace, id);
+    const job = await reads.get(workspace, id);
     if (job !== null) output.jsonText(jobJson(job, waitingFor(job, snapshot)));
   }
 }

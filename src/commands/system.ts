@@ -3,9 +3,10 @@ import { type Location, locate } from '../config/locate.js';
 import { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import type { ClaimStore } from '../store/contract.js';
 import type { Store, Upgrade } from '../store/engine.js';
-import { openStore, upgradeText } from '../store/open.js';
+import { openJobReads, openStore, putMirrorRight, upgradeText } from '../store/open.js';
 import type { JobSummary, ReadStore } from '../store/read-contract.js';
 import type { TraceReads } from '../store/trace-contract.js';
 import { composeSnapshot, lookAtStore, type StoreLook, type SystemSnapshot } from '../view/snapshot.js';
@@ -33,6 +34,45 @@ export async function withReader<T>(
   work: (store: Reader) => Promise<T>,
 ): Promise<T> {
   return closing(await openStore(stateFolder, 'read', clock), work);
+}
+
+/**
+ * The same for who shows jobs: while a move keeps a mirror, `jobs` asks that first. What differs there is put right, and
+ * `note` tells where that could not be done.
+ */
+export async function withJobReader<T>(
+  stateFolder: string,
+  clock: Clock,
+  note: (text: string) => void,
+  work: (store: Reader, jobs: Pick<ReadStore, 'get' | 'list'>) => Promise<T>,
+): Promise<T> {
+  const store = await openStore(stateFolder, 'read', clock);
+  return closing(store, async () => {
+    const jobs = await openJobReads(store, clock);
+    try {
+      return await work(store, jobs);
+    } finally {
+      jobs.close();
+      if (jobs.divergent.size > 0) await putRight(stateFolder, clock, jobs.divergent, note);
+    }
+  });
+}
+
+/** A screen shows the rows in any case: that the mirror could not be put right is told, and found again by the next look. */
+async function putRight(
+  stateFolder: string,
+  clock: Clock,
+  divergent: ReadonlySet<string>,
+  note: (text: string) => void,
+): Promise<void> {
+  const jobs = plural(divergent.size, 'job differs', 'jobs differ');
+  try {
+    await withStore(stateFolder, clock, (store) => putMirrorRight(store, divergent));
+    note(`${jobs} in the mirror from what is shown here; sent to it again`);
+  } catch (error) {
+    if (!(error instanceof DoggedError)) throw error;
+    note(`${jobs} in the mirror from what is shown here: ${error.message}`);
+  }
 }
 
 /** Opens the store to change what is there already, for as long as `work` takes. Throws STORE_MISSING where nothing is. */

@@ -1,9 +1,10 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { type Clock, pause } from '../platform/clock.js';
 import type { KnownKey } from '../store/trace-contract.js';
+import type { CheckpointVerdict } from '../trace/verdict.js';
 import { escapeText } from '../view/escape.js';
 import type { Layout } from '../view/screen-parts.js';
-import { checkpointLines, traceHead, traceJson, traceScreen } from '../view/trace-screen.js';
+import { checkpointLines, shortKey, traceHead, traceJson, traceScreen } from '../view/trace-screen.js';
 import { type Way, wayOfCycle, wayOfJob } from '../view/trace-way.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { layoutFor } from './layout.js';
@@ -47,25 +48,29 @@ interface FollowParts {
   readonly clock: Clock;
 }
 
-/** Each checkpoint once more when it has changed. */
+/** Each checkpoint once more when it has changed: a time that is told more exactly later is no change. */
 async function follow(first: Way, find: () => Promise<Way>, parts: FollowParts): Promise<Way> {
   const { store, output, layout, clock } = parts;
-  const shown = new Set(first.checkpoints.flatMap((step) => checkpointLines(step, layout)));
+  const shown = new Set(first.checkpoints.map(identify));
   let way = first;
+  let isNews = false;
   while (!way.isOver) {
     await pause(clock, LOOK_EVERY_MS);
     if (!store.changedElsewhere()) continue;
     way = await find();
-    const news = way.checkpoints
-      .flatMap((step) => checkpointLines(step, layout))
-      .filter((line) => !shown.has(line));
+    const news = way.checkpoints.filter((step) => !shown.has(identify(step)));
     if (news.length === 0) continue;
-    for (const line of news) shown.add(line);
+    isNews = true;
+    for (const step of news) shown.add(identify(step));
     output.json(traceJson(way));
-    output.print(news.join('\n'));
+    output.print(news.flatMap((step) => checkpointLines(step, layout)).join('\n'));
   }
-  output.print(traceHead(way, layout));
+  if (isNews) output.print(traceHead(way, layout));
   return way;
+}
+
+function identify({ atMs: _, ...step }: CheckpointVerdict): string {
+  return JSON.stringify(step);
 }
 
 /** Asks again for the same thing. Throws TRACE_UNKNOWN where nothing is known of it. */
@@ -74,27 +79,38 @@ async function finderOf(store: Reader, what: string, output: Output): Promise<()
   const cycle = await store.cycle(what);
   if (cycle !== null) return () => findCycle(store, what);
   const colon = what.indexOf(':');
-  if (colon <= 0) throw new DoggedError('TRACE_UNKNOWN', { what: escapeText(what) || 'an empty name' });
+  if (colon <= 0) throw new DoggedError('TRACE_UNKNOWN', { what: shortKey(what) || 'an empty name' });
   const [source, key] = [what.slice(0, colon), what.slice(colon + 1)];
   const known = await store.knownKeys(source, key, MOST_MENTIONS);
   const chosen = known.find(({ job }) => job !== null) ?? known[0];
   if (chosen === undefined) return refused(store, what, source, key);
-  tellMore(chosen, known.length, output);
+  tellMore(chosen, output);
+  for (const other of known) if (other !== chosen) output.note(tellOther(other));
   const { job, mentions } = chosen;
   const [mention] = mentions;
   if (job !== null && chosen.prunedAs === null) return () => findJob(store, job, what);
   if (mention !== undefined) return () => findCycle(store, mention);
   throw new DoggedError('TRACE_UNKNOWN', {
-    what: `${escapeText(what)} but that its job is ${chosen.prunedAs}, and was pruned`,
+    what: `${shortKey(what)} but that its job is ${chosen.prunedAs}, and was pruned`,
   });
 }
 
-function tellMore({ job, prunedAs, mentions }: KnownKey, workspaces: number, output: Output): void {
+function tellMore({ job, prunedAs, mentions }: KnownKey, output: Output): void {
   if (job !== null && prunedAs !== null) output.note(`Its job ${job} is ${prunedAs}, and was pruned`);
   if (job !== null && mentions.length > 0) {
-    output.note(`It was seen again, and not handed on, in: ${mentions.map(escapeText).join(', ')}`);
+    const cycles = mentions.map(escapeText).join(', ');
+    output.note(`It was seen again and not handed on, or no longer planned, in: ${cycles}`);
   }
-  if (workspaces > 1) output.note(`${workspaces} workspaces know this key; this is the first of them`);
+}
+
+/** The same key somewhere else, under the same name. */
+function tellOther({ scope, job, prunedAs }: KnownKey): string {
+  const { kind, name, workspace } = scope ?? { kind: 'source', name: '', workspace: '' };
+  const where = `${escapeText(name)} (${kind === 'source' ? '' : 'added by hand, '}workspace ${escapeText(workspace)})`;
+  const whose = `The same key is known to the ${kind} ${where}`;
+  return prunedAs === null
+    ? `${whose}: dogged trace ${job}`
+    : `${whose}: its job ${job} is ${prunedAs}, and was pruned`;
 }
 
 /** Neither a job nor an account that is kept: a refusal may still stand in the book of rejects. */
@@ -105,12 +121,12 @@ async function refused(store: Reader, what: string, source: string, key: string)
     reject === undefined
       ? ''
       : `, but that it is refused (${reject.reason}: ${reject.detail}); ${reject.remedy}`;
-  throw new DoggedError('TRACE_UNKNOWN', { what: escapeText(`${what}${why}`) });
+  throw new DoggedError('TRACE_UNKNOWN', { what: `${shortKey(what)}${escapeText(why)}` });
 }
 
 async function findCycle(store: Reader, id: string): Promise<Way> {
   const cycle = await store.cycle(id);
-  if (cycle === null) throw new DoggedError('TRACE_UNKNOWN', { what: `the cycle ${escapeText(id)}` });
+  if (cycle === null) throw new DoggedError('TRACE_UNKNOWN', { what: `the cycle ${shortKey(id)}` });
   return wayOfCycle(cycle);
 }
 
@@ -118,7 +134,7 @@ async function findJob(store: Reader, id: string, what: string): Promise<Way> {
   const job = await store.get(null, id);
   if (job === null)
     throw new DoggedError('TRACE_UNKNOWN', {
-      what: `${what === id ? 'job' : 'the job of'} ${escapeText(what)}`,
+      what: `${what === id ? 'job' : 'the job of'} ${shortKey(what)}`,
     });
   return wayOfJob(job, await store.cycle(job.cycle));
 }

@@ -8,6 +8,7 @@ import {
   parseDuration,
 } from './duration.js';
 import { parseSize, SIZE_PATTERN } from './size.js';
+import { CREDENTIALS_ERROR, hasCredentials, isRedisAddress } from './store-address.js';
 
 /* The kinds of value that settings have. Every message completes "<path> …": it begins with "must". */
 
@@ -107,19 +108,10 @@ const STORE_ERROR = 'must be sqlite, or an address such as redis://127.0.0.1:637
 export const store = z
   .string(STORE_ERROR)
   .refine((written) => written === 'sqlite' || isRedisAddress(written), STORE_ERROR)
-  .refine((written) => !/^rediss?:\/\/[^/]*@/.test(written), {
-    error:
-      'must hold no user and no password: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in the environment',
-  })
+  .refine((written) => !hasCredentials(written), { error: CREDENTIALS_ERROR })
   .describe(
     'Where jobs are kept: sqlite, or Redis for several machines. Its user and password come from the environment.',
   );
-
-function isRedisAddress(written: string): boolean {
-  if (!/^rediss?:\/\//.test(written) || !URL.canParse(written)) return false;
-  const { hostname, pathname, search, hash } = new URL(written);
-  return hostname !== '' && /^\/?\d*$/.test(pathname) && search === '' && hash === '';
-}
 
 export const priority = integer(-MAX_PRIORITY, MAX_PRIORITY).describe(
   'Each step lets a job stand in the line as if it had become due a minute earlier, so important work goes first and nothing starves.',

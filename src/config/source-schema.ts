@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTimezone } from '../platform/timezone.js';
 import {
   duration,
   field,
@@ -16,14 +17,6 @@ import {
 /* What a user may write of a source: see `schema.ts`. Which settings belong to which kind is told by `source-kinds.ts`. */
 
 const MISSED_ERROR = 'must be skip, one, all, or { all: N } with N from 2 to 1000';
-
-function isTimezone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
-}
 
 const routeRule = z.strictObject(
   {

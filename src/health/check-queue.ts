@@ -24,6 +24,10 @@ export interface QueueFacts {
     readonly problem: string | null;
     readonly waiting: number;
   } | null;
+  /** Jobs move between stores, as people are told of it, and what is wrong with that. */
+  readonly move?: { readonly text: string; readonly problems: readonly string[] } | null;
+  /** That the config names another store than the one that runs the jobs, with the line to write. */
+  readonly otherStore?: string | null;
   readonly slots: readonly BeatSlot[];
   /** Jobs that were set aside because their stored payload is no longer what was admitted, the oldest of them. */
   readonly damaged: readonly { readonly job: string; readonly task: string; readonly key: string }[];
@@ -72,6 +76,7 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     { name: 'queue', run: () => known('queue', 'Queue', (facts) => checkQueue(settings, facts)) },
     { name: 'breakers', run: () => known('breakers', 'Breakers', checkBreakers) },
     { name: 'redis', run: async () => checkRedis(await read()) },
+    { name: 'move', run: async () => checkMove(await read()) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
     {
       name: 'sources',
@@ -171,6 +176,16 @@ function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
 function commandIn(problem: string): readonly [string, string | null] {
   const [, why = problem, command = null] = /^(.*?)(?:; set it)? with: redis-cli (.*)$/.exec(problem) ?? [];
   return [why, command];
+}
+
+function checkMove({ move, otherStore }: QueueFacts): CheckResult[] {
+  const results: CheckResult[] = [];
+  if (otherStore != null) results.push(result('store', 'Store', 'warning', otherStore, null));
+  if (move == null) return results;
+  for (const problem of move.problems)
+    results.push(result('move', 'Move', 'warning', problem, 'dogged migrate --status'));
+  if (move.problems.length === 0) results.push(result('move', 'Move', 'ok', move.text));
+  return results;
 }
 
 function checkDeadLetters({ queue }: QueueFacts): CheckResult[] {

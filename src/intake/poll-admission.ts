@@ -47,6 +47,8 @@ export class PollAdmission {
   #guards: Guard[] = [];
   #sealedAtMs = 0;
   #trace: CycleTrace | null = null;
+  /** Of the batch: what its plan has beside its records. */
+  #unchanged = 0;
   /** Records that were admitted so far: the index of the next one. */
   #said = 0;
 
@@ -68,8 +70,10 @@ export class PollAdmission {
     const sealedAtMs = this.#parts.clock.wallMs();
     if (!this.#batch.accepts(step) && !(await this.flush())) return false;
     this.tally.unchanged += step.unchanged ?? 0;
+    this.#unchanged += step.unchanged ?? 0;
     this.#batch.add(step);
-    if (step.records.length + step.rejects.length > 0) this.#sealedAtMs = sealedAtMs;
+    if (step.records.length + step.rejects.length > 0 || step.plan !== undefined)
+      this.#sealedAtMs = sealedAtMs;
     if (guard !== null) {
       this.#seals.push(seal);
       this.#guards.push(guard);
@@ -138,7 +142,9 @@ export class PollAdmission {
     const { door, isTraced } = this.#parts;
     if (isTraced === false) return door.admit(step, this.#cycle, nowMs);
     const outrun = this.#hold.takeOutrun();
-    const trace = { ...look, outrun, soFar: this.#trace, sealedAtMs: this.#sealedAtMs };
+    const unchanged = this.#unchanged;
+    this.#unchanged = 0;
+    const trace = { ...look, outrun, unchanged, soFar: this.#trace, sealedAtMs: this.#sealedAtMs };
     try {
       return await door.admit(step, this.#cycle, nowMs, trace);
     } catch (error) {

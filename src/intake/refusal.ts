@@ -18,6 +18,7 @@ export const REFUSAL_REASONS = [
   'gap',
   'no-start',
   'bad-time',
+  'bad-timezone',
   'no-length',
   'end-before-start',
   'bad-every',

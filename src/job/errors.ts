@@ -94,17 +94,54 @@ export const ERRORS = {
     exitCode: EXIT.config,
     message: 'Jobs of {state} stand in Redis at {address}, and the config says store: {store}.',
     remedy:
-      'Write this into the config, and let them end first: store: {address}. Nothing was changed: run from here, they would run twice.',
+      'Write this into the config: store: {address}. Start, then bring them home with: dogged migrate --to sqlite. Nothing was changed: run from here, they would run twice.',
   },
   REDIS_AWAY: {
     exitCode: EXIT.unavailable,
     message: 'Redis at {address} is away: {detail}.',
-    remedy: 'Nothing is lost, and it goes on by itself. Try Redis with: redis-cli -u {address} PING',
+    remedy:
+      'Nothing is lost, and what has begun goes on by itself. Try Redis with: redis-cli -u {address} PING',
+  },
+  REDIS_REFUSED: {
+    exitCode: EXIT.config,
+    message: 'Redis at {address} does not let us in: {detail}.',
+    remedy:
+      'Set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in the environment, of this command and of the worker (dogged restart).',
   },
   REDIS_UNSAFE: {
     exitCode: EXIT.unavailable,
     message: 'Redis at {address} cannot be trusted with jobs: {detail}.',
     remedy: 'Mend it as said above: a worker with its monitor then starts by itself.',
+  },
+  MOVE_REFUSED: {
+    exitCode: EXIT.failed,
+    message: 'The jobs cannot move from {source} to {target}: {detail}.',
+    remedy: 'Mend what is said above, then run it again. Nothing was changed.',
+  },
+  MOVE_UNDER_WAY: {
+    exitCode: EXIT.failed,
+    message: 'The jobs are moving from {source} to {target} already.',
+    remedy: 'Go on with: dogged migrate. Or take it back first: dogged migrate --rollback',
+  },
+  MOVE_DIVERGED: {
+    exitCode: EXIT.failed,
+    message: 'Both sides are not equal: {detail}.',
+    remedy: 'Nothing was moved, and what differs is mirrored again. Look once more with: dogged migrate',
+  },
+  MOVE_UNEQUAL: {
+    exitCode: EXIT.failed,
+    message: 'After the cutover {count} open job(s) are not as they were before: {ids}.',
+    remedy: 'Look at one with: dogged job ID. To take it back: dogged migrate --rollback',
+  },
+  MOVE_NONE: {
+    exitCode: EXIT.failed,
+    message: 'Nothing is being moved: the jobs run from {store}.',
+    remedy: 'Begin with: dogged migrate --to STORE --dry-run',
+  },
+  WORKER_NEEDED: {
+    exitCode: EXIT.unavailable,
+    message: 'No worker runs, and only a worker can move jobs.',
+    remedy: 'Start it with: dogged start. Then run this again.',
   },
   OWNER_CHANGED: {
     exitCode: EXIT.busy,

@@ -65,9 +65,9 @@ export type JobId = string;
 
 const WORKSPACE = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
-/** Checked at every door through which a workspace id can come in. */
-export function isWorkspaceId(text: string): boolean {
-  return WORKSPACE.test(text);
+/** Checked at every door through which a workspace id can come in: also one that is missing, which looks like a word. */
+export function isWorkspaceId(id: unknown): id is string {
+  return typeof id === 'string' && WORKSPACE.test(id);
 }
 
 /** Jobs of other machines that run here have ids that say nothing to people. */

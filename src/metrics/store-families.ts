@@ -1,5 +1,6 @@
 import { queueOf } from '../heartbeat/compose-beat.js';
-import type { QueueCounts } from '../store/read-contract.js';
+import type { Move } from '../store/move-contract.js';
+import type { OutboxCounts, QueueCounts } from '../store/read-contract.js';
 import { type Family, flag, gauge, type Row } from './family.js';
 import type { Naming } from './naming.js';
 
@@ -51,6 +52,40 @@ export function storeFamilies(
       'dogged_source_rejects',
       'Records that are refused now.',
       source(({ rejected }) => rejected),
+    ),
+    ...(counts.outbox === undefined ? [] : redisFamilies(counts.outbox)),
+    ...(counts.move === undefined ? [] : moveFamilies(counts.move)),
+  ];
+}
+
+/** Only where jobs run through Redis. */
+function redisFamilies({ waiting, elsewhere, problem, guests }: OutboxCounts): readonly Family[] {
+  return [
+    flag('dogged_redis_up', 'Whether Redis takes jobs.', problem === null),
+    gauge(
+      'dogged_outbox_jobs',
+      'Ready jobs that Redis is still to be given. Counted up to 100,000.',
+      waiting,
+    ),
+    gauge('dogged_elsewhere_jobs', 'Jobs of this machine that run at others, or may.', elsewhere),
+    gauge('dogged_guest_jobs', 'Jobs of other machines that run here.', guests.length),
+  ];
+}
+
+/** Only while jobs move from one store to another. */
+function moveFamilies({ behind, divergent, mirror, mirrorProblem }: Move): readonly Family[] {
+  if (mirror === null) return [];
+  return [
+    flag('dogged_dual_write_up', 'Whether the mirror takes all that it is sent.', mirrorProblem === null),
+    gauge(
+      'dogged_dual_write_behind',
+      'Jobs whose change the mirror has still to follow. Counted up to 100,000.',
+      behind,
+    ),
+    gauge(
+      'dogged_dual_write_divergent_jobs',
+      'Jobs that differed at the last look at both sides, and those that readers have met since.',
+      divergent === null ? [] : [[{}, divergent]],
     ),
   ];
 }

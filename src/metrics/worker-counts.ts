@@ -54,6 +54,7 @@ export class WorkerCounts {
   readonly #tasks = new Map<string, TaskCounts>();
   readonly #sources = new Map<string, SourceCounts>();
   readonly #outages: Record<string, number> = {};
+  readonly #dualWrites: Record<string, Record<string, number>> = {};
 
   constructor(config: Config) {
     const names = namesIn(config);
@@ -65,6 +66,7 @@ export class WorkerCounts {
     for (const { task } of timed) this.#latenessOf(this.#task(task));
     for (const name of names.sources) this.#source(name);
     for (const name of names.dependencies) this.#outages[this.#naming.dependency(name)] = 0;
+    for (const name of names.workspaces) this.#dualWritesOf(name);
   }
 
   claimed({ task, source, attempt, lateByMs }: Claimed): void {
@@ -104,12 +106,24 @@ export class WorkerCounts {
     this.#source(source).reconciled += queued;
   }
 
-  read(): Pick<WorkerFigures, 'tasks' | 'sources' | 'outages'> {
+  /** Of the mirror that is kept while jobs move from one store to another. */
+  dualWritten(workspace: string, result: string, jobs: number): void {
+    raise(this.#dualWritesOf(workspace), result, jobs);
+  }
+
+  read(): Pick<WorkerFigures, 'tasks' | 'sources' | 'outages' | 'dualWrites'> {
     const tasks: Record<string, TaskFigures> = {};
     for (const [name, { durations, lateness, ...counts }] of this.#tasks)
       tasks[name] = { ...counts, durations: durations.read(), lateness: lateness?.read() ?? null };
     const sources: Record<string, SourceFigures> = Object.fromEntries(this.#sources);
-    return { tasks, sources, outages: this.#outages };
+    return { tasks, sources, outages: this.#outages, dualWrites: this.#dualWrites };
+  }
+
+  #dualWritesOf(workspace: string): Record<string, number> {
+    const name = this.#naming.workspace(workspace);
+    const counts = this.#dualWrites[name] ?? { written: 0, repeated: 0, outdated: 0, lost: 0, failed: 0 };
+    this.#dualWrites[name] = counts;
+    return counts;
   }
 
   #latenessOf(counts: TaskCounts): Histogram {

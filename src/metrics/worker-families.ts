@@ -45,6 +45,13 @@ export function workerFamilies(figures: WorkerFigures): readonly Family[] {
       'Outages that began: breakers that opened.',
       rowsOf(figures.outages, (dependency) => ({ dependency })),
     ),
+    counter(
+      'dogged_dual_write_total',
+      'Jobs that were sent to the mirror while they move from one store to another, by what became of them.',
+      Object.entries(figures.dualWrites).flatMap(([workspace, results]) =>
+        rowsOf(results, (result) => ({ workspace, result })),
+      ),
+    ),
     ...taskFamilies(Object.entries(figures.tasks)),
     ...sourceFamilies(Object.entries(figures.sources)),
   ];

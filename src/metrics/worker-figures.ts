@@ -42,6 +42,8 @@ export interface WorkerFigures {
   readonly sources: Readonly<Record<string, SourceFigures>>;
   /** Outages that began, by dependency. */
   readonly outages: Counts;
+  /** Writes to the mirror of a move, by workspace and result. */
+  readonly dualWrites: Readonly<Record<string, Counts>>;
   readonly slots: number;
   readonly freeSlots: number;
   readonly pressure: 'memory' | 'disk' | null;
@@ -86,6 +88,7 @@ export const checkWorkerFigures = shapeOf<WorkerFigures>({
     }),
   ),
   outages: mapOf(count),
+  dualWrites: mapOf(mapOf(count)),
   slots: count,
   freeSlots: count,
   pressure: orNull(text),

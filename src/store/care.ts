@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../platform/clock.js';
 import type { RemoteEvents, RemoteSettings } from './bullmq/settings.js';
-import type { Store, StoreEvents, Upgrade } from './engine.js';
+import type { StoreEvents, Upgrade } from './engine.js';
+import type { LiveStore } from './live-store.js';
 
 /** A whole copy of the store. */
 export interface StoredBackup {
@@ -23,8 +24,20 @@ export interface Restoration {
   readonly acknowledged: boolean;
 }
 
+/** What the config says of Redis; used where jobs run through it, which a move may have decided otherwise. */
+export interface ConfiguredRedis {
+  /** null: the config says `store: sqlite`. */
+  readonly url: string | null;
+  readonly settings: Omit<RemoteSettings, 'url'>;
+  readonly events: RemoteEvents;
+}
+
 export interface MendedStore {
-  readonly store: Store;
+  readonly store: LiveStore;
+  /** The Redis through which jobs run, without user and password; null: SQLite alone. */
+  readonly redisAddress: string | null;
+  /** The store that a move has chosen, while the config names another. */
+  readonly chosenStore: string | null;
   readonly upgrade: Upgrade | null;
   readonly restoration: Restoration | null;
 }
@@ -42,25 +55,21 @@ export interface StoreCare {
 /**
  * Opens the store for a worker, which holds the lock of the state folder. A database that is damaged is moved aside, and the
  * newest sound backup, or an empty one, takes its place without its cursors: so all that stands in the files is held against
- * it anew. `events.onDamage` hears of damage that is found from then on; the next call of this mends it. `redis`: jobs run
- * through it, and it may be away. Throws REDIS_UNSAFE, and STORE_ELSEWHERE without it while it may hold jobs of ours.
+ * it anew. `events.onDamage` hears of damage that is found from then on; the next call of this mends it. Which store runs the jobs
+ * is what a move has chosen, else what the config says; Redis may be away. Throws REDIS_UNSAFE, and STORE_ELSEWHERE while
+ * another store than that may hold jobs of ours.
  */
 export async function openMendedStore(
   stateFolder: string,
   clock: Clock,
   events: Required<Pick<StoreEvents, 'onDamage' | 'onStorage'>>,
-  redis: { readonly settings: RemoteSettings; readonly events: RemoteEvents } | null = null,
+  redis: ConfiguredRedis,
 ): Promise<MendedStore> {
   const { openMended } = await import('./sqlite/open-mended.js');
   const { store, ...mended } = await openMended(stateFolder, clock, events);
   try {
-    if (redis !== null) {
-      const { openForWorker } = await import('./bullmq/open.js');
-      return { ...mended, store: await openForWorker(store, redis.settings, redis.events, clock) };
-    }
-    const { leaveRedis } = await import('./sqlite/remote-mark.js');
-    await leaveRedis(store, stateFolder);
-    return { ...mended, store };
+    const { openChosen } = await import('./move/open-chosen.js');
+    return { ...mended, ...(await openChosen(store, stateFolder, redis, clock)) };
   } catch (error) {
     await store.close();
     throw error;

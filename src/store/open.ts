@@ -1,5 +1,7 @@
 import type { Clock } from '../platform/clock.js';
 import type { Store, StoreEvents, StoreUse, Upgrade } from './engine.js';
+import type { JobReads } from './mirror/open-job-reads.js';
+import type { SqliteStore } from './sqlite/store.js';
 
 /**
  * Opens the store of a state folder. `worker` and `command` create and migrate it; `read` throws STORE_MISSING when
@@ -15,10 +17,26 @@ export async function openStore(
   const { openSqliteStore } = await import('./sqlite/open.js');
   const store = await openSqliteStore(stateFolder, use, clock, events);
   if (use === 'worker') return store;
-  const { usesRedis } = await import('./sqlite/remote-mark.js');
-  if (!(await usesRedis(store))) return store;
-  const { openBeside } = await import('./bullmq/open.js');
-  return openBeside(store, use, clock);
+  const { StoreBeside } = await import('./store-beside.js');
+  return new StoreBeside(store, use, clock);
+}
+
+/** Jobs of a store that `openStore` has opened as `read`: through the mirror, while a move keeps one. */
+export async function openJobReads(store: Store, clock: Clock): Promise<JobReads> {
+  const { openJobReads } = await import('./mirror/open-job-reads.js');
+  return openJobReads(await rowsOf(store), clock);
+}
+
+/** Counts jobs that differed from their copy in the mirror, and sends them to it again. Of a store opened as `command`. */
+export async function putMirrorRight(store: Store, divergent: ReadonlySet<string>): Promise<void> {
+  const { putRight } = await import('./mirror/open-job-reads.js');
+  await putRight(await rowsOf(store), divergent);
+}
+
+async function rowsOf(store: Store): Promise<SqliteStore> {
+  const { StoreBeside } = await import('./store-beside.js');
+  if (!(store instanceof StoreBeside)) throw new Error('not a store beside the worker');
+  return store.sqlite;
 }
 
 /** What a user is told of an upgrade. */

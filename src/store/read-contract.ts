@@ -2,6 +2,7 @@ import type { JobId, JobState, Place, PlaceTotals } from '../job/job.js';
 import type { OutcomeKind } from '../job/outcome.js';
 import type { Snapshot } from '../job/snapshot.js';
 import type { AdmissionRecord, AdmissionResult, RejectedRecord, Scope } from './intake-contract.js';
+import type { Move } from './move-contract.js';
 
 /*
  * The fourth part of the store's contract: what screens and scripts may ask. Reads never block the writer.
@@ -59,6 +60,10 @@ export interface QueueCounts {
   readonly nextScheduledAtMs: number | null;
   /** Only where the store is Redis. */
   readonly outbox?: OutboxCounts;
+  /** Only while jobs move from one store to another. */
+  readonly move?: Move;
+  /** The store that a move has chosen, as long as the config may name another. */
+  readonly chosenStore?: string;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { JobId, JobState } from '../job/job.js';
 import type { CycleTrace } from '../trace/cycle-trace.js';
 import type { CycleQueue } from '../trace/verdict.js';
+import type { Scope } from './intake-contract.js';
 import type { JobSummary } from './read-contract.js';
 
 /*
@@ -35,7 +36,8 @@ export interface BrokenCycle {
 
 /** What is known of a key: its last job, and the cycles that named it among those that did not come through. */
 export interface KnownKey {
-  readonly workspace: string | null;
+  /** Where it is known; null where it only was named by cycles. */
+  readonly scope: Scope | null;
   /** null: it never became a job. */
   readonly job: JobId | null;
   /** What became of a job that was pruned; null for one that is there. */
@@ -47,8 +49,11 @@ export interface KnownKey {
 export interface TraceStore {
   /** null: there is no such cycle, or no more: the newest 10,000 are kept. */
   cycle(cycle: string): Promise<StoredCycle | null>;
-  /** One for each workspace in which the source (or the task, for what was added by hand) knows this key. */
-  knownKeys(source: string, key: string, mostMentions: number): Promise<readonly KnownKey[]>;
+  /**
+   * One for each source of this name, and each task of this name for what was added by hand, that knows this key: sources
+   * first. With the same name in several workspaces, one for each of them.
+   */
+  knownKeys(name: string, key: string, mostMentions: number): Promise<readonly KnownKey[]>;
   /** Newest first. */
   brokenCycles(sinceMs: number, limit: number): Promise<readonly BrokenCycle[]>;
   /**

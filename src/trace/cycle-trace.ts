@@ -35,9 +35,29 @@ export interface CycleTrace {
   readonly lost: readonly LostRecord[];
   /** Changed records that are held until the whole file is read: the last version of a key counts. */
   readonly waiting: number;
+  /** Of a plan: records that stand in it as they did, and were not judged again. */
+  readonly unchanged?: number;
+  /** Of a plan: what it no longer has, or whose time was missed. */
+  readonly gone?: Gone;
   /** Where what was handed on was not what had been taken: nothing of that batch was stored. */
   readonly broken: { readonly at: HandOff; readonly why: string } | null;
 }
+
+/** A job that a plan no longer has, or whose time was missed. */
+interface GoneJob {
+  readonly key: string;
+  readonly id: string;
+  readonly result: string;
+}
+
+export interface Gone {
+  /** All of them, counted under what became of them. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** The first of them, one by one. */
+  readonly named: readonly GoneJob[];
+}
+
+export const NONE_GONE: Gone = { counts: {}, named: [] };
 
 const NEW_CYCLE: CycleTrace = { marks: {}, reasons: {}, lost: [], waiting: 0, broken: null };
 
@@ -59,6 +79,8 @@ export interface BatchTrace {
   readonly isSecondLook: boolean;
   /** Keys of such records to which a later one of the same key has put an end. */
   readonly outrun: readonly string[];
+  /** Of a plan: how many records stand in it beside these, as they did. */
+  readonly unchanged?: number;
 }
 
 /** Of records that are admitted in one go, and are sealed just now. */
@@ -92,6 +114,8 @@ export interface BatchDone {
   readonly puts: readonly Put[];
   /** What the engine answers when it is asked for the jobs of `puts`: their seals, one after the other, and their number. */
   readonly enqueued: { readonly stream: Buffer; readonly count: number };
+  /** Of a plan: what went with it. */
+  readonly gone?: readonly GoneJob[];
   readonly nowMs: number;
 }
 
@@ -111,6 +135,8 @@ class Account {
   readonly #reasons: Partial<Record<HandOff, Record<string, number>>>;
   readonly #lost: LostRecord[];
   #waiting: number;
+  #unchanged: number;
+  #gone: Gone;
 
   constructor(before: CycleTrace) {
     this.#before = before;
@@ -119,6 +145,8 @@ class Account {
     for (const at of HAND_OFFS) if (before.reasons[at]) this.#reasons[at] = { ...before.reasons[at] };
     this.#lost = [...before.lost];
     this.#waiting = before.waiting;
+    this.#unchanged = before.unchanged ?? 0;
+    this.#gone = before.gone ?? NONE_GONE;
   }
 
   close(broken: CycleTrace['broken']): CycleTrace {
@@ -127,6 +155,8 @@ class Account {
       reasons: this.#reasons,
       lost: this.#lost,
       waiting: this.#waiting,
+      ...(this.#unchanged > 0 && { unchanged: this.#unchanged }),
+      ...(this.#gone !== NONE_GONE && { gone: this.#gone }),
       broken: broken ?? this.#before.broken,
     };
   }
@@ -135,7 +165,11 @@ class Account {
     if (!batch.isSecondLook) this.#takeIn(batch, done.rejects);
     for (const key of batch.outrun) this.#lose(key, 'AFTER_DIFF_OR_SUPPRESS', 'older-ignored');
     this.#waiting -= batch.outrun.length;
-    return this.#takeThrough(batch, done);
+    this.#unchanged += batch.unchanged ?? 0;
+    const broken = this.#takeThrough(batch, done);
+    const gone = broken === null ? (done.gone ?? []) : [];
+    if (gone.length > 0) this.#gone = withMore(this.#gone, gone);
+    return broken;
   }
 
   #takeIn({ seal, sealedAtMs }: BatchTrace, rejects: BatchDone['rejects']): void {
@@ -209,6 +243,12 @@ class Account {
     this.#reasons[at] = reasons;
     if (this.#lost.length < MOST_NAMED) this.#lost.push({ key, at, reason });
   }
+}
+
+function withMore({ counts, named }: Gone, more: readonly GoneJob[]): Gone {
+  const raised = { ...counts };
+  for (const { result } of more) raised[result] = (raised[result] ?? 0) + 1;
+  return { counts: raised, named: [...named, ...more].slice(0, MOST_NAMED) };
 }
 
 function asWritten(record: Put['record']): Sealable {

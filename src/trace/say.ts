@@ -4,7 +4,10 @@ import { type CycleTrace, HAND_OFFS, type Mark } from './cycle-trace.js';
 import { digestText } from './digest.js';
 import type { CycleRead } from './read-book.js';
 
-/** One line for each checkpoint that a cycle came to. `isNews` false: known records seen once more, which no one waits for. */
+/**
+ * One line for each checkpoint that a cycle came to. `isNews` false: known records seen once more, which no one waits for. Of a
+ * plan that only lacks something no record was handed on: that is told elsewhere.
+ */
 export function sayCycle(
   log: Log,
   {
@@ -21,8 +24,8 @@ export function sayCycle(
   },
   { marks, broken }: CycleTrace,
 ): void {
-  const level = isNews ? 'info' : 'debug';
-  if (!isNews && !log.isLevelEnabled(level)) return;
+  const level = isNews && marks.FEED_IN?.count !== 0 ? 'info' : 'debug';
+  if (level === 'debug' && !log.isLevelEnabled(level)) return;
   const rawItems = (marks.FEED_IN?.count ?? 0) + unchanged;
   for (const at of HAND_OFFS) {
     const mark = marks[at];

@@ -46,7 +46,7 @@ export function judgeCycle(trace: CycleTrace, queue: CycleQueue): CheckpointVerd
 }
 
 function judgeStored(
-  { marks, reasons, waiting, broken }: CycleTrace,
+  { marks, reasons, waiting, unchanged = 0, broken }: CycleTrace,
   name: HandOff,
   former: HandOff | undefined,
 ) {
@@ -68,16 +68,18 @@ function judgeStored(
   if (mustBeEqual && mark.crc !== before.crc)
     return told(name, mark, false, 'another hash with the same count', lost);
   const remark = `${held} held for the end of a poll that was broken off; they are read again`;
-  return held > 0 ? told(name, mark, null, remark, lost) : told(name, mark, true, '', lost);
+  if (held > 0) return told(name, mark, null, remark, lost);
+  const hasMore = name === 'FEED_IN' && unchanged > 0;
+  return told(name, mark, true, hasMore ? `${unchanged} more in the plan as before` : '', lost);
 }
 
 function judgeRead({ marks }: CycleTrace, queue: CycleQueue): CheckpointVerdict {
   const { read, damaged, waiting, reasons } = queue;
   const enqueued = marks.ENQUEUED;
-  if (enqueued === undefined || enqueued.count === 0)
-    return told('QUEUE_READ', read, true, 'nothing to read', {});
-  const part = `${read.count} of ${enqueued.count} read`;
   const mark = read.count === 0 ? { ...read, atMs: null } : read;
+  if (enqueued === undefined || enqueued.count === 0)
+    return told('QUEUE_READ', mark, true, 'nothing to read', {});
+  const part = `${read.count} of ${enqueued.count} read`;
   if (damaged > 0) {
     return told(
       'QUEUE_READ',

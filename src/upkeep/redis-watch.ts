@@ -7,13 +7,16 @@ export interface RedisWatch {
     readonly onRemoteWarning: (text: string) => void;
     readonly onRemoteError: (error: unknown) => void;
   };
+  /** Jobs run through this Redis from now on; null: through none. */
+  moveTo(address: string | null): void;
   /** In words; null when all is well. */
   problem(): string | null;
   sayIn(log: Log): void;
 }
 
 /** A Redis that is away is no reason to end: intake goes on, jobs wait in the outbox, and all of it goes on by itself. */
-export function createRedisWatch(address: string | null): RedisWatch {
+export function createRedisWatch(): RedisWatch {
+  let address: string | null = null;
   let problem: string | null = null;
   let warning: string | null = null;
   let trouble: string | null = null;
@@ -42,6 +45,12 @@ export function createRedisWatch(address: string | null): RedisWatch {
         trouble = message;
         log?.error({ err: { message, stack } }, 'Unforeseen trouble with Redis; trying again');
       },
+    },
+    moveTo(now) {
+      address = now;
+      if (now !== null) return;
+      problem = null;
+      warning = null;
     },
     problem: () => problem,
     sayIn(where) {

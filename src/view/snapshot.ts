@@ -3,6 +3,7 @@ import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
+import type { Move } from '../store/move-contract.js';
 import type {
   Guest,
   JobSummary,
@@ -30,6 +31,10 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly pausedAll: boolean;
   /** How far the worker does not trust the wall clock; null while it does. */
   readonly clock: BeatClock | null;
+  /** Jobs move from one store to another; null: they do not, or nobody can tell. */
+  readonly move: Move | null;
+  /** The store that a move has chosen, as long as the config may name another. */
+  readonly chosenStore: string | null;
   /** The way to Redis; null where the store is SQLite alone, or cannot be read. */
   readonly redis: OutboxCounts | null;
   /** Due jobs that the next claim can take. */
@@ -90,6 +95,8 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       pausedAll: false,
       clock,
       redis: null,
+      move: null,
+      chosenStore: null,
       runnable: works ? (beat?.runnable ?? 0) : 0,
       oldestDueMs: null,
       nextScheduledAtMs: null,
@@ -127,6 +134,8 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     pausedAll: counts.pausedAll,
     clock,
     redis: counts.outbox ?? null,
+    move: counts.move ?? null,
+    chosenStore: counts.chosenStore ?? null,
     runnable,
     oldestDueMs: counts.oldestDueAtMs === null ? null : Math.max(0, nowMs - counts.oldestDueAtMs),
     nextScheduledAtMs: counts.nextScheduledAtMs,

@@ -1,5 +1,7 @@
+import { chosenStoreText } from '../store/move-contract.js';
 import type { JobSummary } from '../store/read-contract.js';
 import { escapeText } from './escape.js';
+import { moveText } from './move-text.js';
 import { outageLines } from './outage-text.js';
 import { redisText } from './redis-text.js';
 import {
@@ -39,6 +41,12 @@ export function statusScreen(snapshot: SystemSnapshot, extras: StatusExtras, lay
   ];
   if (snapshot.redis !== null)
     lines.push(`${label('Redis')}${redisText(snapshot.redis, snapshot.takenAtMs, paint)}`);
+  if (snapshot.move !== null)
+    lines.push(`${label('Move')}${moveText(snapshot.move, snapshot.takenAtMs, paint)}`);
+  if (snapshot.chosenStore !== null)
+    lines.push(
+      `${label('Store')}${paint(`⚠️ ${escapeText(chosenStoreText(snapshot.chosenStore))}`, 'yellow')}`,
+    );
   if (slots.length > 0) lines.push(`${label('Slots')}${busy} of ${slots.length} busy`);
   section(lines, '', taskTableIfAny(snapshot, layout));
   section(lines, '', busy > 0 ? slotLines(snapshot, layout) : []);

@@ -9,6 +9,7 @@ import type { Way } from './trace-way.js';
 const STYLES: Readonly<Record<TraceVerdict, Style>> = { ok: 'green', waiting: 'yellow', broken: 'red' };
 const NAME_COLUMNS = 'AFTER_DIFF_OR_SUPPRESS'.length;
 const COUNT_COLUMNS = 7;
+const KEY_COLUMNS = 60;
 
 /** `dogged trace`: one line for each hand-off, below it why fewer came through. */
 export function traceScreen(way: Way, layout: Layout): string[] {
@@ -17,24 +18,56 @@ export function traceScreen(way: Way, layout: Layout): string[] {
     '',
     ...way.checkpoints.flatMap((step) => checkpointLines(step, layout)),
   ];
-  if (way.lost.length === 0) return lines;
-  lines.push('', layout.paint('Not handed on:', 'dim'));
-  for (const { key, at, reason } of way.lost) {
-    const text = `  ${escapeText(key ?? '(no key)')}  ${escapeText(reason)}  at ${at}`;
-    lines.push(truncateText(text, Math.max(20, layout.columns)));
-  }
+  return [...lines, ...lostLines(way, layout), ...goneLines(way, layout), ...eventLines(way, layout)];
+}
+
+function lostLines({ lost, job, checkpoints }: Way, layout: Layout): string[] {
+  if (lost.length === 0) return [];
+  const lines = lost.map(({ key, at, reason }) => {
+    return cut(`  ${shortKey(key ?? '(no key)')}  ${escapeText(reason)}  at ${at}`, layout);
+  });
   // Of a job only what stands under its own key is named.
-  const counted = way.checkpoints
-    .flatMap(({ reasons }) => Object.values(reasons))
-    .reduce((sum, n) => sum + n, 0);
-  if (way.job === null && counted > way.lost.length)
-    lines.push(`  and ${counted - way.lost.length} more, counted above`);
-  return lines;
+  const counted = sum(checkpoints.flatMap(({ reasons }) => Object.values(reasons)));
+  if (job === null && counted > lost.length) lines.push(`  and ${counted - lost.length} more, counted above`);
+  return ['', layout.paint('Not handed on:', 'dim'), ...lines];
+}
+
+/** What a plan no longer had. */
+function goneLines({ gone: { counts, named } }: Way, layout: Layout): string[] {
+  if (named.length === 0) return [];
+  const lines = named.map(({ key, id, result }) =>
+    cut(`  ${shortKey(key)}  ${result.replace('-', ' ')}  job ${id}`, layout),
+  );
+  const more = sum(Object.values(counts)) - named.length;
+  if (more > 0) lines.push(`  and ${more} more`);
+  return ['', layout.paint('No longer planned, or missed:', 'dim'), ...lines];
+}
+
+/** What happened to a job beside its attempts. */
+function eventLines({ events }: Way, layout: Layout): string[] {
+  if (events.length === 0) return [];
+  const lines = events.map(({ atMs, event, detail }) =>
+    cut(`  ${isoTime(atMs) ?? '-'}  ${escapeText(event)}  ${escapeText(detail)}`.trimEnd(), layout),
+  );
+  return ['', layout.paint('Of this job:', 'dim'), ...lines];
+}
+
+function cut(text: string, { columns }: Layout): string {
+  return truncateText(text, Math.max(20, columns));
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0);
+}
+
+/** A key as it stands between other words. */
+export function shortKey(key: string): string {
+  return truncateText(escapeText(key), KEY_COLUMNS);
 }
 
 export function traceHead({ cycle, source, task, job, verdict }: Way, { paint }: Layout): string {
   const from = source === null ? `task ${escapeText(task ?? '')}, by hand` : `source ${escapeText(source)}`;
-  const whose = job === null ? '' : `  job ${job.id} "${escapeText(job.key)}"`;
+  const whose = job === null ? '' : `  job ${job.id} "${shortKey(job.key)}"`;
   return `Cycle ${escapeText(cycle)}  ${from}${whose}  ${paint(verdict, STYLES[verdict])}`;
 }
 
@@ -51,7 +84,8 @@ export function checkpointLines(step: CheckpointVerdict, { paint, columns }: Lay
 }
 
 /** What `trace --json` promises. */
-export function traceJson({ cycle, source, task, job, verdict, checkpoints, lost }: Way): object {
+export function traceJson(way: Way): object {
+  const { cycle, source, task, job, verdict, checkpoints, lost, gone, events } = way;
   return {
     cycle,
     source,
@@ -68,5 +102,7 @@ export function traceJson({ cycle, source, task, job, verdict, checkpoints, lost
       reasons,
     })),
     lost: lost.map(({ key, at, reason }) => ({ key, at, reason })),
+    gone: { counts: gone.counts, named: gone.named.map(({ key, id, result }) => ({ key, job: id, result })) },
+    events: events.map(({ atMs, event, detail }) => ({ at: isoTime(atMs), event, detail })),
   };
 }

@@ -1,7 +1,9 @@
+import { isTerminal, stateOfPlace } from '../job/job.js';
 import { isIntact } from '../job/snapshot.js';
 import type { HistoryEntry, JobDetails } from '../store/read-contract.js';
 import type { StoredCycle } from '../store/trace-contract.js';
-import type { LostRecord } from '../trace/cycle-trace.js';
+import { type Gone, type LostRecord, NONE_GONE } from '../trace/cycle-trace.js';
+import { digestText, NOTHING } from '../trace/digest.js';
 import { type CheckpointVerdict, judgeCycle, type TraceVerdict, verdictOf } from '../trace/verdict.js';
 
 /** The way of a cycle, or of one job of it, as far as it is known. */
@@ -13,6 +15,10 @@ export interface Way {
   readonly verdict: TraceVerdict;
   readonly checkpoints: readonly CheckpointVerdict[];
   readonly lost: readonly LostRecord[];
+  /** Of a cycle: jobs that its plan no longer had, or whose time was missed. */
+  readonly gone: Gone;
+  /** Of a job: what happened to it beside its attempts. */
+  readonly events: readonly JobEvent[];
   /** Nothing more will come of it. */
   readonly isOver: boolean;
 }
@@ -21,44 +27,53 @@ export function wayOfCycle({ cycle, source, task, trace, queue }: StoredCycle): 
   const checkpoints = judgeCycle(trace, queue);
   const lost = [...trace.lost, ...queue.lost];
   const isOver = queue.open === 0;
-  return { cycle, source, task, job: null, verdict: verdictOf(checkpoints), checkpoints, lost, isOver };
+  const verdict = verdictOf(checkpoints);
+  const gone = trace.gone ?? NONE_GONE;
+  return { cycle, source, task, job: null, verdict, checkpoints, lost, gone, events: [], isOver };
 }
 
 /** What its cycle came to up to the queue, and then this job alone. */
 export function wayOfJob(job: JobDetails, cycle: StoredCycle | null): Way {
-  const { id, key, task, source, place } = job;
+  const { id, key, task, source, place, history } = job;
   const before = cycle === null ? [] : judgeCycle(cycle.trace, cycle.queue).slice(0, -1);
-  const checkpoints = [...before, readOf(job), ...job.history.flatMap((entry) => stepsOf(job, entry))];
+  // Attempts at an older version are none of this cycle's.
+  const sinceVersion = history.slice(history.findLastIndex(isNewVersion) + 1);
+  const attempts = sinceVersion.filter((entry): entry is Attempt => entry.kind === 'attempt');
+  const checkpoints = [...before, readOf(job, attempts), ...attempts.flatMap((entry) => stepsOf(job, entry))];
   const lost = (cycle?.trace.lost ?? []).filter((record) => record.key === key);
-  const isOver = place === 'completed' || place === 'failed' || place === 'cancelled' || place === 'expired';
-  const verdict = verdictOf(checkpoints);
-  return { cycle: job.cycle, source, task, job: { id, key }, verdict, checkpoints, lost, isOver };
+  const events = history.filter((entry): entry is JobEvent => entry.kind === 'event');
+  const [verdict, isOver] = [verdictOf(checkpoints), isTerminal(stateOfPlace(place))];
+  const whose = { cycle: job.cycle, source, task, job: { id, key } };
+  return { ...whose, verdict, checkpoints, lost, gone: NONE_GONE, events, isOver };
 }
 
 type Attempt = Extract<HistoryEntry, { kind: 'attempt' }>;
+type JobEvent = Extract<HistoryEntry, { kind: 'event' }>;
 
-function readOf(job: JobDetails): CheckpointVerdict {
-  const attempts = job.history.filter((entry): entry is Attempt => entry.kind === 'attempt');
+function isNewVersion(entry: HistoryEntry): boolean {
+  return entry.kind === 'event' && entry.event === 'superseded';
+}
+
+function readOf(job: JobDetails, attempts: readonly Attempt[]): CheckpointVerdict {
+  const { endedAtMs, reason, payload } = job;
+  const state = stateOfPlace(job.place);
   const last = attempts.at(-1);
-  const hash = beginningOf(job);
-  const step = { name: 'QUEUE_READ', hash, reasons: {} } as const;
-  if (!isIntact(job.payload) || last?.outcome === 'damaged') {
+  const step = { name: 'QUEUE_READ', hash: beginningOf(job), reasons: {} } as const;
+  if (!isIntact(payload) || last?.outcome === 'damaged') {
     const remark = 'the stored payload does not match its hash: set aside, nothing was run';
     return { ...step, atMs: last?.atMs ?? null, count: attempts.length === 0 ? 0 : 1, ok: false, remark };
   }
-  if (last === undefined)
-    return { ...step, atMs: null, count: 0, hash: 'empty', ok: null, remark: 'not claimed yet' };
-  return {
-    ...step,
-    atMs: last.atMs,
-    count: 1,
-    ok: true,
-    remark: 'SHA-256 of its payload, as it was normalised',
-  };
+  if (last !== undefined) {
+    const remark = 'SHA-256 of its payload, as it was normalised';
+    return { ...step, atMs: last.atMs, count: 1, ok: true, remark };
+  }
+  const unread = { ...step, count: 0, hash: digestText(NOTHING) };
+  if (!isTerminal(state)) return { ...unread, atMs: null, ok: null, remark: 'not claimed yet' };
+  const why = `${state} before it was read${reason === null ? '' : `: ${reason}`}`;
+  return { ...unread, atMs: endedAtMs, ok: true, remark: 'never claimed', reasons: { [why]: 1 } };
 }
 
-function stepsOf(job: JobDetails, entry: HistoryEntry): CheckpointVerdict[] {
-  if (entry.kind === 'event') return [];
+function stepsOf(job: JobDetails, entry: Attempt): CheckpointVerdict[] {
   const { attempt, atMs, endedAtMs, outcome, reason } = entry;
   const base = { count: 1, hash: beginningOf(job), reasons: {} };
   const isRun = outcome !== 'damaged';
@@ -67,7 +82,7 @@ function stepsOf(job: JobDetails, entry: HistoryEntry): CheckpointVerdict[] {
   return [
     ...(isRun ? [{ ...base, name: 'RUN' as const, atMs, ok: true, remark: `attempt ${attempt}` }] : []),
     endedAtMs === null
-      ? { ...recorded, count: 0, hash: 'empty', ok: null, remark: `attempt ${attempt} runs` }
+      ? { ...recorded, count: 0, hash: digestText(NOTHING), ok: null, remark: `attempt ${attempt} runs` }
       : { ...recorded, ok: true, remark: `attempt ${attempt}: ${outcome}${why}` },
   ];
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isIntact } from '../../src/job/snapshot.js';
+import type { Turn } from '../../src/store/contract.js';
+import type { Store } from '../../src/store/engine.js';
 import type { Engine } from './engine.js';
 import { admit, claimOne, end, ideas, ownedStore, retryAt, runOne, someOwner, T0, turn } from './given.js';
 
@@ -102,6 +104,54 @@ export function conformsInClaims(engine: Engine): void {
       const { claims } = await turn(store, { freeSlots: 5, eligible });
       expect(claims.map(({ key }) => key)).toEqual(['build 1', 'build 2', 'slow 1', 'slow 2', 'slow 3']);
       expect((await turn(store, { freeSlots: 0, eligible })).claims).toEqual([]);
+    });
+
+    const urgent = { key: 'urgent', priority: 9 };
+    const patient = { key: 'patient' };
+    it.each<[string, (store: Store) => Promise<Partial<Turn>>]>([
+      [
+        'became due',
+        async (store) => {
+          await admit(store, [patient, { ...urgent, runAtMs: T0 + 10 }]);
+          return { nowMs: T0 + 10 };
+        },
+      ],
+      [
+        'is to be tried again at once',
+        async (store) => {
+          await admit(store, [urgent]);
+          const claim = await claimOne(store);
+          await admit(store, [patient]);
+          return { ends: [end(claim, retryAt(T0))] };
+        },
+      ],
+      [
+        'got a permit of its group',
+        async (store) => {
+          await admit(store, [
+            { key: 'a', group: 'g' },
+            { key: 'b', group: 'g' },
+          ]);
+          const { claims } = await turn(store);
+          await admit(store, [patient, { ...urgent, group: 'g' }]);
+          return { ends: claims.map((claim) => end(claim)) };
+        },
+      ],
+      [
+        'waited for the end of an older version',
+        async (store) => {
+          await admit(store, [{ ...urgent, content: '1', onChange: 'rerun' }]);
+          const claim = await claimOne(store);
+          await admit(store, [patient, { ...urgent, content: '2', onChange: 'rerun' }]);
+          return { ends: [end(claim)] };
+        },
+      ],
+    ])('gives what %s in the same turn before all that stands behind it', async (_, prepare) => {
+      const store = await owned();
+      const asked = await prepare(store);
+      // What is ready by now is as far along as it can be.
+      await turn(store, { freeSlots: 0 });
+      expect((await claimOne(store, asked)).key).toBe('urgent');
     });
 
     it('counts the room of a task over all its workspaces', async () => {

@@ -313,16 +313,20 @@ export function conformsInPlans(engine: Engine): void {
 
     it('keeps the occurrences of its series, and ends those that were missed', async () => {
       const store = await owned();
-      const [six, seven] = [show('backup@6', T0, { expiresAtMs: null }), show('backup@7', T0 + HOUR)];
+      const [first, second] = [T0, T0 + HOUR].map((ms) => `backup@${new Date(ms).toISOString()}`) as [
+        string,
+        string,
+      ];
+      const [six, seven] = [show(first, T0, { expiresAtMs: null }), show(second, T0 + HOUR)];
       await offer(store, T0 - HOUR, [six, seven]);
       expect((await offer(store, T0, [], { series: ['backup'] })).gone).toEqual([]);
-      const missed = [{ key: 'backup@6', reason: 'nobody was there' }];
+      const missed = [{ key: first, reason: 'nobody was there' }];
       expect((await offer(store, T0 + 1, [], { series: ['backup'], missed })).gone).toEqual([
-        { key: 'backup@6', result: 'missed' },
+        { key: first, result: 'missed' },
       ]);
       expect(await jobs(store)).toMatchObject([
-        { key: 'backup@6', place: 'expired', reason: 'missed: nobody was there' },
-        { key: 'backup@7', place: 'scheduled' },
+        { key: first, place: 'expired', reason: 'missed: nobody was there' },
+        { key: second, place: 'scheduled' },
       ]);
     });
   });

@@ -187,6 +187,30 @@ export function conformsInTraces(engine: Engine): void {
       });
     });
 
+    it('tells what a plan no longer has, also where it has nothing new, and how much of it stands as before', async () => {
+      const store = await owned();
+      const plan = { keys: ['a'], series: [], missed: [] };
+      const planned = ['a', 'b', 'c'].map((key) => ({ key, onChange: 'replan' as const, runAtMs: T0 + 99 }));
+      await hand(store, planned, { cycle: 'c-1', plan: { ...plan, keys: ['a', 'b', 'c'] } });
+      await hand(store, [], { cycle: 'c-2', plan: { ...plan, keys: ['a', 'b'] } }, { unchanged: 2 });
+      const { steps, found, verdict } = await stepsOf(store, 'c-2');
+      expect(verdict).toBe('ok');
+      expect(steps[0]).toMatchObject({ name: 'FEED_IN', count: 0, remark: '2 more in the plan as before' });
+      expect(steps.at(-1)).toMatchObject({ name: 'QUEUE_READ', atMs: null, remark: 'nothing to read' });
+      const c = { key: 'c', id: '3', result: 'withdrawn' };
+      expect(found.trace.gone).toEqual({ counts: { withdrawn: 1 }, named: [c] });
+      // In the second batch of one poll it adds up.
+      const soFar = await hand(store, [{ key: 'd', onChange: 'replan' }], {
+        cycle: 'c-3',
+        plan: { ...plan, keys: ['a', 'd'] },
+      });
+      expect(soFar.gone?.counts).toEqual({ withdrawn: 1 });
+      const e = [{ key: 'e', onChange: 'replan' as const }];
+      const both = await hand(store, e, { cycle: 'c-3', plan: { ...plan, keys: ['e'] } }, { soFar });
+      expect(both.gone?.counts).toEqual({ withdrawn: 3 });
+      expect((await store.knownKeys('ideas', 'c', 5))[0]).toMatchObject({ job: '3', mentions: ['c-2'] });
+    });
+
     it('is not made by cursors alone', async () => {
       const store = await owned();
       const report = await store.admit({ ...batch([]), trace: onlyBatch([], T0) });
@@ -270,15 +294,27 @@ export function conformsInTraces(engine: Engine): void {
     });
   });
 
+  it('finds a key in each source and task of one name, sources first, each with its own cycles', async () => {
+    const store = await owned();
+    const scope = { ...ideas, kind: 'task' as const };
+    await hand(store, [{ key: 'k' }], { cycle: 'c-1', scope });
+    await hand(store, [{ key: 'k' }], { cycle: 'c-2', scope });
+    await hand(store, [{ key: 'k' }], { cycle: 'c-3' });
+    expect(await store.knownKeys('ideas', 'k', 5)).toEqual([
+      { scope: ideas, job: '2', prunedAs: null, mentions: [] },
+      { scope, job: '1', prunedAs: null, mentions: ['c-2'] },
+    ]);
+  });
+
   it('finds a key by its job, and by the cycles that did not hand it on', async () => {
     const store = await owned();
     await hand(store, [{ key: 'a "b"' }], { cycle: 'c-1' });
     await hand(store, [{ key: 'a "b"' }], { cycle: 'c-2', rejects: [reject({ path: 'f', key: 'bad' })] });
     expect(await store.knownKeys('ideas', 'a "b"', 5)).toEqual([
-      { workspace: 'default', job: '1', prunedAs: null, mentions: ['c-2'] },
+      { scope: ideas, job: '1', prunedAs: null, mentions: ['c-2'] },
     ]);
     expect(await store.knownKeys('ideas', 'bad', 5)).toEqual([
-      { workspace: null, job: null, prunedAs: null, mentions: ['c-2'] },
+      { scope: null, job: null, prunedAs: null, mentions: ['c-2'] },
     ]);
     expect(await store.knownKeys('ideas', 'nobody', 5)).toEqual([]);
     expect(await store.knownKeys('other', 'a "b"', 5)).toEqual([]);

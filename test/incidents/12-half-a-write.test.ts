@@ -60,7 +60,6 @@ describe.skipIf(!hasRedis())(`half a write${hasRedis() ? '' : ` (skipped: ${NO_R
     ['before they are sent', 'relay.before-add', 1],
     ['once Redis has them', 'relay.after-add', 1],
     ['once Redis has given one, and nothing of it is written down', 'remote.after-claim', 1],
-    ['once Redis knows an end, and still holds the job', 'remote.before-removal', 1],
     ['once Redis knows an end, and nothing of it is written down', 'remote.after-end', 1],
   ])(
     'of a worker that is killed %s leaves none that is lost, and none that runs twice',

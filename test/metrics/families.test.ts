@@ -92,6 +92,54 @@ test('a breaker is in one of three states, and a dependency that is not away is 
   expect(await stateOf('printer', 999)).toEqual(['closed']);
 });
 
+test('of Redis and of a mirror something is said only where there is one', async () => {
+  const naming = createNaming(null);
+  const tell = async (counts: QueueCounts) =>
+    parseMetrics(await renderMetrics(storeFamilies(counts, naming, [], 0)));
+  const alone = await tell(NOTHING);
+  expect([...alone.types.keys()].filter((name) => /redis|outbox|guest|elsewhere|dual/.test(name))).toEqual(
+    [],
+  );
+
+  const guest = { id: 'k-1', task: 'a', key: 'a', startedAtMs: 0 };
+  const outbox = {
+    waiting: 3,
+    elsewhere: 2,
+    address: 'redis://127.0.0.1:6379/0',
+    problem: 'it is full',
+    problemSinceMs: 0,
+    claimable: null,
+    guests: [guest],
+  };
+  const move = {
+    target: 'redis://127.0.0.1:6379/0',
+    source: 'sqlite',
+    phase: 'dual',
+    startedAtMs: 0,
+    mirror: 'm',
+    copiedTo: 0,
+    copyUntil: null,
+    behind: 7,
+    verifiedAtMs: null,
+    divergent: null,
+    cutoverUntil: null,
+    cutoverAtMs: null,
+    problem: null,
+    problemSinceMs: null,
+    mirrorProblem: 'OOM',
+    mirrorProblemSinceMs: 0,
+  } as const;
+  const { value, types } = await tell({ ...NOTHING, outbox, move });
+  const of = (name: string) => value(`dogged_${name}`, {});
+  expect([of('redis_up'), of('outbox_jobs'), of('elsewhere_jobs'), of('guest_jobs')]).toEqual([0, 3, 2, 1]);
+  expect([of('dual_write_up'), of('dual_write_behind')]).toEqual([0, 7]);
+  // Before anybody has looked, a 0 would be an invention.
+  expect(types.has('dogged_dual_write_divergent_jobs')).toBe(false);
+  const looked = await tell({ ...NOTHING, move: { ...move, mirrorProblem: null, divergent: 2 } });
+  expect(looked.value('dogged_dual_write_divergent_jobs', {})).toBe(2);
+  expect(looked.value('dogged_dual_write_up', {})).toBe(1);
+});
+
 test('a value that is a bound falls below it, and one above all bounds is counted', async () => {
   const durations = new Histogram(DURATION_BOUNDS);
   for (const seconds of [0, 0.005, 0.0051, 36_000, 36_001]) durations.observe(seconds);

@@ -75,6 +75,19 @@ test('a job of a task that the config has no more is counted under other', async
   expect(counts.read().tasks['other']?.ended['failed']).toBe(2);
 });
 
+test('what is sent to a mirror is counted by workspace and result, each from nothing on', async () => {
+  const counts = await counting();
+  const nothing = { written: 0, repeated: 0, outdated: 0, lost: 0, failed: 0 };
+  expect(counts.read().dualWrites).toEqual({ default: nothing });
+  counts.dualWritten('default', 'failed', 2);
+  counts.dualWritten('default', 'failed', 1);
+  counts.dualWritten('of no config', 'written', 1);
+  expect(counts.read().dualWrites).toEqual({
+    default: { ...nothing, failed: 3 },
+    other: { ...nothing, written: 1 },
+  });
+});
+
 let nonces = 0;
 const nonce = () => `test-${process.pid}-${nonces++}`;
 

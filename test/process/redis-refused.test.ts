@@ -54,10 +54,11 @@ describe.skipIf(!hasRedis())(`a Redis that is refused${hasRedis() ? '' : ` (skip
     here.store(redis.url);
     await atWork(here);
     // However often it was tried, it is one recovery.
-    expect(readRecoveries(stateOf(here)).map(({ cause, outcome }) => `${cause} ${outcome}`)).toEqual([
-      'redis waiting',
-      'redis recovered',
-    ]);
+    const recoveries = () =>
+      readRecoveries(stateOf(here))
+        .map(({ cause, outcome }) => `${cause} ${outcome}`)
+        .join(', ');
+    await until(() => recoveries() === 'redis waiting, redis recovered', { describe: recoveries });
 
     here.run('pause', 'note');
     here.run('add', 'note', '--key', 'a');

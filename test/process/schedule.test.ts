@@ -92,3 +92,51 @@ test('shows of three seconds follow each other as planned, one that comes late s
     place.run('stop');
   }
 }, 60_000);
+
+test('jobs of repeating records stay the same jobs over a restart and a kill, on a network mount as well', async () => {
+  const folder = tempFolder();
+  const sources = `
+sources:
+  near: { schedule: ./plan.json, task: play }
+  far: { schedule: ./plan.json, task: play, network: true }
+tasks: { play: { run: [cat] } }
+`;
+  writeFileSync(join(folder, 'dogged.config.yaml'), sources);
+  const plan = [{ id: 'yearly', every: '0 0 1 1 *' }, show('once', '2999-01-01T00:00:00Z')];
+  writeFileSync(join(folder, 'plan.json'), JSON.stringify(plan));
+  const place = workplace(folder);
+  const standing = () =>
+    place.json('jobs').map(({ id, source, key, state }) => `${id} ${source} ${key.split('@')[0]} ${state}`);
+  place.run('start');
+  try {
+    const before = await until(() => (standing().length === 4 ? standing() : null), { withinMs: 20_000 });
+    expect(before.every((job) => job.endsWith('pending'))).toBe(true);
+    place.run('restart');
+    await untilRead(place);
+    expect(standing()).toEqual(before);
+    const pid = place.workerPid();
+    process.kill(pid, 'SIGKILL');
+    await until(() => place.workerPid() !== pid, { withinMs: 30_000 });
+    await untilRead(place);
+    expect(standing()).toEqual(before);
+    expect(place.run('logs').stdout).not.toMatch(/withdrawn|no poll had admitted/);
+  } finally {
+    place.run('stop');
+  }
+}, 90_000);
+
+function show(id: string, start: string): object {
+  return { id, start };
+}
+
+/** Both sources were polled by the worker that runs now. */
+async function untilRead(place: Workplace): Promise<void> {
+  await until(
+    () => {
+      const [{ worker, sources }] = place.json('status');
+      const isPolled = ({ lastPollMs }: { lastPollMs: number | null }) => lastPollMs !== null;
+      return worker.pid === place.workerPid() && sources.length === 2 && sources.every(isPolled);
+    },
+    { withinMs: 20_000, describe: () => JSON.stringify(place.json('status')) },
+  );
+}

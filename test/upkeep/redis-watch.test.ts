@@ -11,7 +11,7 @@ function watched() {
       said.push(`${level} ${text} ${JSON.stringify(facts)}`);
     };
   const log = { warn: say('warn'), error: say('error') } as unknown as Log;
-  return { watch: createRedisWatch('redis://pi:6379/0'), log, said };
+  return { watch: createRedisWatch(), log, said };
 }
 
 test('an absence is said once at its beginning and once at its end, however its reason changes', () => {

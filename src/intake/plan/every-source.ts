@@ -27,8 +27,8 @@ export class EveryReader implements SourceReader {
   }
 
   restore(cursors: readonly CursorRecord[]): void {
-    this.#repeats.restore(cursors.find(({ path }) => path === this.#path)?.body);
     this.#repeats.replace(new Map(), 0);
+    this.#repeats.restore(cursors.find(({ path }) => path === this.#path)?.body);
   }
 
   recall(cursors: readonly CursorRecord[]): void {

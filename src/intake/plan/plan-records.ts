@@ -15,7 +15,9 @@ export interface ReadPlan {
   readonly repeating: ReadonlyMap<string, RepeatingRecord>;
   /** How many stand there with the very bytes that they had in the plan before. */
   readonly unchanged: number;
-  /** Something of the plan before is not in it. */
+  /** Keys of refused records: what was planned for them before stays planned, also by a worker that never read it. */
+  readonly refusedKeys: ReadonlySet<string>;
+  /** Something of the plan before is not in it, or comes again and again now. */
   readonly lacksSome: boolean;
   /** null: the same as those of the plan before. */
   readonly rejects: readonly Reject[] | null;
@@ -36,6 +38,8 @@ interface Plan {
   readonly judged: readonly (Judged | null)[];
   /** What counts under each key, also what stood there before where it is refused now. */
   readonly byKey: Map<string, Judged>;
+  /** Of those that are refused, and stand nowhere else. */
+  readonly refusedKeys: ReadonlySet<string>;
   /** Digests of what was refused; '' for nothing. */
   readonly refused: string;
 }
@@ -58,10 +62,10 @@ export class PlanRecords {
     this.#judge = judge;
   }
 
-  /** Of all records that do not repeat; what is refused now and was taken before keeps its place. */
+  /** Of all records that do not repeat, and of what is refused. */
   keys(): readonly string[] {
-    const all = [...(this.#before?.byKey ?? [])];
-    return all.flatMap(([key, { repeating }]) => (repeating === null ? key : []));
+    const { byKey = [], refusedKeys = [] } = this.#before ?? {};
+    return [...[...byKey].flatMap(([key, { repeating }]) => (repeating === null ? key : [])), ...refusedKeys];
   }
 
   /** The next plan is the first. */
@@ -86,7 +90,7 @@ export class PlanRecords {
     const { head, tail } = commonEntries(before, entries, bytes);
     const goneTo = before.entries.length - tail;
     const known = knownEntries(before, head, goneTo);
-    const gone = new Set(before.judged.slice(head, goneTo).map((one) => one?.key));
+    const gone = new Map(before.judged.slice(head, goneTo).map((one) => [one?.key, one]));
     const found = new Map<string, Judged>();
     for (const [n, entry] of entries.slice(head, entries.length - tail).entries()) {
       if (n % ENTRIES_A_SLICE === ENTRIES_A_SLICE - 1) yield;
@@ -96,13 +100,14 @@ export class PlanRecords {
       found.set(one.key, one);
     }
     const { byKey } = before;
-    for (const key of gone) if (key !== undefined) byKey.delete(key);
+    for (const key of gone.keys()) if (key !== undefined) byKey.delete(key);
     for (const [key, one] of found) byKey.set(key, withoutRecord(one));
     const stretch = [...found.values()].map(withoutRecord);
     const judged = [...before.judged.slice(0, head), ...stretch, ...before.judged.slice(goneTo)];
     const records = [...found.values()].flatMap(({ record }) => record ?? []);
-    const lacksSome = [...gone].some((key) => key !== undefined && !found.has(key));
-    return this.#hold({ bytes, entries, judged, byKey, refused: '' }, { records, lacksSome, rejects: null });
+    const lacksSome = [...gone.values()].some((one) => isLacking(one, found));
+    const plan = { bytes, entries, judged, byKey, refusedKeys: NO_KEYS, refused: '' };
+    return this.#hold(plan, { records, lacksSome, rejects: null });
   }
 
   *#readAll(entries: readonly PlanEntry[], bytes: Buffer, nowMs: number): Generator<void, ReadPlan> {
@@ -130,30 +135,38 @@ export class PlanRecords {
     }
     const byKey = new Map<string, Judged>();
     for (const one of judged) if (one !== null) byKey.set(one.key, withoutRecord(one));
-    for (const { refusal } of refused) {
-      const held = before?.byKey.get(refusal.key ?? '');
-      if (held !== undefined && !byKey.has(held.key)) byKey.set(held.key, held);
+    const refusedKeys = new Set(
+      refused.flatMap(({ refusal: { key } }) => (key && !byKey.has(key) ? key : [])),
+    );
+    for (const key of refusedKeys) {
+      const held = before?.byKey.get(key);
+      if (held !== undefined) byKey.set(key, held);
     }
     const rejects = refused.map(({ refusal, entry }) => this.#reject(refusal, entry, bytes));
     const digests = rejects.map(({ digest }) => digest.toString('hex')).join(' ');
     const records = judged.flatMap((one) => one?.record ?? []);
-    const lacksSome = before === null || [...before.byKey.keys()].some((key) => !byKey.has(key));
+    const lacksSome =
+      before === null ||
+      [...before.byKey.values()].some((one) => isLacking(one, byKey)) ||
+      [...before.refusedKeys].some((key) => !refusedKeys.has(key));
     const plan = {
       bytes,
       entries,
       judged: judged.map((one) => one && withoutRecord(one)),
       byKey,
+      refusedKeys,
       refused: digests,
     };
     return this.#hold(plan, { records, lacksSome, rejects: digests === before?.refused ? null : rejects });
   }
 
-  #hold(plan: Plan, read: Omit<ReadPlan, 'repeating' | 'unchanged'>): ReadPlan {
+  #hold(plan: Plan, read: Omit<ReadPlan, 'repeating' | 'unchanged' | 'refusedKeys'>): ReadPlan {
     const repeating = new Map<string, RepeatingRecord>();
     for (const [key, one] of plan.byKey) if (one.repeating !== null) repeating.set(key, one.repeating);
     this.#before = plan;
     const once = plan.judged.filter((one) => one !== null && one.repeating === null).length;
-    return { ...read, repeating, unchanged: once - read.records.length };
+    const { refusedKeys } = plan;
+    return { ...read, repeating, refusedKeys, unchanged: once - read.records.length };
   }
 
   /** Refuses all of a file that holds no plan. */
@@ -195,6 +208,14 @@ export class PlanRecords {
 }
 
 const NEWLINE = 0x0a;
+const NO_KEYS: ReadonlySet<string> = new Set();
+
+/** What an entry of the plan before has opened may have to go: of one that repeats now, the job under its own key. */
+function isLacking(one: Judged | null | undefined, byKey: ReadonlyMap<string, Judged>): boolean {
+  if (!one) return false;
+  const now = byKey.get(one.key);
+  return now === undefined || (now.repeating === null) !== (one.repeating === null);
+}
 
 /** How many entries are the same at the beginning of two plans, and at their end. */
 function commonEntries(

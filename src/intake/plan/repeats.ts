@@ -42,6 +42,10 @@ export class Repeats {
   readonly #leapMs: number;
   #series = new Map<string, Series>();
   #records: ReadonlyMap<string, RepeatingRecord> = new Map();
+  /** Ids that stand in the plan with a record that is refused. */
+  #refused: ReadonlySet<string> = new Set();
+  /** Something is remembered no more, and that is not stored yet. */
+  #hasForgotten = false;
   /** Wall time since which somebody is there: null before the first look. */
   #presentSinceMs: number | null = null;
   #lastLookMs = 0;
@@ -55,35 +59,47 @@ export class Repeats {
   /** `body`: what `encode` gave; anything else is as if nothing were remembered. */
   restore(body: string | undefined): void {
     this.#series = new Map(body === undefined ? [] : decode(body));
+    this.#hasForgotten = false;
   }
 
   encode(): string {
-    const kept = [...this.#series].filter(([id]) => this.#records.has(id));
-    return JSON.stringify({ v: 1, series: Object.fromEntries(kept) });
+    return JSON.stringify({ v: 1, series: Object.fromEntries(this.#series) });
   }
 
-  /** Names of those whose open jobs are occurrences of the rule as it is now. */
+  /**
+   * Names of those whose open jobs stand: all but those of which another rule is remembered. A record that nothing is
+   * remembered of has none, or a former worker did not live to say how far it came.
+   */
   get names(): readonly string[] {
-    return [...this.#records.keys()].filter((id) => this.#isKnown(id));
+    const standing = [...this.#records.keys()].filter((id) => !this.#series.has(id) || this.#isKnown(id));
+    return [...standing, ...this.#refused];
   }
 
   get isEmpty(): boolean {
     return this.#records.size === 0;
   }
 
-  /** Takes the repeating records of a plan. Answers with the jobs of changed ones that are open already, as they are to be now. */
-  replace(records: ReadonlyMap<string, RepeatingRecord>, nowMs: number): readonly AdmissionRecord[] {
+  /**
+   * Takes the repeating records of a plan. Answers with the jobs of changed ones that are open already, as they are to be now.
+   * What was opened for a record that is refused now stays open. Of one that is gone nothing is remembered: should it come
+   * back, it missed nothing meanwhile.
+   */
+  replace(
+    records: ReadonlyMap<string, RepeatingRecord>,
+    nowMs: number,
+    refused: ReadonlySet<string> = new Set(),
+  ): readonly AdmissionRecord[] {
     const former = this.#records;
     this.#records = records;
+    this.#refused = refused;
+    for (const id of this.#series.keys()) {
+      if (!records.has(id) && !refused.has(id)) this.#hasForgotten = this.#series.delete(id);
+    }
     return [...records].flatMap(([id, entry]) => {
-      const series = this.#series.get(id);
-      if (former.get(id) === entry || series?.lastMs == null || !this.#isKnown(id)) return [];
-      const times: number[] = [];
-      for (let at = entry.recurrence.after(nowMs); at !== null && at <= series.lastMs; ) {
-        times.push(at);
-        at = entry.recurrence.after(at);
-      }
-      return times.map((at) => this.#occurrence(id, entry, at));
+      const lastMs = this.#isKnown(id) ? this.#series.get(id)?.lastMs : null;
+      if (former.get(id) === entry || lastMs == null) return [];
+      const times = timesAhead(entry.recurrence, nowMs, nowMs + this.#aheadMs);
+      return times.filter((at) => at <= lastMs).map((at) => this.#occurrence(id, entry, at));
     });
   }
 
@@ -91,11 +107,14 @@ export class Repeats {
   look(nowMs: number): Occurrences {
     // A wall clock that leaps ahead leaves hours in which nobody was there.
     const hasLeapt = this.#presentSinceMs !== null && nowMs - this.#lastLookMs > this.#leapMs;
+    const wasSetBack = this.#presentSinceMs === null || nowMs < this.#lastLookMs;
     if (this.#presentSinceMs === null || hasLeapt) this.#presentSinceMs = nowMs;
+    if (wasSetBack) this.#comeBack(nowMs);
     this.#lastLookMs = nowMs;
     const records: AdmissionRecord[] = [];
     const missed: { key: string; reason: string }[] = [];
-    let hasNews = false;
+    let hasNews = this.#hasForgotten;
+    this.#hasForgotten = false;
     for (const [id, entry] of this.#records) {
       const series = this.#isKnown(id) ? this.#series.get(id) : undefined;
       if (series !== undefined && (series.lastMs === null || series.lastMs > nowMs + this.#aheadMs)) continue;
@@ -107,6 +126,18 @@ export class Repeats {
       hasNews = true;
     }
     return { records, missed, hasNews };
+  }
+
+  /** What was opened by a clock that stood ahead is no measure of what is open by this one. */
+  #comeBack(nowMs: number): void {
+    this.#presentSinceMs = Math.min(this.#presentSinceMs ?? nowMs, nowMs);
+    for (const [id, { recurrence }] of this.#records) {
+      const series = this.#isKnown(id) ? this.#series.get(id) : undefined;
+      if (series === undefined) continue;
+      const mostMs = timesAhead(recurrence, nowMs, nowMs + this.#aheadMs).at(-1);
+      const isAhead = mostMs !== undefined && (series.lastMs ?? Number.POSITIVE_INFINITY) > mostMs;
+      if (isAhead) this.#series.set(id, { ...series, lastMs: nowMs });
+    }
   }
 
   /** Which of the occurrences after the last one that has a job are run all the same; those that are not are named. */

@@ -25,6 +25,9 @@ import { Repeats } from './repeats.js';
 /** Read as a whole, and kept while it is judged. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
+/** Of refused records nothing is new. */
+const NO_NEWS: Pick<Step, 'rejects' | 'rereadPaths'> = { rejects: [], rereadPaths: [] };
+
 /** What keeps the file from being taken. */
 interface Pending {
   readonly why: 'empty' | 'unfinished' | 'broken' | 'settling';
@@ -199,14 +202,16 @@ export class ScheduleReader implements SourceReader {
     this.#digest = digest;
     this.#pending = null;
     const known = this.#repeats.names;
-    const changed = this.#repeats.replace(plan.repeating, at.wallMs);
-    // Of a rule that is new or another one, what is open belongs to the rule before.
-    const series = known.filter((id) => this.#repeats.names.includes(id));
+    const changed = this.#repeats.replace(plan.repeating, at.wallMs, plan.refusedKeys);
+    // Of a rule that is another one, what is open belongs to the rule before.
+    const series = this.#repeats.names;
+    const isStanding = new Set(series);
     const occurrences = this.#repeats.look(at.wallMs);
     // By their start: two plans with the same records have the same trace, whatever their order.
     const records = [...plan.records, ...changed, ...occurrences.records].sort(byStart);
     // What stands in the store is looked through only where something may have to go.
-    const withdraws = plan.lacksSome || series.length < known.length || occurrences.missed.length > 0;
+    const hasOtherRule = known.some((id) => !isStanding.has(id));
+    const withdraws = plan.lacksSome || hasOtherRule || occurrences.missed.length > 0;
     if (records.length === 0 && !withdraws && plan.rejects === null && !occurrences.hasNews) return;
     const { missed } = occurrences;
     const rest = withdraws ? { keys: this.#keysWith(occurrences.records), series, missed } : null;
@@ -225,7 +230,7 @@ export class ScheduleReader implements SourceReader {
     return [...this.#records.keys(), ...occurrences.map(({ key }) => key)];
   }
 
-  /** The last of them holds what is only true once all records were offered. */
+  /** The first of them begins the file anew; the last one holds what is only true once all records were offered. */
   *#steps(
     records: readonly AdmissionRecord[],
     rejects: readonly Reject[] | null,
@@ -233,15 +238,16 @@ export class ScheduleReader implements SourceReader {
     storesRepeats: boolean,
     unchanged = 0,
   ): Generator<Step, void> {
+    const { path } = this.#source;
+    let opening = rejects === null ? NO_NEWS : { rejects, rereadPaths: [path] };
     let from = 0;
     for (; records.length - from > SLICE_RECORDS; from += SLICE_RECORDS) {
-      yield { ...PAUSE, records: records.slice(from, from + SLICE_RECORDS) };
+      yield { ...PAUSE, ...opening, records: records.slice(from, from + SLICE_RECORDS) };
+      opening = NO_NEWS;
     }
-    const { path } = this.#source;
     yield {
+      ...opening,
       records: records.slice(from),
-      rejects: rejects ?? [],
-      rereadPaths: rejects === null ? [] : [path],
       cursors: storesRepeats ? [{ path, body: this.#repeats.encode() }] : [],
       ...(plan !== null && { plan }),
       ...(unchanged > 0 && { unchanged }),

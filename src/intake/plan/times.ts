@@ -1,4 +1,5 @@
 import { CronDate } from 'croner';
+import { isTimezone } from '../../platform/timezone.js';
 import { type Refusal, refuse } from '../refusal.js';
 import { type Recurrence, recurrenceOf } from './recurrence.js';
 
@@ -12,14 +13,14 @@ export interface PlanTimes {
 }
 
 export interface TimeRule {
-  /** Zone of times that name none, and of `every`; null when the user has named none. */
+  /** Zone of times that name none, and of `every`, unless the record names one; null when the user has named none. */
   readonly timezone: string | null;
 }
 
 /** Seconds since 1970 look like this; milliseconds of such a size lie before 1973. */
 const SECONDS_BELOW = 100_000_000_000;
 
-const NO_ZONE = `write the zone with it, as in 2026-01-31T19:00:00Z or …+01:00, or name the source's timezone`;
+const NO_ZONE = `write the zone with it, as in 2026-01-31T19:00:00Z or …+01:00, or name a timezone in the record or for its source`;
 
 /** Reads `start`, `end` and `every` of a record, or says why not. */
 export function timesOf(value: unknown, key: string, rule: TimeRule): PlanTimes | Refusal {
@@ -31,17 +32,20 @@ export function timesOf(value: unknown, key: string, rule: TimeRule): PlanTimes 
       key,
     );
   }
-  const { start, end, every } = value as { start?: unknown; end?: unknown; every?: unknown };
-  const endMs = isAbsent(end) ? null : timeOf('end', end, key, rule);
+  const { start, end, every, timezone } = value as Readonly<Record<string, unknown>>;
+  const zone = () => zoneOf(timezone, key, rule);
+  const endMs = isAbsent(end) ? null : timeOf('end', end, key, zone);
   if (endMs !== null && typeof endMs !== 'number') return endMs;
   if (isAbsent(start) && isAbsent(every)) {
     return refuse('no-start', 'it has no "start"', 'add "start": when it is to run', key);
   }
-  const startMs = isAbsent(start) ? Number.NEGATIVE_INFINITY : timeOf('start', start, key, rule);
+  const startMs = isAbsent(start) ? Number.NEGATIVE_INFINITY : timeOf('start', start, key, zone);
   if (typeof startMs !== 'number') return startMs;
   if (endMs !== null && endMs <= startMs) return windowless(startMs, endMs, key);
   if (isAbsent(every)) return { startMs, endMs, recurrence: null };
-  const recurrence = recurrenceOf(every, { timezone: rule.timezone ?? 'UTC', startMs, endMs });
+  const own = zone();
+  if (isRefused(own)) return own;
+  const recurrence = recurrenceOf(every, { timezone: own ?? 'UTC', startMs, endMs });
   if (typeof recurrence !== 'string') return { startMs, endMs, recurrence };
   return refuse(
     'bad-every',
@@ -49,6 +53,23 @@ export function timesOf(value: unknown, key: string, rule: TimeRule): PlanTimes 
     'write a cron expression, as in "0 6 * * *" for 06:00 each day',
     key,
   );
+}
+
+/** The record's own zone, or the source's. Asked only where it counts: a `timezone` may be the handler's alone. */
+function zoneOf(timezone: unknown, key: string, rule: TimeRule): string | null | Refusal {
+  if (isAbsent(timezone)) return rule.timezone;
+  if (typeof timezone === 'string' && isTimezone(timezone)) return timezone;
+  const written = JSON.stringify(timezone).slice(0, 60);
+  return refuse(
+    'bad-timezone',
+    `its "timezone" is ${written}, which is no time zone`,
+    'name one, such as UTC or Europe/Berlin, or leave it out',
+    key,
+  );
+}
+
+function isRefused(zone: string | null | Refusal): zone is Refusal {
+  return typeof zone === 'object' && zone !== null;
 }
 
 function isAbsent(value: unknown): boolean {
@@ -67,7 +88,12 @@ function windowless(startMs: number, endMs: number, key: string): Refusal {
       );
 }
 
-function timeOf(field: string, value: unknown, key: string, rule: TimeRule): number | Refusal {
+function timeOf(
+  field: string,
+  value: unknown,
+  key: string,
+  zoneIfNone: () => string | null | Refusal,
+): number | Refusal {
   const bad = (detail: string, remedy: string) => refuse('bad-time', `its "${field}" ${detail}`, remedy, key);
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value) && Math.abs(value) >= SECONDS_BELOW) return value;
@@ -85,10 +111,11 @@ function timeOf(field: string, value: unknown, key: string, rule: TimeRule): num
       'write ISO 8601 with a zone, as in 2026-01-31T19:00:00Z',
     );
   }
-  const zone = parts[8];
-  if (zone !== undefined) return local - offsetMs(zone);
-  if (rule.timezone === null) return bad(`is ${JSON.stringify(value)}, which names no zone`, NO_ZONE);
-  return inZone(local, rule.timezone);
+  const offset = parts[8];
+  if (offset !== undefined) return local - offsetMs(offset);
+  const zone = zoneIfNone();
+  if (zone === null) return bad(`is ${JSON.stringify(value)}, which names no zone`, NO_ZONE);
+  return isRefused(zone) ? zone : inZone(local, zone);
 }
 
 const ISO =

@@ -10,6 +10,23 @@ export interface RedisAddress {
   readonly shown: string;
 }
 
+/** The store that a config or a command line means, in the one form in which stores are compared and shown. */
+export function storeName(written: string | null): string {
+  return written === null || written === 'sqlite' ? 'sqlite' : redisAddress(written, {}).shown;
+}
+
+/** Redis knows us not, or lets us do too little; `why`: its own words. */
+export function isLoginRefused(why: string): boolean {
+  return /NOAUTH|WRONGPASS|NOPERM/.test(why);
+}
+
+/** The same with what to do about it. */
+export function withRemedy(why: string): string {
+  return isLoginRefused(why)
+    ? `${why}: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started`
+    : why;
+}
+
 export function redisAddress(
   text: string,
   environment: Readonly<Record<string, string | undefined>>,

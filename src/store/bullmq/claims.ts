@@ -1,23 +1,25 @@
-import { DoggedError } from '../../job/errors.js';
 import { ALONE_FROM_CRASHES } from '../../job/job.js';
 import type { AttemptReport, Next } from '../../job/outcome.js';
-import { failpoint } from '../../platform/failpoint.js';
-import type { EligibleTask, End } from '../contract.js';
-import { type Ending, endingOf, type Lease } from './lease.js';
+import type { EligibleTask } from '../contract.js';
+import { type AskedOfRedis, BULK_SCRIPTS, type ClaimedInRedis } from './bulk-scripts.js';
+import type { Ends } from './ends.js';
+import { endingOf, type Lease } from './lease.js';
 import { mailKey } from './mail.js';
 import { fromWire, type Message } from './parcel.js';
-import { type Head, pick } from './pick.js';
-import type { Queues, RedisJob, TaskQueue } from './queues.js';
+import type { TaskQueue } from './queues.js';
 import { isFull, type RedisLink } from './redis-link.js';
 import { SETTLED } from './scripts.js';
 
 export interface ClaimsOptions {
   readonly link: RedisLink;
-  readonly queues: Queues;
+  readonly ends: Ends;
   readonly origin: string;
   readonly site: string;
   readonly lockMs: number;
 }
+
+/** Jobs that are claimed in one call: Redis does nothing else for a millisecond or two. */
+const CLAIMS_AT_ONCE = 100;
 
 export interface Asked {
   readonly freeSlots: number;
@@ -31,105 +33,147 @@ export interface Asked {
   readonly epoch: number;
 }
 
-/** Claims, renewals and ends in Redis, each with a token of its own. */
+export interface Claimed {
+  readonly leases: readonly Lease[];
+  /** The job that must run alone, and stands first among those that are left, or is the only one of `leases`. */
+  readonly alone: string | null;
+}
+
+const NOTHING: Claimed = { leases: [], alone: null };
+
+/** Claims and renewals in Redis, each claim with a token of its own. */
 export class Claims {
   readonly #options: ClaimsOptions;
   #number = 0;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
+    options.link.define(BULK_SCRIPTS);
   }
 
-  /** What stands first in each queue. Throws REDIS_AWAY. */
-  async heads(queues: readonly TaskQueue[], each: number): Promise<readonly Head[]> {
-    if (queues.length === 0 || each <= 0) return [];
-    const prefixes = queues.map(({ keys }) => keys.prefix);
-    const answer = await this.#options.link.script<[string, string, number][][]>('heads', each, ...prefixes);
-    return queues.flatMap((queue, index) =>
-      (answer[index] ?? []).map(([id, rank, crashes]) => ({
-        queue,
-        id,
-        rank: rank === '-inf' ? Number.NEGATIVE_INFINITY : Number(rank),
-        crashes,
-      })),
-    );
+  /** In how many of these queues a job could be claimed. Throws REDIS_AWAY. */
+  async claimable(queues: readonly TaskQueue[]): Promise<number> {
+    if (queues.length === 0) return 0;
+    return this.#options.link.script<number>('claimable', ...queues.map(({ keys }) => keys.prefix));
   }
 
   /** Throws REDIS_AWAY; what was claimed until then runs into the end of its lease, and is taken up again. */
-  async claim(asked: Asked): Promise<{ readonly leases: readonly Lease[]; readonly alone: string | null }> {
-    const { freeSlots, eligible } = asked;
-    const open = eligible.filter(({ room }) => room > 0);
+  async claim(asked: Asked): Promise<Claimed> {
+    const leases: Lease[] = [];
+    let left = asked;
+    while (left.freeSlots > 0) {
+      const free = Math.min(left.freeSlots, CLAIMS_AT_ONCE);
+      const part = await this.#claimPart({ ...left, freeSlots: free }).catch((error: unknown) => {
+        if (leases.length === 0) throw error;
+        return NOTHING;
+      });
+      leases.push(...part.leases);
+      if (part.alone !== null) return { leases, alone: part.alone };
+      if (part.leases.length < free) break;
+      left = withoutTaken(
+        left,
+        part.leases.map(({ parcel }) => parcel),
+      );
+    }
+    return { leases, alone: null };
+  }
+
+  async #claimPart(asked: Asked): Promise<Claimed> {
+    const { link, origin, lockMs } = this.#options;
+    const { queues, freeSlots: free, othersRun, epoch } = asked;
+    const open = asked.eligible.filter(({ room }) => room > 0);
     const tasks = new Set(open.map(({ task }) => task));
-    const heads = await this.heads(
-      asked.queues.filter(({ task }) => tasks.has(task)),
-      freeSlots,
+    const lines = queues.flatMap(({ task, keys: { prefix } }, index) =>
+      tasks.has(task) ? [{ index, prefix, task }] : [],
     );
-    const picked = pick(heads, freeSlots, open, asked.othersRun);
-    const answers = await Promise.allSettled(picked.queues.map((queue) => this.#claimFrom(queue, asked)));
-    const leases = answers.flatMap((one) =>
-      one.status === 'fulfilled' && one.value !== null ? [one.value] : [],
+    if (lines.length === 0 || free <= 0) return NOTHING;
+    const question: AskedOfRedis = {
+      lockMs,
+      free,
+      othersRun,
+      aloneFrom: ALONE_FROM_CRASHES,
+      settled: SETTLED,
+      token: `${origin}/${epoch}/`,
+      number: this.#number + 1,
+      queues: lines,
+      rooms: Object.fromEntries(open.map(({ task, room }) => [task, room])),
+      trials: Object.fromEntries(
+        open.flatMap(({ task, trialOf }) => (trialOf === undefined ? [] : [[task, trialOf]])),
+      ),
+    };
+    // Each of them may be claimed, whether or not we hear of it.
+    this.#number += free;
+    const [alone, found] = await link.call(
+      () => link.run<[string, ClaimedInRedis[]]>('claim', [JSON.stringify(question)]),
+      // Claimed after all, once Redis had woken: nobody here runs it.
+      ([, late]) => {
+        for (const [queue, token, id] of late)
+          void this.#putBack(queues[queue], id, token).catch(() => undefined);
+      },
     );
-    const failure = answers.find((one) => one.status === 'rejected');
-    if (leases.length === 0 && failure !== undefined) throw failure.reason;
+    const leases: Lease[] = [];
+    for (const one of found) {
+      const lease = await this.#leaseOf(one, asked);
+      if (lease !== null) leases.push(lease);
+    }
     const suspect = leases.find(({ crashes }) => crashes >= ALONE_FROM_CRASHES);
-    if (suspect === undefined) return { leases, alone: picked.alone };
-    if (leases.length === 1 && !asked.othersRun) return { leases, alone: suspect.parcel.id };
-    // It came to the head after we had looked.
+    if (suspect === undefined) return { leases, alone: alone === '' ? null : alone };
+    if (leases.length === 1 && !othersRun) return { leases, alone: suspect.parcel.id };
+    // It was not yet known to be one when it was claimed.
     await this.giveBack(suspect);
     return { leases: leases.filter((lease) => lease !== suspect), alone: suspect.parcel.id };
   }
 
-  async #claimFrom(queue: TaskQueue, asked: Asked): Promise<Lease | null> {
-    const { link, origin } = this.#options;
-    this.#number += 1;
-    const token = `${origin}/${asked.epoch}/${this.#number}`;
-    const job = await link.call(
-      () => queue.worker.getNextJob(token, { block: false }),
-      // Claimed after all, once Redis had woken: nobody here runs it.
-      (late) => void late?.moveToWait(token).catch(() => undefined),
-    );
-    if (job === undefined) return null;
-    const parcel = fromWire(job.data);
+  async #leaseOf(
+    [index, token, id, data, stalls, deferredFailure, hasEnded]: ClaimedInRedis,
+    asked: Asked,
+  ): Promise<Lease | null> {
+    const queue = asked.queues[index];
+    if (queue === undefined) throw new Error('Redis has claimed from a queue that it was not asked for');
+    const parcel = fromWire(parsed(data));
     if (parcel === null) {
-      await this.#remove(job, token, 'not written by dogged');
+      const ending = {
+        queue,
+        redisId: id,
+        origin: this.#options.origin,
+        group: null,
+        token,
+        attempt: 0,
+        isShared: false,
+      };
+      // Not written by dogged.
+      await this.#options.ends.drop([ending]);
       return null;
     }
-    const stalls = job.stalledCounter;
-    const lease = {
+    const deaths = Number(stalls);
+    const lease: Lease = {
       queue,
       parcel,
       token,
-      attempt: parcel.attempt + 1 + stalls,
-      crashes: parcel.crashes + stalls,
-      job,
+      attempt: parcel.attempt + 1 + deaths,
+      crashes: parcel.crashes + deaths,
     };
-    return (await this.#isOver(lease, asked)) ? null : lease;
+    return (await this.#isOver(lease, deferredFailure, hasEnded === 1, asked)) ? null : lease;
   }
 
   /** Nothing is to be run: it ended already, its machines died under it too often, or it comes too late. */
-  async #isOver(lease: Lease, { nowMs, holdsTimes, epoch }: Asked): Promise<boolean> {
-    const { parcel, job, queue, token } = lease;
-    if (job.stalledCounter > 0) {
-      const { link } = this.#options;
-      const ended = await link.call(() => link.client.hget(queue.keys.job(parcel.id), 'dogged:ended'));
-      if (ended !== null) {
-        await this.#remove(job, token, 'ended before');
-        return true;
-      }
-    }
-    if (parcel.isShared) {
+  async #isOver(
+    lease: Lease,
+    deferredFailure: string,
+    hasEnded: boolean,
+    { nowMs, holdsTimes, epoch }: Asked,
+  ): Promise<boolean> {
+    const { parcel } = lease;
+    if (parcel.isShared && hasEnded) {
       // Sent by one who had not heard yet that it had ended.
-      const { link } = this.#options;
-      if ((await link.call(() => link.client.hexists(SETTLED, parcel.id))) === 1) {
-        await this.#remove(job, token, 'ended before');
-        return true;
-      }
+      await this.drop([lease]);
+      return true;
     }
-    if (job.deferredFailure) {
+    if (deferredFailure !== '') {
       const reason = `poison: ${lease.crashes} machines died while it ran`;
       const outcome = {
         kind: 'crashed',
-        reason: job.deferredFailure,
+        reason: deferredFailure,
         ranAlone: false,
         killedByUs: false,
       } as const;
@@ -166,107 +210,49 @@ export class Claims {
       stdout: null,
       stderr: null,
     };
-    await this.end(endingOf(lease), { report, next, nowMs }, `${this.#self(epoch)}/door`);
-  }
-
-  /** Says to the owner of the job that it runs here. */
-  async tell({ parcel, attempt }: Lease, epoch: number, nowMs: number): Promise<void> {
-    const message: Message = {
-      kind: 'started',
-      id: parcel.id,
-      attempt,
-      site: this.#options.site,
-      by: this.#self(epoch),
-      atMs: nowMs,
-    };
-    const { link } = this.#options;
-    try {
-      await link.call(() => link.client.xadd(mailKey(parcel.origin), '*', 'm', JSON.stringify(message)));
-    } catch (error) {
-      // Its end will tell as much.
-      if (!isAbsent(error) && !isFull(error)) throw error;
-    }
-  }
-
-  /** `lost`: the lease was over. Asked again after a time-out, the answer is the same. Throws REDIS_AWAY. */
-  async end(
-    ending: Ending,
-    { report, next, nowMs }: Pick<End, 'report' | 'next'> & { readonly nowMs: number },
-    by: string,
-  ): Promise<'recorded' | 'lost'> {
-    const { queue, redisId, origin, group, token, attempt, job } = ending;
-    const { link } = this.#options;
-    const message: Message = {
-      kind: 'ended',
-      id: redisId,
-      attempt,
-      site: this.#options.site,
-      by,
-      report,
-      next,
-      waitMs: next.to === 'pending' ? Math.max(0, next.runAtMs - nowMs) : 0,
-    };
-    const { keys } = queue;
-    const done = await link.script<number>(
-      'end',
-      keys.job(redisId),
-      keys.lock(redisId),
-      mailKey(origin),
-      keys.permits(group),
-      keys.owners(redisId),
-      SETTLED,
-      token,
-      JSON.stringify(message),
-      redisId,
-      // Also for ourselves, should we have run it as another's, and come to our own later.
-      JSON.stringify({ ...message, by: `${by}/kept`, report: { ...report, stdout: null, stderr: null } }),
+    await this.#options.ends.leave(
+      [{ ending: endingOf(lease), report, next }],
+      `${this.#self(epoch)}/door`,
+      nowMs,
     );
-    if (done !== 1) return 'lost';
-    failpoint('remote.before-removal');
-    const found = job ?? (await link.call(() => queue.queue.getJob(redisId))) ?? null;
-    if (found !== null)
-      await this.#remove(found, token, next.to === 'completed' ? null : (next.reason ?? next.to));
-    return 'recorded';
   }
 
-  /** Nobody waits for it. */
-  drop({ job, token }: Lease): Promise<void> {
-    return this.#remove(job, token, 'nobody waits for it any more');
-  }
-
-  /** Its end stands in Redis: should this not come about, whoever gets the job next does it. */
-  async #remove(job: RedisJob, token: string, reason: string | null): Promise<void> {
-    const { link } = this.#options;
+  /** Says to the owners of these jobs that they run here. Where Redis is away or full their ends will tell as much. */
+  async tell(leases: readonly Lease[], by: string, atMs: number): Promise<void> {
+    if (leases.length === 0) return;
+    const { link, site } = this.#options;
+    const letters = leases.flatMap(({ parcel: { id, origin }, attempt }) => {
+      const message: Message = { kind: 'started', id, attempt, site, atMs };
+      return [mailKey(origin), JSON.stringify(message)];
+    });
     try {
-      await link.call<unknown>(() =>
-        reason === null
-          ? job.moveToCompleted(null, token, false)
-          : job.moveToFailed(new Error(reason), token, false),
-      );
+      await link.script('post', by, ...letters);
     } catch (error) {
-      if (isAbsent(error)) return;
-      if (!/Missing lock|not owned|Missing key|not in the active/i.test((error as Error).message))
-        throw error;
+      if (!isFull(error)) throw error;
     }
+  }
+
+  /** Nobody waits for these. */
+  drop(leases: readonly Lease[]): Promise<void> {
+    return this.#options.ends.drop(leases.map(endingOf));
   }
 
   /** Nothing of it was begun. */
-  async giveBack({ job, token }: Pick<Lease, 'job' | 'token'>): Promise<void> {
-    await this.#options.link.call(() => job.moveToWait(token));
+  giveBack({ queue, parcel, token }: Lease): Promise<void> {
+    return this.#options.link.call(() => this.#putBack(queue, parcel.id, token));
+  }
+
+  async #putBack(queue: TaskQueue | undefined, id: string, token: string): Promise<void> {
+    await (await queue?.queue.getJob(id))?.moveToWait(token);
   }
 
   /** Prolongs these leases; returns those that are over. */
   async renew(leases: readonly Lease[]): Promise<readonly Lease[]> {
+    if (leases.length === 0) return [];
     const { link, lockMs } = this.#options;
-    const lost: Lease[] = [];
-    for (const queue of new Set(leases.map((lease) => lease.queue))) {
-      const here = leases.filter((lease) => lease.queue === queue);
-      const ids = here.map(({ parcel }) => parcel.id);
-      const tokens = here.map(({ token }) => token);
-      const failed = new Set(await link.call(() => queue.worker.extendJobLocks(ids, tokens, lockMs)));
-      lost.push(...here.filter(({ parcel }) => failed.has(parcel.id)));
-    }
-    return lost;
+    const named = leases.flatMap(({ queue, parcel, token }) => [queue.keys.prefix, parcel.id, token]);
+    const held = await link.call(() => link.run<number[]>('renew', [lockMs, ...named]));
+    return leases.filter((_, index) => held[index] !== 1);
   }
 
   /** Those whose cancel their owner has asked for. */
@@ -284,6 +270,28 @@ export class Claims {
   }
 }
 
-function isAbsent(error: unknown): boolean {
-  return error instanceof DoggedError && error.code === 'REDIS_AWAY';
+/** What may be claimed once these are. */
+export function withoutTaken(asked: Asked, taken: readonly { readonly task: string }[]): Asked {
+  const { eligible } = asked;
+  const trialOf = (task: string) => eligible.find((one) => one.task === task)?.trialOf;
+  // One job is enough for all tasks whose breaker is tried together.
+  const tried = new Set(taken.map(({ task }) => trialOf(task)).filter((trial) => trial !== undefined));
+  return {
+    ...asked,
+    freeSlots: asked.freeSlots - taken.length,
+    eligible: eligible.map((one) => {
+      const isTried = one.trialOf !== undefined && tried.has(one.trialOf);
+      return { ...one, room: isTried ? 0 : one.room - taken.filter(({ task }) => task === one.task).length };
+    }),
+    othersRun: asked.othersRun || taken.length > 0,
+  };
+}
+
+/** null for what no dogged has written. */
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null; // Whoever wrote it, it is no job of ours.
+  }
 }

@@ -1,7 +1,7 @@
 import type { JobId } from '../../job/job.js';
 import type { Claim } from '../contract.js';
 import type { Parcel } from './parcel.js';
-import type { RedisJob, TaskQueue } from './queues.js';
+import type { TaskQueue } from './queues.js';
 
 /** An attempt of ours: what it takes to renew and to end it. */
 export interface Lease {
@@ -10,7 +10,6 @@ export interface Lease {
   readonly token: string;
   readonly attempt: number;
   readonly crashes: number;
-  readonly job: RedisJob;
 }
 
 /** What it takes to end an attempt: known also to a worker that finds it in the books of a dead one. */
@@ -21,11 +20,13 @@ export interface Ending {
   readonly group: string | null;
   readonly token: string;
   readonly attempt: number;
-  readonly job: RedisJob | null;
+  /** Others may own the job as well. */
+  readonly isShared: boolean;
 }
 
-export function endingOf({ queue, parcel, token, attempt, job }: Lease): Ending {
-  return { queue, redisId: parcel.id, origin: parcel.origin, group: parcel.group, token, attempt, job };
+export function endingOf({ queue, parcel, token, attempt }: Lease): Ending {
+  const { id, origin, group, isShared } = parcel;
+  return { queue, redisId: id, origin, group, token, attempt, isShared };
 }
 
 export function claimOf({ parcel, attempt, crashes }: Lease, id: JobId, epoch: number, nowMs: number): Claim {

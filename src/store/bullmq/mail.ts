@@ -2,12 +2,14 @@ import type { Clock } from '../../platform/clock.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import type { Books } from './books.js';
 import type { Held, HeldState, Outbox } from './outbox.js';
-import { type Message, readMessage } from './parcel.js';
+import { type Message, readLetter, readMessage } from './parcel.js';
 import type { Queues } from './queues.js';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
 
 const PAGE = 500;
+/** Letters that are read at once; each holds as many messages as there were ends in one call. */
+const LETTERS = 50;
 
 export interface MailOptions {
   readonly sqlite: SqliteStore;
@@ -18,6 +20,8 @@ export interface MailOptions {
   readonly origin: string;
   /** Store and epoch of this worker: it writes its own ends down itself. */
   readonly self: () => string;
+  /** Redis may know of ends of this worker that are not written down yet: should it die now, the next one has to read of them. */
+  readonly hasUnwritten: () => boolean;
   readonly clock: Clock;
 }
 
@@ -38,26 +42,48 @@ export class Mail {
 
   /** Reads all there is. Returns how many jobs of ours changed. Throws REDIS_AWAY. */
   async read(): Promise<number> {
-    const { sqlite, books, link, origin, self, clock } = this.#options;
-    const key = mailKey(origin);
+    const { sqlite, books, link, origin } = this.#options;
+    let after = (await sqlite.look(() => books().remote()))?.endsAt ?? '0-0';
     let changed = 0;
-    for (;;) {
-      const after = (await sqlite.look(() => books().remote()))?.endsAt ?? '0-0';
-      const answer = await link.call(() => link.client.xread('COUNT', PAGE, 'STREAMS', key, after));
+    for (let isOver = false; !isOver; ) {
+      const answer = await link.call(() =>
+        link.client.xread('COUNT', LETTERS, 'STREAMS', mailKey(origin), after),
+      );
       const entries = answer?.[0]?.[1] ?? [];
-      const last = entries.at(-1)?.[0];
-      if (last === undefined) return changed;
-      const messages = entries
-        .map(([, fields]) => readMessage(fields[1] ?? ''))
-        .filter((one) => one !== null);
-      changed += await sqlite.within(() => {
-        const news = messages.filter((message: Message) => message.by !== self());
-        const settled = news.filter((one) => books().settle(one, clock.wallMs(), sqlite.clockMovedMs));
-        books().setRemote('ends_at', last);
-        return settled.length;
-      });
-      await link.call(() => link.client.xtrim(key, 'MINID', last));
+      isOver = entries.length < LETTERS;
+      let news: Message[] = [];
+      for (const [index, [id, fields]] of entries.entries()) {
+        news.push(...this.#newsIn(fields));
+        after = id;
+        // What is of no concern here is passed over without a commit of its own.
+        const isDue = news.length >= PAGE || (index === entries.length - 1 && (isOver || news.length > 0));
+        if (!isDue) continue;
+        changed += await this.#settle(news, after);
+        news = [];
+      }
     }
+    return changed;
+  }
+
+  #newsIn(fields: readonly string[]): readonly Message[] {
+    const { by, messages } = readLetter(fields);
+    if (by === this.#options.self()) return [];
+    return messages.map(readMessage).filter((message) => message !== null);
+  }
+
+  async #settle(news: readonly Message[], last: string): Promise<number> {
+    const { sqlite, books, link, origin, clock, hasUnwritten } = this.#options;
+    // Else it is all read again, and nothing more comes of what is settled.
+    const mayForget = !hasUnwritten();
+    const changed = await sqlite.within(() => {
+      const settled = withoutStale(news).filter((one) =>
+        books().settle(one, clock.wallMs(), sqlite.clockMovedMs),
+      );
+      if (mayForget) books().setRemote('ends_at', last);
+      return settled.length;
+    });
+    if (mayForget) await link.call(() => link.client.xtrim(mailKey(origin), 'MINID', last));
+    return changed;
   }
 
   /**
@@ -129,4 +155,12 @@ export class Mail {
       return value === 1;
     });
   }
+}
+
+/** The end of an attempt says all that its begin does. */
+function withoutStale(messages: readonly Message[]): readonly Message[] {
+  const ended = new Set(
+    messages.flatMap(({ kind, id, attempt }) => (kind === 'ended' ? `${id} ${attempt}` : [])),
+  );
+  return messages.filter(({ kind, id, attempt }) => kind === 'ended' || !ended.has(`${id} ${attempt}`));
 }

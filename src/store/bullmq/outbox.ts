@@ -15,12 +15,13 @@ const { waiting, unsure, sent, ours, refused, presumed } = SEND_STATES;
  * to this connection alone: where the store is SQLite, nobody pays for them.
  */
 const TRIGGERS = `
-  CREATE TEMP TRIGGER outbox_new AFTER INSERT ON jobs WHEN NEW.place = ${ready}
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_new AFTER INSERT ON jobs WHEN NEW.place = ${ready}
   BEGIN
     INSERT INTO outbox (job_id, rank) VALUES (NEW.id, NEW.rank);
   END;
 
-  CREATE TEMP TRIGGER outbox_moved AFTER UPDATE OF place ON jobs WHEN NEW.place <> OLD.place
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_moved AFTER UPDATE OF place ON jobs
+  WHEN NEW.place <> OLD.place AND NOT (OLD.place = ${ready} AND NEW.place = ${running})
   BEGIN
     SELECT RAISE (ABORT, 'a job that Redis may hold has to be called back first')
     WHERE OLD.place = ${ready} AND (NEW.place > ${running} OR NEW.place = ${scheduled})
@@ -31,7 +32,7 @@ const TRIGGERS = `
     ON CONFLICT DO NOTHING;
   END;
 
-  CREATE TEMP TRIGGER outbox_changed AFTER UPDATE OF payload_hash ON jobs WHEN NEW.place = ${ready} AND OLD.place = ${ready}
+  CREATE TEMP TRIGGER IF NOT EXISTS outbox_changed AFTER UPDATE OF payload_hash ON jobs WHEN NEW.place = ${ready} AND OLD.place = ${ready}
   BEGIN
     SELECT RAISE (ABORT, 'a job that Redis may hold has to be called back first')
     FROM outbox WHERE job_id = NEW.id AND state IN (${unsure}, ${sent}, ${ours});
@@ -54,6 +55,13 @@ const MOST_COUNTED = 100_000;
 
 /** States in which Redis should hold a job. */
 export type HeldState = 'unsure' | 'sent' | 'presumed';
+
+export interface TaskLine {
+  readonly workspace: string;
+  readonly task: string;
+  /** 1: it is not paused here. */
+  readonly isOpen: number;
+}
 
 /** A parcel and the row that it is of. */
 export interface Sending {
@@ -95,7 +103,9 @@ export class Outbox {
   readonly #count: Statement<[number], number>;
   readonly #elsewhere: Statement<[], number>;
   readonly #busy: Statement<[], number>;
-  readonly #lastSent: Statement<[number], number>;
+  readonly #lines: Statement<[], TaskLine>;
+  readonly #waiting: Statement<[], number>;
+  readonly #successors: Statement<[], number>;
   readonly #sync: Statement<[]>;
   readonly #late: Statement<[number], number>;
 
@@ -141,13 +151,16 @@ export class Outbox {
         SELECT 1 FROM jobs INDEXED BY jobs_running WHERE place = ${running} AND epoch = 0
         LIMIT 1`)
       .pluck();
-    this.#lastSent = db
-      .prepare<[number], number>(`
-        SELECT o.job_id FROM outbox o INDEXED BY outbox_by_state
-        CROSS JOIN jobs j ON j.id = o.job_id AND j.place = ${ready}
-        WHERE o.state = ${sent}
-        ORDER BY o.rank DESC
-        LIMIT ? + 0`)
+    this.#lines = db.prepare(`
+      SELECT workspace, task, paused = 0 AND (SELECT paused FROM meta) = 0 AS isOpen FROM queues`);
+    this.#waiting = db
+      .prepare<[], number>(`SELECT 1 FROM outbox INDEXED BY outbox_by_state WHERE state = ${waiting} LIMIT 1`)
+      .pluck();
+    this.#successors = db
+      .prepare<[], number>(`
+        SELECT 1 FROM jobs INDEXED BY jobs_successors
+        WHERE place = ${PLACES.parked} AND after_job IS NOT NULL
+        LIMIT 1`)
       .pluck();
     // From before the store was Redis, and what a connection without our triggers has admitted.
     this.#sync = db.prepare(`
@@ -166,6 +179,10 @@ export class Outbox {
 
   static watch(db: Database): void {
     db.exec(TRIGGERS);
+  }
+
+  static unwatch(db: Database): void {
+    for (const name of ['new', 'moved', 'changed']) db.exec(`DROP TRIGGER IF EXISTS temp.outbox_${name}`);
   }
 
   sync(): void {
@@ -228,9 +245,19 @@ export class Outbox {
     return { waiting: of(waiting) + of(unsure) + of(refused), elsewhere: this.#elsewhere.get() ?? 0 };
   }
 
-  /** Those that stand last in Redis. */
-  lastSent(limit: number): readonly number[] {
-    return this.#lastSent.all(limit);
+  /** Every task that this machine has ever had a job of. */
+  lines(): readonly TaskLine[] {
+    return this.#lines.all();
+  }
+
+  /** Whether any waits to be sent. */
+  isWaiting(): boolean {
+    return this.#waiting.get() !== undefined;
+  }
+
+  /** Whether a job waits for the end of an older version of its record. */
+  hasSuccessors(): boolean {
+    return this.#successors.get() !== undefined;
   }
 
   /** Whether a job of ours is neither here nor ended. */

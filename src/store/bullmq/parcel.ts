@@ -89,8 +89,19 @@ interface Sender {
   readonly id: string;
   readonly attempt: number;
   readonly site: string;
-  /** Store and epoch of the worker that ran it. */
+}
+
+/** Messages of one sender, as a stream holds them. */
+export interface Letter {
+  /** Store and epoch of the worker that sent it. */
   readonly by: string;
+  readonly messages: readonly string[];
+}
+
+/** `fields` of an entry: the sender, then its messages, each after its name. */
+export function readLetter(fields: readonly string[]): Letter {
+  const messages = fields.filter((_, index) => index % 2 === 1 && fields[index - 1] === 'm');
+  return { by: fields[0] === 'by' ? (fields[1] ?? '') : '', messages };
 }
 
 /** null for what no dogged has written. */

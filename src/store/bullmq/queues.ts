@@ -1,4 +1,4 @@
-import { type IQueueBackend, type Job, Queue, Worker } from 'bullmq';
+import { createRedisBackend, type IQueueBackend, Queue, type RedisQueueBackend, Worker } from 'bullmq';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
 
@@ -20,7 +20,7 @@ export interface TaskQueue {
   readonly task: string;
   readonly keys: QueueKeys;
   readonly queue: Pick<Queue, 'addBulk' | 'getJob' | 'setGlobalConcurrency' | 'removeGlobalConcurrency'>;
-  readonly worker: Pick<Worker, 'getNextJob' | 'extendJobLocks' | 'close'>;
+  readonly worker: Pick<Worker, 'close'>;
 }
 
 /** The queues that this machine has to do with, made when they are first asked for; all share one connection. */
@@ -28,19 +28,30 @@ export class Queues {
   readonly #link: RedisLink;
   readonly #lockMs: number;
   readonly #maxStalledCount: number;
+  readonly #backend: RedisQueueBackend;
   readonly #all = new Map<string, TaskQueue>();
 
   constructor(link: RedisLink, lockMs: number, maxStalledCount: number) {
     this.#link = link;
     this.#lockMs = lockMs;
     this.#maxStalledCount = maxStalledCount;
+    const options = {
+      connection: link.client,
+      prefix: PREFIX,
+      skipVersionCheck: true,
+      lockDuration: lockMs,
+      stalledInterval: lockMs / 2,
+      maxStalledCount,
+    } as Parameters<typeof createRedisBackend>[1];
+    this.#backend = createRedisBackend(PREFIX, options, {}) as RedisQueueBackend;
+    this.#backend.on('error', (error: Error) => link.noteError(error));
   }
 
   get(workspace: string, task: string): TaskQueue {
     const name = `${workspace}.${task}`;
     const known = this.#all.get(name);
     if (known !== undefined) return known;
-    const backend = (): IQueueBackend => this.#link.backend.forQueue(name, PREFIX);
+    const backend = (): IQueueBackend => this.#backend.forQueue(name, PREFIX);
     const connection = this.#link.client;
     const shared = { connection, prefix: PREFIX, skipVersionCheck: true } as const;
     const worker = new Worker(
@@ -75,8 +86,6 @@ export class Queues {
     await Promise.all(this.all().map(({ worker }) => worker.close(true)));
   }
 }
-
-export type RedisJob = Job;
 
 function keysOf(name: string): QueueKeys {
   const prefix = `${PREFIX}:${name}:`;

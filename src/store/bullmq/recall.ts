@@ -28,12 +28,24 @@ export class Recall {
     this.#options = options;
   }
 
-  async run(jobIds: readonly number[]): Promise<void> {
+  run(jobIds: readonly number[]): Promise<void> {
+    return this.#run(jobIds, (held) => this.#takeBackWhereUp(held));
+  }
+
+  /** The same where nobody is in a hurry: throws REDIS_AWAY, and takes nothing for running that may be waiting. */
+  runPatiently(jobIds: readonly number[]): Promise<void> {
+    return this.#run(jobIds, (held) => this.#takeBack(held));
+  }
+
+  async #run(
+    jobIds: readonly number[],
+    takeBack: (held: readonly Held[]) => Promise<ReadonlySet<number>>,
+  ): Promise<void> {
     const { sqlite, books, outbox, clock } = this.#options;
     if (jobIds.length === 0) return;
     const held = await sqlite.look(() => jobIds.map((id) => outbox().held(id)).filter((one) => one !== null));
     if (held.length === 0) return;
-    const back = await this.#takeBack(held);
+    const back = await takeBack(held);
     await sqlite.within(() => {
       for (const { jobId } of held) {
         if (back.has(jobId)) outbox().restate([jobId], 'waiting');
@@ -64,7 +76,7 @@ export class Recall {
         .all(),
     );
     if (wanted.length === 0) return 0;
-    const back = await this.#takeBack(wanted);
+    const back = await this.#takeBackWhereUp(wanted);
     for (const { jobId, redisId, workspace, task, cancelRequested } of wanted) {
       if (cancelRequested === 0 || back.has(jobId)) continue;
       await remote.link.script('cancel', remote.queues.get(workspace, task).keys.job(redisId));
@@ -77,33 +89,34 @@ export class Recall {
     return back.size;
   }
 
-  async #takeBack(held: readonly Held[]): Promise<ReadonlySet<number>> {
+  #takeBackWhereUp(held: readonly Held[]): Promise<ReadonlySet<number>> {
+    return this.#takeBack(held, (error) => {
+      if (!(error instanceof DoggedError && error.code === 'REDIS_AWAY')) throw error;
+    });
+  }
+
+  async #takeBack(
+    held: readonly Held[],
+    onFailure: (error: unknown) => void = (error) => {
+      throw error;
+    },
+  ): Promise<ReadonlySet<number>> {
     const { remote } = this.#options;
     const back = new Set<number>();
     if (remote === null) return back;
-    try {
-      await Promise.all(
-        held.map(async ({ jobId, redisId, workspace, task, group }) => {
-          const { keys } = remote.queues.get(workspace, task);
-          const job = keys.job(redisId);
-          const { prioritized, wait } = keys;
-          const shared = [keys.owners(redisId), mailKey(remote.origin)];
-          const permits = keys.permits(group);
-          const done = await remote.link.script(
-            'recall',
-            job,
-            prioritized,
-            wait,
-            permits,
-            ...shared,
-            redisId,
-          );
-          if (done === 1) back.add(jobId);
-        }),
-      );
-    } catch (error) {
-      if (!(error instanceof DoggedError && error.code === 'REDIS_AWAY')) throw error;
-    }
+    const answers = await Promise.allSettled(
+      held.map(async ({ jobId, redisId, workspace, task, group }) => {
+        const { keys } = remote.queues.get(workspace, task);
+        const job = keys.job(redisId);
+        const { prioritized, wait } = keys;
+        const shared = [keys.owners(redisId), mailKey(remote.origin)];
+        const permits = keys.permits(group);
+        const done = await remote.link.script('recall', job, prioritized, wait, permits, ...shared, redisId);
+        if (done === 1) back.add(jobId);
+      }),
+    );
+    const failure = answers.find((one) => one.status === 'rejected');
+    if (failure !== undefined) onFailure(failure.reason);
     return back;
   }
 }

@@ -1,13 +1,13 @@
-import { createRedisBackend, type RedisQueueBackend } from 'bullmq';
 import { Redis } from 'ioredis';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import type { RedisAddress } from './address.js';
+import { isLoginRefused, type RedisAddress } from './address.js';
+import type { BulkScriptName } from './bulk-scripts.js';
 import { findUnsafe } from './demands.js';
-import { PREFIX, SCRIPTS, type ScriptName } from './scripts.js';
+import { SCRIPTS, type ScriptName } from './scripts.js';
 
 /** A healthy Redis answers in a millisecond. */
-const CALL_WITHIN_MS = 2_000;
+const DEFAULT_CALL_WITHIN_MS = 2_000;
 const PROBE_EVERY_MS = 250;
 /** Somebody may set it otherwise while it is used. */
 const LOOK_EVERY_MS = 10_000;
@@ -17,8 +17,8 @@ const SILENCE_MS = 20_000;
 export interface LinkOptions {
   readonly address: RedisAddress;
   readonly clock: Clock;
-  readonly lockMs: number;
-  readonly maxStalledCount: number;
+  /** How long a call may take, and how long it may take to connect. Left out: 2 s. */
+  readonly callWithinMs?: number;
   /** Redis answers again; what it holds may be another thing than before. */
   readonly onBack: () => void;
   /** null: there is none any more. */
@@ -35,8 +35,8 @@ type Status = 'unknown' | 'up' | 'away' | 'closed';
  */
 export class RedisLink {
   readonly client: Redis;
-  readonly backend: RedisQueueBackend;
   readonly #options: LinkOptions;
+  readonly #callWithinMs: number;
   #status: Status = 'unknown';
   #why = 'not reached yet';
   #isProbing = false;
@@ -46,8 +46,9 @@ export class RedisLink {
   #cancelProbe: (() => void) | null = null;
 
   constructor(options: LinkOptions) {
-    const { address, lockMs, maxStalledCount } = options;
+    const { address } = options;
     this.#options = options;
+    this.#callWithinMs = options.callWithinMs ?? DEFAULT_CALL_WITHIN_MS;
     this.client = new Redis({
       host: address.host,
       port: address.port,
@@ -60,33 +61,18 @@ export class RedisLink {
       enableOfflineQueue: false,
       // A claim that is sent twice takes two jobs.
       autoResendUnfulfilledCommands: false,
-      connectTimeout: CALL_WITHIN_MS,
+      connectTimeout: this.#callWithinMs,
       socketTimeout: SILENCE_MS,
       retryStrategy: (times) => Math.min(2_000, 50 * 2 ** Math.min(times, 6)),
     });
-    this.client.on('error', (error: Error) => this.#fall(reasonOf(error)));
+    this.client.on('error', (error: Error) => this.noteError(error));
     this.client.on('ready', () => void this.#probe());
     this.client.on('close', () => {
       this.#nextLookMs = 0;
       // Why it cannot be made anew is told by the errors of the next tries.
       if (this.#status === 'up') this.#fall('the connection was closed');
     });
-    for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) {
-      this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
-    }
-    this.backend = createRedisBackend(
-      PREFIX,
-      {
-        connection: this.client,
-        prefix: PREFIX,
-        skipVersionCheck: true,
-        lockDuration: lockMs,
-        stalledInterval: lockMs / 2,
-        maxStalledCount,
-      } as Parameters<typeof createRedisBackend>[1],
-      {},
-    ) as RedisQueueBackend;
-    this.backend.on('error', (error: Error) => this.#fall(reasonOf(error)));
+    this.define(SCRIPTS);
     this.#probeLater(PROBE_EVERY_MS);
   }
 
@@ -107,8 +93,13 @@ export class RedisLink {
   /** Resolves once it is known whether Redis answers. */
   async settled(): Promise<void> {
     const { clock } = this.#options;
-    const endMs = clock.monotonicMs() + CALL_WITHIN_MS;
-    while (this.#status !== 'up' && this.#status !== 'closed' && clock.monotonicMs() < endMs) {
+    const endMs = clock.monotonicMs() + this.#callWithinMs;
+    while (
+      this.#status !== 'up' &&
+      !isLoginRefused(this.#why) &&
+      this.#status !== 'closed' &&
+      clock.monotonicMs() < endMs
+    ) {
       await new Promise<void>((resolve) => clock.after(10, resolve));
     }
   }
@@ -121,11 +112,27 @@ export class RedisLink {
 
   /** One of our own scripts. */
   script<T>(name: ScriptName, ...args: readonly (string | number)[]): Promise<T> {
+    return this.call(() => this.run<T>(name, args));
+  }
+
+  /** The same without a time limit: for `call`, which has one. */
+  run<T>(name: ScriptName | BulkScriptName, args: readonly (string | number)[]): Promise<T> {
     const run = (this.client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[
       `dogged_${name}`
     ];
     if (run === undefined) throw new Error(`no script ${name}`);
-    return this.call(() => run.call(this.client, ...args));
+    return run.apply(this.client, [...args]);
+  }
+
+  define(scripts: Readonly<Record<string, { readonly keys: number; readonly lua: string }>>): void {
+    for (const [name, { keys, lua }] of Object.entries(scripts)) {
+      this.client.defineCommand(`dogged_${name}`, { numberOfKeys: keys, lua });
+    }
+  }
+
+  /** What whoever uses the client beside has met. */
+  noteError(error: Error): void {
+    this.#fall(reasonOf(error));
   }
 
   /** Looks at how it is set, every 10 s; between them this does nothing. Throws REDIS_AWAY. */
@@ -143,9 +150,9 @@ export class RedisLink {
     let cancel: () => void = () => undefined;
     let isOver = false;
     const limit = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.after(CALL_WITHIN_MS, () => {
+      cancel = this.#options.clock.after(this.#callWithinMs, () => {
         isOver = true;
-        this.#fall(`no answer within ${CALL_WITHIN_MS / 1_000} s`);
+        this.#fall(`no answer within ${this.#callWithinMs / 1_000} s`);
         reject(this.#away());
       });
     });

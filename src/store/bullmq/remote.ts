@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { DoggedError } from '../../job/errors.js';
 import { redisAddress } from './address.js';
 import { Claims } from './claims.js';
+import { type Answer, Ends } from './ends.js';
+import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
+import { SAYS_SO_EVERY_MS, sayHere } from './machines.js';
 import { Mail } from './mail.js';
 import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
@@ -13,8 +15,7 @@ import { Relay } from './relay.js';
 import { PREFIX } from './scripts.js';
 import type { RemoteEvents, RemoteSettings } from './settings.js';
 import type { Rows } from './store.js';
-
-const FULL = 'it is full; give it more memory with: redis-cli CONFIG SET maxmemory SIZE';
+import { Trouble } from './trouble.js';
 
 /** How often mail is read, leases are looked at and new jobs are seen. */
 const TICK_MS = 250;
@@ -36,8 +37,18 @@ export class Remote {
   readonly claims: Claims;
   readonly mail: Mail;
   readonly leaseWatch: LeaseWatch;
-  /** Ends that Redis has taken, until they are written down here too. */
-  readonly answers = new WeakMap<Lease, 'recorded' | 'lost'>();
+  readonly limits: FleetLimits;
+  readonly ends: Ends;
+  /** By token: ends that Redis has taken, until they are written down here too. */
+  readonly answers = new Map<string, Answer>();
+  /** Tokens of ends of which Redis was told, until it is heard what it made of them. */
+  readonly unheard = new Set<string>();
+  /** Attempts without a lease whose ends were written down in a turn that could not tell the others. */
+  readonly written = new WeakSet<object>();
+  /** Not while jobs are called home. */
+  isSending = true;
+  /** Whether jobs of other machines are taken. */
+  takesGuests = true;
   /** Without user and password. */
   readonly address: string;
   /** Id of our store. */
@@ -49,20 +60,18 @@ export class Remote {
 
   readonly #parts: RemoteParts;
   readonly #resolve: () => Promise<number>;
+  readonly #trouble: Trouble;
   #epoch = 0;
   #news = false;
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTick: (() => void) | null = null;
   #isClosed = false;
-  #problem: string | null = null;
-  #fullProblem: string | null = null;
-  #awayProblem: string | null = null;
   #reconcileAll = true;
   #nextReconcileMs = 0;
   #nextUnsureMs = 0;
   #nextRetryMs = 0;
+  #nextSayHereMs = 0;
   #sendAfterMs = 0;
-  readonly #configured = new Set<string>();
 
   constructor(parts: RemoteParts, resolve: () => Promise<number>) {
     const { sqlite, outbox, books, settings, events, clock, origin } = parts;
@@ -72,22 +81,25 @@ export class Remote {
     this.origin = origin;
     this.#resolve = resolve;
     const maxStalledCount = settings.poisonAfter - 1;
+    this.#trouble = new Trouble({ sqlite, books, events, clock });
     this.link = new RedisLink({
       address,
       clock,
-      lockMs: settings.leaseMs,
-      maxStalledCount,
       onBack: () => {
         this.#reconcileAll = true;
-        this.#configured.clear();
+        this.limits.forget();
       },
-      onProblem: (problem) => {
-        this.#awayProblem = problem;
-        this.#tellProblem();
-      },
+      onProblem: (problem) => this.#trouble.noteAway(problem),
       onWarning: (text) => events.onRemoteWarning?.(text),
     });
     this.queues = new Queues(this.link, settings.leaseMs, maxStalledCount);
+    const { link, queues } = this;
+    this.limits = new FleetLimits({
+      lines: () => sqlite.look(() => outbox().lines()),
+      link,
+      queues,
+      limits: settings.fleetConcurrency,
+    });
     const shared = new Set(settings.sharedSources);
     this.relay = new Relay({
       sqlite,
@@ -99,9 +111,10 @@ export class Remote {
       isShared: (source) => shared.has(source),
       onFull: (isFull) => this.noteFull(isFull),
     });
+    this.ends = new Ends({ link: this.link, origin, site: settings.site });
     this.claims = new Claims({
       link: this.link,
-      queues: this.queues,
+      ends: this.ends,
       origin,
       site: settings.site,
       lockMs: settings.leaseMs,
@@ -122,6 +135,7 @@ export class Remote {
       queues: this.queues,
       origin,
       self,
+      hasUnwritten: () => this.unheard.size > 0 || this.answers.size > 0,
       clock,
     });
   }
@@ -158,13 +172,13 @@ export class Remote {
 
   /** Nothing is sent for a while: what has been called back would fill it again. */
   noteFull(isFull = true): void {
-    this.#fullProblem = isFull ? FULL : null;
     if (isFull) this.#sendAfterMs = this.#parts.clock.monotonicMs() + RETRY_MS;
-    this.#tellProblem();
+    this.#trouble.noteFull(isFull);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#trouble.close();
     this.#cancelTick?.();
     this.leaseWatch.stop();
     this.link.close();
@@ -196,20 +210,21 @@ export class Remote {
     }
   }
 
-  /** That Redis is away or full is told elsewhere, by whoever saw it first. */
   tellError(error: unknown): void {
     if (isFull(error)) this.noteFull();
-    const isKnown =
-      isFull(error) || (error instanceof DoggedError && ['REDIS_AWAY', 'STORE_BUSY'].includes(error.code));
-    if (!isKnown && !this.#isClosed) this.#parts.events.onRemoteError?.(error);
+    this.#trouble.noteError(error);
   }
 
   async #work(): Promise<void> {
     const nowMs = this.#parts.clock.monotonicMs();
     await this.link.look();
-    this.#tellProblem();
+    this.#trouble.noteUnsafe(this.link.unsafe);
     await this.#lookForLoss();
-    await this.configure();
+    if (nowMs >= this.#nextSayHereMs) {
+      await sayHere(this.link, this.origin, this.#parts.settings.site);
+      this.#nextSayHereMs = nowMs + SAYS_SO_EVERY_MS;
+    }
+    await this.limits.set();
     if ((await this.mail.read()) > 0) this.#news = true;
     if ((await this.#resolve()) > 0) this.#news = true;
     if (nowMs >= this.#nextRetryMs) {
@@ -221,8 +236,9 @@ export class Remote {
 
   /** Sends one batch; true when there may be more. */
   async send(): Promise<boolean> {
-    const mayGo = this.link.unsafe === null && this.#parts.clock.monotonicMs() >= this.#sendAfterMs;
-    return mayGo && (await this.relay.run());
+    const mayGo = this.isSending && this.link.unsafe === null;
+    if (!mayGo || this.#parts.clock.monotonicMs() < this.#sendAfterMs) return false;
+    return this.relay.run();
   }
 
   /** A mark of ours that is gone: somebody has emptied Redis, or it was restarted without what it held. */
@@ -239,24 +255,8 @@ export class Remote {
       books().setRemote('ends_at', '0-0');
     });
     this.#reconcileAll = true;
-    this.#configured.clear();
-  }
-
-  /** Limits across all machines, for each queue that we have to do with. */
-  async configure(): Promise<void> {
-    const { sqlite, settings } = this.#parts;
-    const names = await sqlite.look(({ db }) =>
-      db.prepare<[], { workspace: string; task: string }>('SELECT workspace, task FROM queues').all(),
-    );
-    for (const { workspace, task } of names) {
-      const { queue, keys } = this.queues.get(workspace, task);
-      const fleet = settings.fleetConcurrency.find((one) => one.task === task);
-      if (fleet === undefined || this.#configured.has(keys.prefix)) continue;
-      await this.link.call<unknown>(() =>
-        fleet.limit === null ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(fleet.limit),
-      );
-      this.#configured.add(keys.prefix);
-    }
+    this.limits.forget();
+    this.#nextSayHereMs = 0;
   }
 
   /** Page by page: a turn must not wait for a million of them. */
@@ -283,6 +283,11 @@ export class Remote {
     }
   }
 
+  /** Holds all that Redis should hold against what it does, now. */
+  async reconcileNow(): Promise<void> {
+    if ((await this.mail.reconcile(EVERY_STATE, (page) => page())) > 0) this.#news = true;
+  }
+
   async #retryRefused(): Promise<void> {
     const { sqlite, outbox } = this.#parts;
     const groups = await sqlite.look(() => outbox().refusedGroups());
@@ -296,21 +301,7 @@ export class Remote {
 
   async #seeNew(): Promise<void> {
     if (!this.hasFreeSlots) return;
-    const heads = await this.claims.heads(this.queues.all(), 1);
-    this.claimable = heads.length;
-    if (heads.length > 0) this.#news = true;
-  }
-
-  #tellProblem(): void {
-    const problem = this.#awayProblem ?? this.link.unsafe ?? this.#fullProblem;
-    if (problem === this.#problem || this.#isClosed) return;
-    this.#problem = problem;
-    const { sqlite, books, clock, events } = this.#parts;
-    events.onRemote?.(problem);
-    sqlite
-      .within(() => books().setProblem(problem, clock.wallMs()))
-      .catch((error: unknown) => {
-        if (!this.#isClosed) events.onRemoteError?.(error);
-      });
+    this.claimable = await this.claims.claimable(this.queues.all());
+    if (this.claimable > 0) this.#news = true;
   }
 }

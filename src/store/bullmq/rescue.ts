@@ -1,6 +1,7 @@
 import type { End, Orphan } from '../contract.js';
 import { rowIdOf } from '../sqlite/core.js';
-import { type Answer, isAway, type TurnParts } from './turn.js';
+import type { Answer, Told } from './ends.js';
+import { isAway, type TurnParts } from './turn.js';
 
 /** What dead workers of ours had begun, here and for other machines. Ends of theirs that had come to Redis are settled first. */
 export async function findOrphans({
@@ -44,14 +45,33 @@ export async function rescueEnds({
     }
     const { workspace, task, ...rest } = lease;
     const queue = remote.queues.get(workspace, task);
-    const ending = { ...rest, queue, attempt: claim.attempt, job: null };
-    const told = await remote.claims.end(ending, { report, next, nowMs }, remote.self);
-    if (rowId === null) {
-      await sqlite.within(() => store.books.dropForeign(claim.id));
-      return told;
+    // Others may own it as well: the books do not say.
+    const ending = { ...rest, queue, attempt: claim.attempt, isShared: true };
+    const told = await tellOnce({ ending, report, next });
+    const answer = await writeDown(told);
+    remote.answers.delete(ending.token);
+    return answer;
+
+    async function writeDown(told: Answer): Promise<Answer> {
+      if (rowId === null) {
+        await sqlite.within(() => store.books.dropForeign(claim.id));
+        return told;
+      }
+      if (told === 'recorded') return (await sqlite.rescue([end], nowMs))[0] ?? 'lost';
+      await sqlite.within(() => store.books.leave(rowId, claim.epoch, claim.attempt));
+      return 'lost';
     }
-    if (told === 'recorded') return (await sqlite.rescue([end], nowMs))[0] ?? 'lost';
-    await sqlite.within(() => store.books.leave(rowId, claim.epoch, claim.attempt));
-    return 'lost';
+  }
+
+  /** Should SQLite not take it, the next try has the answer. */
+  async function tellOnce(end: Told): Promise<Answer> {
+    const { token } = end.ending;
+    const known = remote.answers.get(token);
+    if (known !== undefined) return known;
+    remote.unheard.add(token);
+    const [answer = 'lost'] = await remote.ends.tell([end], remote.self, nowMs);
+    remote.unheard.delete(token);
+    remote.answers.set(token, answer);
+    return answer;
   }
 }

@@ -5,8 +5,8 @@ export const PREFIX = 'dogged';
 export const SETTLED = `${PREFIX}:settled`;
 
 /**
- * What BullMQ has no call for, each all or nothing. They touch BullMQ's keys in three places, which the conformance suite
- * holds against each new version: the lock, the sorted set `prioritized` and the list `wait`.
+ * What BullMQ has no call for, each all or nothing. Together with `BULK_SCRIPTS` they touch BullMQ's keys, which the conformance
+ * suite holds against each new version: the lock, the sorted set `prioritized`, and the lists `wait` and `active`.
  */
 export const SCRIPTS = {
   /**
@@ -54,27 +54,10 @@ export const SCRIPTS = {
       end
       return freed`,
   },
-  /**
-   * The one moment at which an attempt ends: only the token that holds the lock may, and it is told to the owner of the
-   * job, or to all its owners. Asked again with the same token, the answer is the same. KEYS: job, lock, mail, permits, owners,
-   * settled. ARGV: token, message, id, message for those who come later.
-   */
-  end: {
-    keys: 6,
-    lua: `
-      if redis.call('HGET', KEYS[1], 'dogged:ended') == ARGV[1] then return 1 end
-      if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-      -- First, for a Redis that is full lets a script write on that has begun with a removal.
-      redis.call('ZREM', KEYS[4], ARGV[3])
-      redis.call('HSET', KEYS[1], 'dogged:ended', ARGV[1])
-      local owners = redis.call('SMEMBERS', KEYS[5])
-      if #owners == 0 then owners = { KEYS[3] }
-      else
-        redis.call('HSET', KEYS[6], ARGV[3], ARGV[4])
-        redis.call('DEL', KEYS[5])
-      end
-      for _, mail in ipairs(owners) do redis.call('XADD', mail, '*', 'm', ARGV[2]) end
-      return 1`,
+  /** ARGV: sender, then mail and message, again and again. */
+  post: {
+    keys: 0,
+    lua: `for n = 2, #ARGV, 2 do redis.call('XADD', ARGV[n], '*', 'by', ARGV[1], 'm', ARGV[n + 1]) end`,
   },
   /**
    * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,
@@ -85,39 +68,45 @@ export const SCRIPTS = {
     lua: `
       local ended = redis.call('HGET', KEYS[1], ARGV[1])
       if ended then
-        redis.call('XADD', KEYS[3], '*', 'm', ended)
+        redis.call('XADD', KEYS[3], '*', 'by', '', 'm', ended)
         return 0
       end
       redis.call('SADD', KEYS[2], KEYS[3])
       return 1`,
   },
-  /** The heads of these queues: {id, rank, crashes} of each, and how many more may run. ARGV: how many, prefixes. */
-  heads: {
+  /**
+   * Takes an attempt home: only the token that holds the lock may, and the job leaves Redis. That stands in `home`, until the
+   * caller has written it down: asked again, also for its end, the answer is the same. KEYS: home, job, lock, owners, permits.
+   * ARGV: prefix, id, token.
+   */
+  home: {
+    keys: 5,
+    lua: `
+      local prefix, id, token = ARGV[1], ARGV[2], ARGV[3]
+      if redis.call('HGET', KEYS[1], id) == token then return 1 end
+      if redis.call('GET', KEYS[3]) ~= token then return 0 end
+      redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+      redis.call('LREM', prefix .. 'active', -1, id)
+      redis.call('SREM', prefix .. 'stalled', id)
+      redis.call('ZREM', KEYS[5], id)
+      redis.call('HSET', KEYS[1], id, token)
+      redis.call('EXPIRE', KEYS[1], 86400)
+      return 1`,
+  },
+  /** In how many of these queues a job could be claimed. ARGV: prefixes. */
+  claimable: {
     keys: 0,
     lua: `
-      local answer = {}
-      for i = 2, #ARGV do
-        local prefix = ARGV[i]
-        local meta = redis.call('HMGET', prefix .. 'meta', 'paused', 'concurrency')
-        local room = tonumber(ARGV[1])
-        if meta[1] then room = 0
-        elseif meta[2] then room = math.min(room, tonumber(meta[2]) - redis.call('LLEN', prefix .. 'active')) end
-        local heads = {}
-        if room > 0 then
-          local crashes = function(id)
-            local found = redis.call('HMGET', prefix .. id, 'dogged:crashes', 'stc')
-            return (tonumber(found[1] or 0) or 0) + (tonumber(found[2] or 0) or 0)
-          end
-          local first = redis.call('LRANGE', prefix .. 'wait', -room, -1)
-          for n = #first, 1, -1 do heads[#heads + 1] = { first[n], '-inf', crashes(first[n]) } end
-          if #heads < room then
-            local rest = redis.call('ZRANGE', prefix .. 'prioritized', 0, room - #heads - 1, 'WITHSCORES')
-            for n = 1, #rest, 2 do heads[#heads + 1] = { rest[n], rest[n + 1], crashes(rest[n]) } end
-          end
+      local found = 0
+      for _, prefix in ipairs(ARGV) do
+        local waits = redis.call('LLEN', prefix .. 'wait') > 0 or redis.call('ZCARD', prefix .. 'prioritized') > 0
+        if waits then
+          local meta = redis.call('HMGET', prefix .. 'meta', 'paused', 'concurrency')
+          local isFull = meta[2] and redis.call('LLEN', prefix .. 'active') >= tonumber(meta[2])
+          if not meta[1] and not isFull then found = found + 1 end
         end
-        answer[#answer + 1] = heads
       end
-      return answer`,
+      return found`,
   },
   /**
    * Takes a job back that nobody has claimed; others who own it too keep it. KEYS: job, prioritized, wait, permits, owners, mail.

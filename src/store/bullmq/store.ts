@@ -28,6 +28,7 @@ import { Recall } from './recall.js';
 import type { Remote } from './remote.js';
 import { Touched } from './touched.js';
 import type { TurnParts } from './turn.js';
+import { isUnleased } from './unleased.js';
 
 /** What is done with the rows here, whoever does it. */
 export interface Rows {
@@ -82,24 +83,44 @@ export class BullmqStore extends BookReads implements Store {
     return this.#books;
   }
 
-  /** Throws REDIS_UNSAFE for a Redis that is there and must not be used; one that is away is waited for in the background. */
+  /** Once the tables are there. */
   async prepare(): Promise<void> {
     await this.sqlite.look((core, verbs) => {
       this.#outbox = new Outbox(core);
       this.#books = new Books(core, verbs);
       this.#touched = new Touched(core);
     });
-    const remote = this.#remote;
-    const site = this.#worker?.site;
-    if (remote === null || site === undefined) return;
+  }
+
+  /** Throws REDIS_UNSAFE for a Redis that is there and must not be used; one that is away is waited for in the background. */
+  async settled(): Promise<void> {
+    const { link, address } = this.#working().remote;
+    await link.settled();
+    const { unsafe } = link;
+    if (unsafe !== null) throw new DoggedError('REDIS_UNSAFE', { address, detail: unsafe });
+  }
+
+  /**
+   * From now on jobs run through Redis. In a transaction of the caller's; what is ready by then goes there with
+   * `Outbox.sync`. Throws STORE_ELSEWHERE while another Redis may hold jobs of ours.
+   */
+  register(): void {
+    const { remote, worker } = this.#working();
     const { database } = this.sqlite;
-    await this.sqlite.within(() => {
-      refuseWhileHeld(database, dirname(database.name), remote.address);
-      this.books.register(site, remote.address);
-    });
-    await remote.link.settled();
-    const { unsafe } = remote.link;
-    if (unsafe !== null) throw new DoggedError('REDIS_UNSAFE', { address: remote.address, detail: unsafe });
+    refuseWhileHeld(database, dirname(database.name), remote.address);
+    this.books.register(worker.site, remote.address);
+    Outbox.watch(database);
+  }
+
+  /** Takes over from the engine that has run the jobs of this epoch until now. */
+  adopt(epoch: number): void {
+    this.#epoch = epoch;
+    this.#remote?.start(epoch);
+  }
+
+  /** Only of a worker. */
+  get remote(): Remote {
+    return this.#working().remote;
   }
 
   // --- intake
@@ -131,9 +152,13 @@ export class BullmqStore extends BookReads implements Store {
     const { remote } = this.#working();
     const leases = claims.map(({ id }) => remote.leases.get(id));
     const lost = new Set(await remote.claims.renew(leases.filter((lease) => lease !== undefined)));
-    return claims
-      .filter((_, index) => leases[index] === undefined || lost.has(leases[index]))
-      .map(({ id }) => id);
+    const isLost = await this.sqlite.look(({ db }) =>
+      claims.map((claim, index) => {
+        const lease = leases[index];
+        return lease === undefined ? !isUnleased(db, claim) : lost.has(lease);
+      }),
+    );
+    return claims.filter((_, index) => isLost[index]).map(({ id }) => id);
   }
 
   changedElsewhere(): boolean {
@@ -150,8 +175,7 @@ export class BullmqStore extends BookReads implements Store {
   async takeOwnership(owner: Owner, nowMs: number): Promise<Ownership> {
     const ownership = await this.sqlite.takeOwnership(owner, nowMs);
     await this.sqlite.within(() => this.outbox.sync());
-    this.#epoch = ownership.epoch;
-    this.#remote?.start(ownership.epoch);
+    this.adopt(ownership.epoch);
     return ownership;
   }
 
@@ -237,8 +261,12 @@ export class BullmqStore extends BookReads implements Store {
   // --- engine
 
   async close(): Promise<void> {
-    await this.#remote?.close();
+    await this.closeRemote();
     await this.sqlite.close();
+  }
+
+  async closeRemote(): Promise<void> {
+    await this.#remote?.close();
   }
 
   #touches(): Touched {

@@ -1,23 +1,25 @@
 import { DoggedError } from '../../job/errors.js';
-import { rankOf } from '../../job/job.js';
 import { failpoint } from '../../platform/failpoint.js';
-import type { Claim, End, Turn, TurnResult } from '../contract.js';
+import type { End, Turn, TurnResult } from '../contract.js';
 import { rowIdOf } from '../sqlite/core.js';
-import { hasEnded } from './books.js';
-import { claimOf, endingOf, type Lease } from './lease.js';
-import { isFull } from './redis-link.js';
-import { BATCH } from './relay.js';
+import type { Verbs } from '../sqlite/verbs.js';
+import type { Claimed } from './claims.js';
+import { type Answer, ENDS_AT_ONCE } from './ends.js';
+import { endingOf, type Lease } from './lease.js';
 import type { Remote } from './remote.js';
 import type { BullmqStore } from './store.js';
-
-export type Answer = 'recorded' | 'lost';
-/** What a turn takes from the line. */
-type Taken = Pick<TurnResult, 'claims' | 'alone'>;
-
-/** Jobs that are called back at once from a Redis that is full. */
-const MADE_WAY = 50;
-
-const NOTHING: Taken = { claims: [], alone: null };
+import {
+  askForAll,
+  claimInRedis,
+  giveBack,
+  NOTHING,
+  note,
+  type Taken,
+  takeNoted,
+  takeRest,
+  whileUp,
+} from './take.js';
+import { isUnleased } from './unleased.js';
 
 export interface TurnParts {
   readonly store: BullmqStore;
@@ -26,50 +28,125 @@ export interface TurnParts {
   readonly turn: Turn;
 }
 
+/** What a turn has come to so far. */
+interface Written {
+  readonly result: TurnResult;
+  readonly taken: Taken;
+  /** There may be more to claim. */
+  readonly mayClaim: boolean;
+  readonly hasJobsElsewhere: boolean;
+}
+
 /**
  * One turn: ends are told to Redis, which says whether they count, and then written down here together with all that SQLite
  * does in a turn, claims aside; what is ready is sent, and claims are taken from Redis and written down before anybody hears
- * of them. While Redis is away the rest goes on; only ends make the turn fail, and are offered again.
+ * of them. Ends of attempts without a lease are no business of Redis. Where nothing here can change what is claimed, both go to Redis together, and are written down in one commit.
+ * While Redis is away the rest goes on; only ends make the turn fail, and are offered again.
  */
 export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   const { store, remote, epoch, turn } = parts;
   const { sqlite } = store;
-  const isFenced = await sqlite.look((_, verbs) => verbs.owners.epoch() !== epoch);
+  const { isFenced, late } = await sqlite.look((_, verbs) => ({
+    isFenced: verbs.owners.epoch() !== epoch,
+    late: turn.holdsTimes === true ? [] : store.outbox.tooLate(turn.nowMs),
+  }));
   const local: Turn = { ...turn, ends: [], freeSlots: 0, eligible: [] };
   if (isFenced) return sqlite.turn({ ...local, ends: turn.ends });
-  if (turn.holdsTimes !== true)
-    await store.recall.run(await sqlite.look(() => store.outbox.tooLate(turn.nowMs)));
+  await store.recall.run(late);
 
-  const told = await tellEnds(remote, turn, epoch);
+  const unleased = await findUnleased(parts);
+  const { told, claimed } = await tellAndClaim(parts, local, unleased);
   if (told === null) {
     // The moves of breakers belong to the ends, and come again with them.
     const { breakers: _, ...rest } = local;
-    await sqlite.turn(rest);
+    const ends = [...unleased].filter(({ claim }) => !remote.written.has(claim));
+    const { ends: answers } = await sqlite.turn({ ...rest, ends });
+    for (const [index, { claim }] of ends.entries()) {
+      if (answers[index] === 'recorded') remote.written.add(claim);
+    }
     throw new DoggedError('REDIS_AWAY', { address: remote.address, detail: remote.link.why });
   }
   if (turn.ends.length > 0) failpoint('remote.after-end');
-  const own = turn.ends.filter((end, index) => told[index] === 'recorded' && rowIdOf(end.claim.id) !== null);
-  const result = await sqlite.turn({ ...local, ends: own });
-  const others = turn.ends.filter((end) => !own.includes(end));
-  if (others.length > 0) await sqlite.within(() => forget(store, others, epoch));
-  for (const { claim } of turn.ends) if (isLeased(remote, claim)) remote.leases.delete(claim.id);
+  const own = turn.ends.filter(
+    (end, index) =>
+      told[index] === 'recorded' && rowIdOf(end.claim.id) !== null && !remote.written.has(end.claim),
+  );
+  const others = turn.ends.filter((end) => !own.includes(end) && !unleased.has(end));
+  const { result, taken, mayClaim, hasJobsElsewhere } = await writeDown(
+    parts,
+    { ...local, ends: own },
+    others,
+    claimed,
+  );
+  for (const { claim } of turn.ends) {
+    const lease = leaseOf(remote, claim);
+    if (lease === null) continue;
+    remote.answers.delete(lease.token);
+    remote.leases.delete(claim.id);
+  }
   const ends = turn.ends.map((end, index) => {
     const at = own.indexOf(end);
     return at < 0 ? (told[index] ?? 'lost') : (result.ends[at] ?? 'lost');
   });
 
-  const hasJobsElsewhere = await sqlite.look(() => store.outbox.isBusy());
   // More became due or too late than one turn moves: none of those may be claimed before all have been.
   const isBehind = result.nextDueAtMs !== null && result.nextDueAtMs <= turn.nowMs;
-  const taken = isBehind ? NOTHING : await whileUp(parts, () => claim(parts));
-  remote.hasFreeSlots = taken.claims.length < turn.freeSlots && taken.alone === null;
+  const rest = mayClaim && !isBehind ? await whileUp(remote, () => takeRest(parts, taken)) : NOTHING;
+  const claims = [...taken.claims, ...rest.claims];
+  const alone = taken.alone ?? rest.alone;
+  remote.hasFreeSlots = claims.length < turn.freeSlots && alone === null;
   return {
     ...result,
-    ...taken,
+    claims,
+    alone,
     ends,
     cancelRequests: [...result.cancelRequests, ...remote.leaseWatch.takeInterrupted()],
     hasJobsElsewhere,
   };
+}
+
+/** Those that are none of Redis' business. */
+async function findUnleased({ store, remote, epoch, turn }: TurnParts): Promise<ReadonlySet<End>> {
+  const without = turn.ends.filter(({ claim }) => claim.epoch === epoch && leaseOf(remote, claim) === null);
+  if (without.length === 0) return new Set();
+  return store.sqlite.look(
+    ({ db }) => new Set(without.filter(({ claim }) => remote.written.has(claim) || isUnleased(db, claim))),
+  );
+}
+
+/** `claimed` null: what is to be claimed is not known before the ends are written down. */
+async function tellAndClaim(
+  parts: TurnParts,
+  local: Turn,
+  unleased: ReadonlySet<End>,
+): Promise<{ readonly told: readonly Answer[] | null; readonly claimed: Claimed | null }> {
+  const { remote, turn, epoch } = parts;
+  const question =
+    unleased.size === 0 && (await mayClaimAtOnce(parts, local)) ? await askForAll(parts) : null;
+  const [telling, claiming] = await Promise.allSettled([
+    tellEnds(remote, turn, epoch, unleased),
+    question === null ? null : claimInRedis(parts, question),
+  ]);
+  const claimed = claiming.status === 'fulfilled' ? claiming.value : null;
+  const told = telling.status === 'fulfilled' ? telling.value : null;
+  if (told === null && claimed !== null) await remote.quietly(() => giveBack(remote, claimed.leases));
+  if (telling.status === 'rejected') throw telling.reason;
+  // Nothing is missed: without an answer of its own a claim is made after the ends.
+  return { told, claimed };
+}
+
+/**
+ * Whether what stands first in Redis now is what would be claimed after this turn's ends and all that SQLite does in it:
+ * nothing waits to be sent, nothing becomes due or too late, and none of the ends makes way for another job.
+ */
+async function mayClaimAtOnce({ store, remote, epoch, turn }: TurnParts, local: Turn): Promise<boolean> {
+  const makesWay = ({ claim, next }: End) =>
+    rowIdOf(claim.id) !== null &&
+    (next.to === 'pending' || (leaseOf(remote, claim)?.parcel.group ?? null) !== null);
+  if (turn.freeSlots <= 0 || turn.ends.some(makesWay)) return false;
+  const { sqlite, outbox } = store;
+  const isQuiet = (verbs: Verbs) => verbs.dispatch.idle(local, epoch, sqlite.clockMovedMs) !== null;
+  return sqlite.look((_, verbs) => !outbox.isWaiting() && !outbox.hasSuccessors() && isQuiet(verbs));
 }
 
 /** null: Redis is away, and some of them may or may not have been told. */
@@ -77,28 +154,87 @@ async function tellEnds(
   remote: Remote,
   { ends, nowMs }: Turn,
   epoch: number,
+  unleased: ReadonlySet<End>,
 ): Promise<readonly Answer[] | null> {
+  const ours = ends.map(({ claim }) => (claim.epoch === epoch ? leaseOf(remote, claim) : null));
+  const untold = ends.flatMap(({ report, next }, index) => {
+    const lease = ours[index] ?? null;
+    // Told before, in a turn that SQLite could not take; or twice in this one.
+    if (lease === null || remote.answers.has(lease.token) || ours.indexOf(lease) < index) return [];
+    return [{ ending: endingOf(lease), report, next }];
+  });
   try {
-    return await Promise.all(
-      ends.map(async ({ claim, report, next }) => {
-        const lease = remote.leases.get(claim.id);
-        if (lease === undefined || !isLeased(remote, claim) || claim.epoch !== epoch) return 'lost';
-        // Told before, in a turn that SQLite could not take.
-        const known = remote.answers.get(lease);
-        if (known !== undefined) return known;
-        const answer = await remote.claims.end(endingOf(lease), { report, next, nowMs }, remote.self);
-        remote.answers.set(lease, answer);
-        return answer;
-      }),
-    );
+    for (const { ending } of untold) remote.unheard.add(ending.token);
+    for (let from = 0; from < untold.length; from += ENDS_AT_ONCE) {
+      const part = untold.slice(from, from + ENDS_AT_ONCE);
+      const answers = await remote.ends.tell(part, remote.self, nowMs);
+      for (const [index, { ending }] of part.entries()) {
+        remote.answers.set(ending.token, answers[index] ?? 'lost');
+        remote.unheard.delete(ending.token);
+      }
+    }
   } catch (error) {
     if (isAway(error)) return null;
     throw error;
   }
+  return ends.map((end, index) => {
+    if (unleased.has(end)) return 'recorded';
+    return remote.answers.get(ours[index]?.token ?? '') ?? 'lost';
+  });
 }
 
-function isLeased(remote: Remote, { id, attempt }: End['claim']): boolean {
-  return remote.leases.get(id)?.attempt === attempt;
+/** null: it is over, or of an earlier attempt. */
+function leaseOf(remote: Remote, { id, attempt }: End['claim']): Lease | null {
+  const lease = remote.leases.get(id);
+  return lease?.attempt === attempt ? lease : null;
+}
+
+/** With claims in hand all of it is one commit; should they be what SQLite cannot take, the ends are written without them. */
+async function writeDown(
+  parts: TurnParts,
+  local: Turn,
+  others: readonly End[],
+  claimed: Claimed | null,
+): Promise<Written> {
+  const { store, remote, epoch } = parts;
+  const { sqlite } = store;
+  const { clockMovedMs } = sqlite;
+  const isNothing = claimed !== null && claimed.leases.length === 0 && claimed.alone === null;
+  if (claimed !== null && !isNothing) {
+    const written = await sqlite
+      .within((_, verbs) => {
+        const result = verbs.dispatch.turn(local, epoch, clockMovedMs);
+        forget(store, others, epoch);
+        return { result, noted: note(parts, claimed), left: leftIn(store) };
+      })
+      .catch(async (error: unknown) => {
+        remote.tellError(error);
+        await remote.quietly(() => giveBack(remote, claimed.leases));
+        return null;
+      });
+    if (written !== null) {
+      const { result, noted, left } = written;
+      failpoint('turn.after-commit');
+      const taken = await takeNoted(parts, noted);
+      const { hasMore, hasJobsElsewhere } = left;
+      return { result, taken, mayClaim: taken.alone === null && hasMore, hasJobsElsewhere };
+    }
+  }
+  const result = await sqlite.turn(local);
+  if (others.length > 0) await sqlite.within(() => forget(store, others, epoch));
+  // Else they would be what SQLite cannot take once more.
+  const { hasMore, hasJobsElsewhere } = await sqlite
+    .look(() => leftIn(store))
+    .catch((error: unknown) => {
+      // What is committed stands: the turn must not be taken again for this.
+      remote.tellError(error);
+      return { hasMore: false, hasJobsElsewhere: true };
+    });
+  return { result, taken: NOTHING, mayClaim: claimed === null || (isNothing && hasMore), hasJobsElsewhere };
+}
+
+function leftIn({ outbox }: BullmqStore): { readonly hasMore: boolean; readonly hasJobsElsewhere: boolean } {
+  return { hasMore: outbox.isWaiting(), hasJobsElsewhere: outbox.isBusy() };
 }
 
 /** What is left to do here for attempts that were lost, or are of other machines. */
@@ -108,111 +244,6 @@ function forget(store: BullmqStore, ends: readonly End[], epoch: number): void {
     if (rowId === null) store.books.dropForeign(claim.id);
     else store.books.leave(rowId, epoch, claim.attempt);
   }
-}
-
-async function claim({ store, remote, epoch, turn }: TurnParts): Promise<Taken> {
-  const { sqlite } = store;
-  await remote.configure();
-  // As many as can be claimed now; the rest goes beside the turns.
-  for (let slots = turn.freeSlots; await remote.send(); slots -= BATCH) if (slots <= BATCH) break;
-  if (turn.freeSlots <= 0) return NOTHING;
-  const lines = await sqlite.look(({ db }) =>
-    db
-      .prepare<[], { workspace: string; task: string }>(`
-        SELECT workspace, task FROM queues WHERE paused = 0 AND (SELECT paused FROM meta) = 0`)
-      .all(),
-  );
-  const queues = lines.map(({ workspace, task }) => remote.queues.get(workspace, task));
-  const { leases, alone } = await remote.claims.claim({
-    queues,
-    freeSlots: turn.freeSlots,
-    eligible: turn.eligible,
-    nowMs: turn.nowMs,
-    holdsTimes: turn.holdsTimes === true,
-    othersRun: remote.leases.size > 0,
-    epoch,
-  });
-  if (leases.length > 0) failpoint('remote.after-claim');
-  if (leases.length === 0 && alone === null) return NOTHING;
-  return writeDown({ store, remote, epoch, turn }, leases, alone);
-}
-
-/** Each attempt is committed before anybody hears of it. */
-async function writeDown(
-  { store, remote, epoch, turn }: TurnParts,
-  leases: readonly Lease[],
-  alone: string | null,
-): Promise<Taken> {
-  const { nowMs } = turn;
-  const claims: Claim[] = [];
-  const kept: Lease[] = [];
-  const ids = new Map<string, string>();
-  let waiting: number | null = null;
-  const strangers: Lease[] = [];
-  const unwanted: Lease[] = [];
-  const write = () => {
-    waiting = alone === null ? null : (store.books.find(alone)?.jobId ?? null);
-    for (const lease of leases) {
-      const { parcel, attempt, crashes, token } = lease;
-      const found = store.books.find(parcel.id);
-      const own = found === null || hasEnded(found) ? null : found;
-      if (own === null && parcel.origin === remote.origin && !parcel.isShared) {
-        // It has ended, or was sent anew under another name: nobody waits for this one.
-        strangers.push(lease);
-        continue;
-      }
-      if (own?.isUnwanted === 1) {
-        unwanted.push(lease);
-        continue;
-      }
-      const claim = claimOf(lease, own === null ? parcel.id : String(own.jobId), epoch, nowMs);
-      if (own === null) store.books.putForeign(claim, parcel.origin, token, nowMs);
-      else store.books.take(own, { redisId: parcel.id, attempt, crashes, epoch, token, atMs: nowMs });
-      claims.push(claim);
-      kept.push(lease);
-      ids.set(parcel.id, claim.id);
-    }
-  };
-  try {
-    await store.sqlite.within(write);
-  } catch (error) {
-    await Promise.allSettled(leases.map((lease) => remote.claims.giveBack(lease)));
-    throw error;
-  }
-  for (const [index, lease] of kept.entries()) remote.leases.set(claims[index]?.id ?? '', lease);
-  // The claims are ours by now: nothing that goes wrong here may keep them from who asked for them.
-  await remote.quietly(async () => {
-    for (const lease of strangers) await remote.claims.drop(lease);
-    for (const lease of unwanted) await remote.claims.refuse(lease, 'no longer wanted', nowMs, epoch);
-    for (const lease of kept) {
-      if (ids.get(lease.parcel.id) === lease.parcel.id) await remote.claims.tell(lease, epoch, nowMs);
-    }
-  });
-  claims.sort((a, b) => rank(a) - rank(b) || Number(a.id) - Number(b.id));
-  return {
-    claims,
-    alone: alone === null ? null : (ids.get(alone) ?? (waiting === null ? alone : String(waiting))),
-  };
-}
-
-function rank({ runAtMs, priority }: Claim): number {
-  return rankOf(runAtMs, priority);
-}
-
-/** The ends of this turn are written down by now: whatever goes wrong with claims is told, and tried again with the next. */
-async function whileUp({ store, remote }: TurnParts, work: () => Promise<Taken>): Promise<Taken> {
-  try {
-    return await work();
-  } catch (error) {
-    remote.tellError(error);
-    // A claim needs a little room itself: the last of our line make way, or a full Redis would stay so.
-    if (isFull(error)) await remote.quietly(() => makeWay(store));
-    return NOTHING;
-  }
-}
-
-async function makeWay({ recall, sqlite, outbox }: BullmqStore): Promise<void> {
-  await recall.run(await sqlite.look(() => outbox.lastSent(MADE_WAY)));
 }
 
 export function isAway(error: unknown): boolean {

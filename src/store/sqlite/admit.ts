@@ -116,7 +116,7 @@ export class Admission {
     failpoint('admit.after-insert');
     this.#rejects.write(scopeId, batch);
     this.#moveCursors(scopeId, batch);
-    const trace = this.#cycles.keep(scopeId, batch, answers, this.#door.puts);
+    const trace = this.#cycles.keep(scopeId, batch, answers, this.#door.puts, gone);
     failpoint('admit.before-commit');
     return {
       committed: true,

@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3';
 import { BrokenHandOff } from '../../trace/broken-hand-off.js';
 import { type BatchTrace, type CycleTrace, traceBatch } from '../../trace/cycle-trace.js';
-import type { AdmissionAnswer, AdmissionBatch } from '../intake-contract.js';
+import type { AdmissionAnswer, AdmissionBatch, GoneRecord } from '../intake-contract.js';
 import { refusalOf } from '../verdict.js';
 import type { Core } from './core.js';
 import type { JobPut } from './job-door.js';
@@ -69,9 +69,10 @@ export class Cycles {
     batch: AdmissionBatch,
     answers: readonly AdmissionAnswer[],
     puts: readonly JobPut[],
+    gone: readonly GoneRecord[] = [],
   ): CycleTrace | null {
     const { trace } = batch;
-    if (trace === undefined || isEmpty(batch, trace)) return null;
+    if (trace === undefined || (isEmpty(batch, trace) && gone.length === 0)) return null;
     const stretches = stretchesOf(puts.filter(({ isReplaced }) => !isReplaced));
     const told = traceBatch(trace, {
       records: batch.records,
@@ -79,6 +80,7 @@ export class Cycles {
       refusals: answers.map(({ result }) => refusalOf(result)),
       puts,
       enqueued: this.#enqueued(puts),
+      gone,
       nowMs: batch.nowMs,
     });
     if (told.broken !== null) throw new BrokenHandOff(batch.cycle, told);

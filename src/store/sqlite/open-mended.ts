@@ -21,7 +21,7 @@ export async function openMended(
   stateFolder: string,
   clock: Clock,
   events: Required<Pick<StoreEvents, 'onDamage' | 'onStorage'>>,
-): Promise<MendedStore & { readonly store: SqliteStore }> {
+): Promise<Pick<MendedStore, 'upgrade' | 'restoration'> & { readonly store: SqliteStore }> {
   const before = await mendBeforeOpening(stateFolder, clock);
   let upgrade: Upgrade | null = null;
   const open = () =>

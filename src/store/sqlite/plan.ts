@@ -89,7 +89,9 @@ export class Plans {
   }
 }
 
-/** `backup` of `backup@2026-01-01T06:00:00.000Z`. */
+const OCCURRENCE = /^(.+)@\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/s;
+
+/** `backup` of `backup@2026-01-01T06:00:00.000Z`; '' for a key that is none of an occurrence. */
 function seriesOf(key: string): string {
-  return key.slice(0, Math.max(0, key.lastIndexOf('@')));
+  return OCCURRENCE.exec(key)?.[1] ?? '';
 }

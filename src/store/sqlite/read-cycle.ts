@@ -33,6 +33,14 @@ interface QueuedRow {
   readonly damaged: Buffer | null;
 }
 
+interface KeyRow {
+  readonly scopeId: number;
+  readonly workspace: string;
+  readonly kind: number;
+  readonly jobId: number;
+  readonly settled: number | null;
+}
+
 /** Rows that are looked at in one go. */
 const PAGE = 1_000;
 const MOST_NAMED = 100;
@@ -42,11 +50,8 @@ export class CycleReading {
   readonly #cycle: Statement<[string], CycleRow>;
   readonly #queued: Statement<[number, number], QueuedRow>;
   readonly #broken: Statement<[number, number], { cycle: string; atMs: number; name: string; body: string }>;
-  readonly #key: Statement<
-    [string, Buffer],
-    KnownKey & { readonly jobId: number; readonly settled: number | null }
-  >;
-  readonly #mentions: Statement<[string, string, number], string>;
+  readonly #key: Statement<[string, Buffer], KeyRow>;
+  readonly #mentions: Statement<[string, number | null, string, number], string>;
 
   constructor(db: Database) {
     this.#cycle = db.prepare(`
@@ -73,16 +78,16 @@ export class CycleReading {
       ORDER BY c.number DESC
       LIMIT ?`);
     this.#key = db.prepare(`
-      SELECT s.workspace, r.job_id AS jobId, r.settled
+      SELECT s.id AS scopeId, s.workspace, s.kind, r.job_id AS jobId, r.settled
       FROM scopes s
       CROSS JOIN records r ON r.scope_id = s.id
       WHERE s.name = ? AND r.key_hash = ?
-      ORDER BY s.id`);
+      ORDER BY s.kind, s.id`);
     this.#mentions = db
-      .prepare<[string, string, number], string>(`
+      .prepare<[string, number | null, string, number], string>(`
         SELECT c.cycle FROM cycles c
         CROSS JOIN scopes s ON s.id = c.scope_id
-        WHERE s.name = ? AND instr(c.body, ?) > 0
+        WHERE s.name = ? AND s.id = coalesce(?, s.id) AND instr(c.body, ?) > 0
         ORDER BY c.number DESC
         LIMIT ?`)
       .pluck();
@@ -104,16 +109,20 @@ export class CycleReading {
     });
   }
 
-  keys(source: string, key: string, limit: number): readonly KnownKey[] {
-    const mentions = this.#mentions.all(source, `"key":${JSON.stringify(key)}`, limit);
-    const known = this.#key.all(source, ledgerHash(key)).map(({ workspace, jobId, settled }) => ({
-      workspace,
-      job: String(jobId),
-      prunedAs: settled === null ? null : stateOfPlace(placeFromCode(settled)),
-      mentions,
-    }));
-    if (known.length > 0 || mentions.length === 0) return known;
-    return [{ workspace: null, job: null, prunedAs: null, mentions }];
+  keys(name: string, key: string, limit: number): readonly KnownKey[] {
+    const named = `"key":${JSON.stringify(key)}`;
+    const mentionsIn = (scopeId: number | null) => this.#mentions.all(name, scopeId, named, limit);
+    const rows = this.#key.all(name, ledgerHash(key));
+    if (rows.length > 0) {
+      return rows.map(({ scopeId, workspace, kind, jobId, settled }) => ({
+        scope: { workspace, kind: kind === 0 ? 'source' : 'task', name },
+        job: String(jobId),
+        prunedAs: settled === null ? null : stateOfPlace(placeFromCode(settled)),
+        mentions: mentionsIn(scopeId),
+      }));
+    }
+    const mentions = mentionsIn(null);
+    return mentions.length === 0 ? [] : [{ scope: null, job: null, prunedAs: null, mentions }];
   }
 
   #queue(cycle: string, stretches: readonly Stretch[]): CycleQueue {

@@ -67,6 +67,7 @@ export class Reading {
   readonly #overdue: Statement<[number], number>;
   readonly #job: Statement<[number], JobRow>;
   readonly #attempts: Statement<[number], AttemptRow>;
+  readonly #bareAttempts: Statement<[number], AttemptRow>;
   readonly #events: Statement<[number], EventRow>;
   readonly #rejects: Statement<{ source: string | null; limit: number }[], StoredReject>;
 
@@ -106,6 +107,11 @@ export class Reading {
       LEFT JOIN outputs o ON o.job_id = a.job_id AND o.attempt = a.attempt
       WHERE a.job_id = ?
       ORDER BY a.attempt`);
+    this.#bareAttempts = db.prepare(`
+      SELECT started_at AS atMs, attempt, ended_at AS endedAtMs, outcome, reason, exit_code AS exitCode, signal,
+        NULL AS stdout, NULL AS stderr
+      FROM attempts WHERE job_id = ?
+      ORDER BY attempt`);
     this.#events = db.prepare(
       `
       SELECT after_attempt AS afterAttempt, at AS atMs, event, detail
@@ -170,7 +176,15 @@ export class Reading {
     const row = rowId === null ? undefined : this.#job.get(rowId);
     if (row === undefined || (workspace !== null && row.workspace !== workspace)) return null;
     const summary = summaryOf(row);
-    return { ...summary, history: this.#history(row.id, summary) };
+    return { ...summary, history: this.#history(this.#attempts.all(row.id), row.id, summary) };
+  }
+
+  /** The same without what its attempts have printed, which may be a thousand times the rest. */
+  withoutOutputs(jobId: number): JobDetails | null {
+    const row = this.#job.get(jobId);
+    if (row === undefined) return null;
+    const summary = summaryOf(row);
+    return { ...summary, history: this.#history(this.#bareAttempts.all(jobId), jobId, summary) };
   }
 
   rejects(source: string | null, limit: number): readonly StoredReject[] {
@@ -178,7 +192,7 @@ export class Reading {
   }
 
   /** In the order in which things happened, whatever the wall clock said then. */
-  #history(jobId: number, job: JobSummary): readonly HistoryEntry[] {
+  #history(attempts: readonly AttemptRow[], jobId: number, job: JobSummary): readonly HistoryEntry[] {
     const history: HistoryEntry[] = [];
     const events = this.#events.all(jobId);
     const takeEvents = (upToAttempt: number) => {
@@ -187,7 +201,7 @@ export class Reading {
         history.push({ kind: 'event', ...event });
       }
     };
-    for (const { outcome, ...row } of this.#attempts.all(jobId)) {
+    for (const { outcome, ...row } of attempts) {
       takeEvents(row.attempt - 1);
       history.push({ kind: 'attempt', ...row, outcome: OUTCOME_KINDS.get(outcome) ?? null });
     }

@@ -13,6 +13,8 @@ import type {
 } from '../read-contract.js';
 import type { BrokenCycle, KnownKey, StoredCycle, TraceReads } from '../trace-contract.js';
 import type { Connection } from './connection.js';
+import { readChosenStore } from './move-book.js';
+import { readMove } from './move-row.js';
 import type { Verbs } from './verbs.js';
 
 /** What may be asked of this engine: none of it waits for the writer. */
@@ -26,7 +28,16 @@ export class SqliteReads implements ReadStore, TraceReads {
   }
 
   counts(nowMs?: number): Promise<QueueCounts> {
-    return this.read(() => this.verbs.reading.counts(nowMs));
+    const { db } = this.connection;
+    return this.read(() => {
+      const move = readMove(db);
+      const chosen = readChosenStore(db);
+      return {
+        ...this.verbs.reading.counts(nowMs),
+        ...(move === null ? {} : { move }),
+        ...(chosen === null ? {} : { chosenStore: chosen.store }),
+      };
+    });
   }
 
   list(filter: JobFilter): Promise<readonly JobSummary[]> {

@@ -1,22 +1,21 @@
 import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
+import { currentStore } from './move-book.js';
 import type { SqliteStore } from './store.js';
-
-/** Whether the jobs of this store run through Redis. */
-export function usesRedis(store: SqliteStore): Promise<boolean> {
-  return store.look(({ db }) => db.prepare('SELECT 1 FROM remote').get() !== undefined);
-}
 
 /**
  * From now on jobs run from here alone. Throws STORE_ELSEWHERE, and changes nothing, while Redis may hold any of ours: they
  * would run twice.
  */
 export async function leaveRedis(store: SqliteStore, stateFolder: string): Promise<void> {
-  if (!(await usesRedis(store))) return;
-  await store.within(({ db }) => {
-    refuseWhileHeld(db, stateFolder, 'sqlite');
-    db.exec('DELETE FROM outbox; DELETE FROM foreign_claims; DELETE FROM remote');
-  });
+  if ((await store.look(({ db }) => currentStore(db))) === 'sqlite') return;
+  await store.within(({ db }) => clearRemote(db, stateFolder));
+}
+
+/** The same in a transaction of the caller's. */
+export function clearRemote(db: Database, stateFolder: string): void {
+  refuseWhileHeld(db, stateFolder, 'sqlite');
+  db.exec('DELETE FROM outbox; DELETE FROM foreign_claims; DELETE FROM remote');
 }
 
 /** Throws STORE_ELSEWHERE while another Redis than `store` may hold jobs of ours. */

@@ -37,6 +37,7 @@ export class SqliteStore extends SqliteReads implements Store {
   /** By how much the wall clock has been set in all, as far as we were told: see `Retries`. */
   #clockMovedMs = 0;
   #dataVersion: number;
+  #guard: (() => void) | null = null;
 
   constructor(connection: Connection, use: StoreUse) {
     const core = createCore(connection.db);
@@ -191,10 +192,16 @@ export class SqliteStore extends SqliteReads implements Store {
     this.connection.db.close();
   }
 
+  /** `check` runs at the beginning of each transaction that writes, and ends it by throwing. */
+  guardWrites(check: () => void): void {
+    this.#guard = check;
+  }
+
   #write<T>(work: () => T): Promise<T> {
     const { names, tally, recordTally } = this.#core;
     return this.connection.write(
       () => {
+        this.#guard?.();
         // Only a worker changes the settings of tasks, so only a worker may remember them.
         if (this.#use !== 'worker') names.forget();
         const result = work();

@@ -282,6 +282,17 @@ describe('a record of a plan', () => {
   });
 });
 
+it('a plan of several thousand records is accounted for as a whole, refused ones with it', async () => {
+  const rig = await planRig({}, { clock: systemClock });
+  const nowMs = systemClock.wallMs();
+  const many = Array.from({ length: 2_500 }, (_, n) => show(`s${n}`, nowMs + HOUR));
+  rig.plan([...many, show('bad', nowMs, { end: 5 })]);
+  await rig.read();
+  const done = await rig.poller.reconcile('all', () => undefined);
+  expect(done?.account).toMatchObject({ records: 2_501, openCount: 0, reasons: { 'bad-time': 1 } });
+  expect((await rig.store.counts()).sources[0]?.rejected).toBe(1);
+});
+
 describe('while the wall clock is not trusted', () => {
   it('a plan is not looked at, and that is said; once it is, what is due starts and tells how late it is', async () => {
     let why: string | null = 'nothing kept it while the power was off';

@@ -71,6 +71,33 @@ describe('a time', () => {
   });
 });
 
+describe("a record's own timezone", () => {
+  const next = (record: object, timezone: string | null) => {
+    const times = timesOf(record, 'a', { timezone });
+    if (isRefusal(times)) return times.refused;
+    return new Date(times.recurrence?.after(Date.UTC(2026, 6, 16)) ?? 0).toISOString().slice(8, 16);
+  };
+
+  it.each([null, 'America/New_York'])('counts for its "every" (source: %s)', (ofSource) => {
+    expect(next({ every: '0 6 * * *', timezone: 'Europe/Berlin' }, ofSource)).toBe('16T04:00');
+    expect(next({ every: '0 6 * * *', timezone: null }, ofSource)).toBe(ofSource ? '16T10:00' : '16T06:00');
+  });
+
+  it('counts for its times that name no zone', () => {
+    const times = { start: '2026-07-16T19:00:00', end: '2026-07-16T20:00:00Z', timezone: 'Europe/Berlin' };
+    const meant = ['2026-07-16T17:00:00.000Z', '2026-07-16T20:00:00.000Z'];
+    for (const ofSource of [null, 'America/New_York']) expect(read(times, ofSource)).toEqual(meant);
+  });
+
+  it.each(['Mars/Olympus', 2, '', {}])('%j is refused where it would count, and only there', (timezone) => {
+    const refused = /^bad-timezone: its "timezone" is .+, which is no time zone \| name one/;
+    expect(read({ every: '0 6 * * *', timezone }, 'UTC')).toMatch(refused);
+    expect(read({ start: '2026-07-16T19:00:00', timezone }, 'UTC')).toMatch(refused);
+    expect(read({ start: 1e12, end: '2026-07-16T19:00:00Z', timezone })).toHaveLength(2);
+    expect(timesOf({ every: '0 6 * * *', timezone }, 'a', { timezone: null })).toMatchObject({ key: 'a' });
+  });
+});
+
 describe('a window', () => {
   it('may be open to the end', () => {
     for (const end of [undefined, null])

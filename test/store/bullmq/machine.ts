@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Next } from '../../../src/job/outcome.js';
 import { systemClock } from '../../../src/platform/clock.js';
@@ -9,6 +11,15 @@ import { openSqliteStore } from '../../../src/store/sqlite/open.js';
 import { admit, end, type RecordSpec } from '../../conformance/given.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { until } from '../../support/until.js';
+
+const page = readFileSync(join(import.meta.dirname, '../../../docs/scale-out.md'), 'utf8');
+
+/** Keys and commands that a user of Redis has to be allowed, as docs/scale-out.md says it. */
+export const ALLOWED =
+  /ACL SETUSER dogged on '>[^']+' (.*)/
+    .exec(page)?.[1]
+    ?.split(' ')
+    .map((rule) => rule.replaceAll("'", '')) ?? [];
 
 export interface MachineOptions extends Partial<Omit<RemoteSettings, 'url'>> {
   /** Of a machine that was there before. */

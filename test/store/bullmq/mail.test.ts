@@ -35,7 +35,7 @@ describe.skipIf(!hasRedis())(`the mail of a machine${hasRedis() ? '' : ` (skippe
     }));
     const quiet = { onBack: () => undefined, onProblem: () => undefined, onWarning: () => undefined };
     const address = redisAddress(server.url, {});
-    const link = new RedisLink({ address, clock: systemClock, lockMs: 1_000, maxStalledCount: 2, ...quiet });
+    const link = new RedisLink({ address, clock: systemClock, ...quiet });
     onTestFinished(() => link.close());
     await link.settled();
     const mail = new Mail({
@@ -46,6 +46,7 @@ describe.skipIf(!hasRedis())(`the mail of a machine${hasRedis() ? '' : ` (skippe
       queues: new Queues(link, 1_000, 2),
       origin,
       self: () => `${origin}/99`,
+      hasUnwritten: () => false,
       clock: systemClock,
     });
     expect(await mail.reconcile(['sent'], (page) => page())).toBe(0);

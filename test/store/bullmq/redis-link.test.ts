@@ -25,8 +25,6 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     const link = new RedisLink({
       address: redisAddress(server.url, {}),
       clock: systemClock,
-      lockMs: 1_000,
-      maxStalledCount: 2,
       onBack: () => undefined,
       onProblem: (problem) => told.push(problem),
       onWarning: () => undefined,
@@ -64,8 +62,6 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     const link = new RedisLink({
       address: redisAddress(server.url, {}),
       clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + passedMs },
-      lockMs: 1_000,
-      maxStalledCount: 2,
       onBack: () => undefined,
       onProblem: () => undefined,
       onWarning: (text) => warnings.push(text),

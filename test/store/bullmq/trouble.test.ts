@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasRedis, NO_REDIS, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
-import { completed, keysOf, type Machine, machine } from './machine.js';
+import { ALLOWED, completed, keysOf, type Machine, machine } from './machine.js';
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
@@ -10,9 +10,6 @@ async function redis(settings: readonly string[] = DURABLE) {
   onTestFinished(() => server.stop());
   return server;
 }
-
-/** As docs/scale-out.md says it. */
-const ALLOWED = ['+@all', '-@admin', '-@dangerous', '+info'];
 
 /** Longest time for which the event loop stood still while `work` ran. */
 async function longestStandstill(work: () => Promise<unknown>): Promise<number> {
@@ -95,6 +92,22 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     },
   );
 
+  it('gives those who ask again the answer that they have not heard', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit(keysOf(10));
+    const running = await one.claim(5);
+    expect(running).toHaveLength(5);
+    // Redis takes these ends once the caller has given up.
+    await server.client.client('PAUSE', 3_000);
+    await expect(one.turn(running)).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    const { ends } = await until(() => one.turn(running));
+    expect(ends).toEqual(Array.from({ length: 5 }, () => 'recorded'));
+    await one.work(completed(one, 10));
+    expectOnce(one, 10);
+    expect(new Set(await attemptsOf(one))).toEqual(new Set(['completed 1 0 0']));
+  });
+
   it('that is killed and comes back with its file has every job, and takes the ends that were kept', async () => {
     const server = await redis();
     const one = await machine(server.url);
@@ -168,9 +181,9 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect((await one.store.counts()).outbox?.problem).toBeNull();
   });
 
-  it('that is full takes the ends of what runs, and is worked off by making way for claims', async () => {
+  it('that is full keeps the leases of what runs, takes its ends, and is worked off', async () => {
     const server = await redis();
-    const one = await machine(server.url);
+    const one = await machine(server.url, { leaseMs: 1_000 });
     const content = JSON.stringify('x'.repeat(4_000));
     await one.admit(keysOf(150).map((record) => ({ ...record, content })));
     const running = await one.claim(3);
@@ -180,6 +193,8 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     });
     const used = Number(/used_memory:(\d+)/.exec(await server.client.info('memory'))?.[1]);
     await server.client.config('SET', 'maxmemory', `${used - 10_000}`);
+    const endsAtMs = Date.now() + 2_500;
+    await until(() => Date.now() > endsAtMs);
     expect((await one.turn(running)).ends).toEqual(['recorded', 'recorded', 'recorded']);
     await one.work(completed(one, 150));
     expectOnce(one, 150);
@@ -188,7 +203,7 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
   it('that lets us at nothing but our own keys is enough, and its password is shown nowhere', async () => {
     const server = await redis();
     const password = 'only-for-dogged';
-    await server.client.acl('SETUSER', 'dogged', 'on', `>${password}`, '~dogged:*', ...ALLOWED);
+    await server.client.acl('SETUSER', 'dogged', 'on', `>${password}`, ...ALLOWED);
     await server.client.acl('SETUSER', 'default', 'resetpass', '>for-us');
     process.env['DOGGED_REDIS_USERNAME'] = 'dogged';
     process.env['DOGGED_REDIS_PASSWORD'] = password;
@@ -207,6 +222,22 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     await until(async () => /WRONGPASS/.test((await other.store.counts()).outbox?.problem ?? ''));
     const told = JSON.stringify([await other.store.counts(), other.problems]);
     expect(told).not.toMatch(/wrong-secret|only-for-dogged/);
+    await other.close();
+
+    delete process.env['DOGGED_REDIS_USERNAME'];
+    delete process.env['DOGGED_REDIS_PASSWORD'];
+    const nameless = await machine(server.url, { folder: other.folder });
+    await until(async () =>
+      /NOAUTH.*DOGGED_REDIS_PASSWORD/.test((await nameless.store.counts()).outbox?.problem ?? ''),
+    );
+    await nameless.close();
+
+    process.env['DOGGED_REDIS_USERNAME'] = 'dogged';
+    process.env['DOGGED_REDIS_PASSWORD'] = password;
+    const right = await machine(server.url, { folder: other.folder });
+    await until(async () => (await right.store.counts()).outbox?.problem === null);
+    // Nobody was told that it is back: for this worker it was never away.
+    expect(right.problems).toEqual([]);
   });
 
   it('that evicts is refused at the start, with the command that mends it', async () => {
@@ -254,6 +285,42 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     db.close();
     expect((await one.turn(running)).ends).toEqual(['recorded']);
     expect((await one.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
+  });
+
+  it('knows an end still for the next worker, when this one could never write it down', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit([{ key: 'a' }]);
+    const running = await one.claim();
+    const { default: SqliteDatabase } = await import('better-sqlite3');
+    const db = new SqliteDatabase(`${one.folder}/dogged.db`);
+    db.exec("CREATE TRIGGER no BEFORE INSERT ON attempts BEGIN SELECT RAISE (ABORT, 'no room'); END");
+    await expect(one.turn(running)).rejects.toThrow('no room');
+    // It reads its mail meanwhile, in which it finds its own end.
+    const reads = async () =>
+      Number(/cmdstat_xread:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0);
+    const before = await reads();
+    await until(async () => (await reads()) >= before + 3);
+    await one.close();
+    db.exec('DROP TRIGGER no');
+    db.close();
+    const next = await machine(server.url, { folder: one.folder });
+    expect(await next.store.orphans()).toEqual([]);
+    expect((await next.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
+  });
+
+  it('that has forgotten our scripts is taught them again', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit(keysOf(6));
+    const running = await one.claim(3);
+    await server.client.script('FLUSH');
+    expect((await one.turn(running)).ends).toEqual(['recorded', 'recorded', 'recorded']);
+    await one.admit(keysOf(6, 'later'));
+    await server.client.script('FLUSH');
+    await one.work(completed(one, 12));
+    expectOnce(one, 12);
+    expect(one.problems.filter((problem) => problem !== null)).toEqual([]);
   });
 
   it('keeps the ends of a turn whose claims could not be written down, and gives those back as they were', async () => {

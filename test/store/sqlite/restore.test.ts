@@ -19,7 +19,23 @@ async function backedUp() {
 }
 
 async function mended(folder: string, onDamage: (error: DoggedError) => void = () => undefined) {
-  const opened = await openMendedStore(folder, systemClock, { onDamage, onStorage: () => undefined });
+  const opened = await openMendedStore(
+    folder,
+    systemClock,
+    { onDamage, onStorage: () => undefined },
+    {
+      url: null,
+      settings: {
+        site: 'here',
+        sharedSources: [],
+        leaseMs: 30_000,
+        poisonAfter: 3,
+        reconcileMs: 300_000,
+        fleetConcurrency: [],
+      },
+      events: {},
+    },
+  );
   onTestFinished(() => opened.store.close());
   return opened;
 }

@@ -1,6 +1,6 @@
 /**
  * Jobs whose attempts run through Redis. All of it is empty where the store is SQLite alone. Why a job keeps its row here:
- * docs/decisions/0015-jobs-in-redis-keep-their-rows.md.
+ * docs/decisions/0019-jobs-in-redis-keep-their-rows.md.
  */
 export const OUTBOX = `
   -- One row once a worker has run with Redis.

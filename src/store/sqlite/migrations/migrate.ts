@@ -8,6 +8,7 @@ import { CLOCK_TRUST } from './0004-clock-trust.js';
 import { RECORD_TALLIES } from './0005-record-tallies.js';
 import { TRACES } from './0006-traces.js';
 import { OUTBOX } from './0007-outbox.js';
+import { MOVE } from './0008-move.js';
 import { backUp } from './backup.js';
 
 /** In order; the n-th brings the schema to version n. What was once released is never edited. */
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly string[] = [
   RECORD_TALLIES,
   TRACES,
   OUTBOX,
+  MOVE,
 ];
 
 export function schemaVersion(db: Database): number {

@@ -1,0 +1,174 @@
+/**
+ * Many claims, ends and renewals in one call each: BullMQ has none for it, and a call of its own for each job costs more than all
+ * the rest. They move a job as BullMQ does, within its keys: out of `wait` or `prioritized` into `active` with a lock, and out of
+ * `active`, `stalled` and Redis. Its stream of events hears nothing of that. Claims and ends begin with a removal, for a Redis that is
+ * full lets a script write on that has begun so.
+ */
+export const BULK_SCRIPTS = {
+  /**
+   * Claims what stands first, best rank first, within the free slots and the rooms of tasks; one job only for a breaker that
+   * is tried. A job that must run alone holds up those behind it until nothing else runs at the caller's.
+   * ARGV: what is asked, as JSON (`AskedOfRedis`). Returns {id that must run alone or '', claims} (`ClaimedInRedis`).
+   */
+  claim: {
+    keys: 0,
+    lua: `
+      local asked = cjson.decode(ARGV[1])
+      local rooms, trials = asked.rooms, asked.trials
+      local line = {}
+      for _, queue in ipairs(asked.queues) do
+        local prefix = queue.prefix
+        local meta = redis.call('HMGET', prefix .. 'meta', 'paused', 'concurrency')
+        local most = math.min(asked.free, rooms[queue.task] or 0)
+        if meta[1] then most = 0
+        elseif meta[2] then most = math.min(most, tonumber(meta[2]) - redis.call('LLEN', prefix .. 'active')) end
+        if most > 0 then
+          local first = redis.call('LRANGE', prefix .. 'wait', -most, -1)
+          for n = #first, 1, -1 do line[#line + 1] = { id = first[n], rank = -math.huge, queue = queue, nth = #line } end
+          if #first < most then
+            local rest = redis.call('ZRANGE', prefix .. 'prioritized', 0, most - #first - 1, 'WITHSCORES')
+            for n = 1, #rest, 2 do
+              line[#line + 1] = { id = rest[n], rank = tonumber(rest[n + 1]), queue = queue, nth = #line }
+            end
+          end
+        end
+      end
+      if #asked.queues > 1 then
+        table.sort(line, function(a, b) return a.rank < b.rank or (a.rank == b.rank and a.nth < b.nth) end)
+      end
+
+      local anySettled = redis.call('EXISTS', asked.settled) == 1
+      local claims, alone, number = {}, '', asked.number
+      for _, job in ipairs(line) do
+        if #claims == asked.free or alone ~= '' then break end
+        local queue, id = job.queue, job.id
+        local prefix, task = queue.prefix, queue.task
+        if rooms[task] > 0 then
+          local key = prefix .. id
+          local found = redis.call('HMGET', key, 'data', 'stc', 'defa', 'dogged:crashes')
+          local crashes = (tonumber(found[2] or 0) or 0) + (tonumber(found[4] or 0) or 0)
+          if crashes >= asked.aloneFrom then alone = id end
+          if alone == '' or (#claims == 0 and not asked.othersRun) then
+            if redis.call('ZREM', prefix .. 'prioritized', id) == 0 then redis.call('LREM', prefix .. 'wait', -1, id) end
+            redis.call('LPUSH', prefix .. 'active', id)
+            local token = asked.token .. number
+            number = number + 1
+            redis.call('SET', key .. ':lock', token, 'PX', asked.lockMs)
+            local hasEnded = anySettled and redis.call('HEXISTS', asked.settled, id) or 0
+            claims[#claims + 1] = { queue.index, token, id, found[1] or '', found[2] or '0', found[3] or '', hasEnded }
+            rooms[task] = rooms[task] - 1
+            local trial = trials[task]
+            if trial then
+              for other, its in pairs(trials) do if its == trial then rooms[other] = 0 end end
+            end
+          end
+        end
+      end
+      return { alone, claims }`,
+  },
+  /**
+   * The one moment at which attempts end: only the token that holds the lock may, the job leaves Redis, and it is told to its
+   * owner, or to all its owners, in one letter to each. What was told stands in `told` until the caller has heard of it, so that
+   * to one who asks again the answer is the same; so it is to one who had taken the attempt home. ARGV: told (none: nobody asks
+   * again), 1 if the caller has heard all answers so far, SETTLED, the sender, home, then of each end: prefix, id, token, message
+   * (none: nobody is told), mail, permits (none: it has no group), message for those who come later (none: it has one owner).
+   */
+  end: {
+    keys: 0,
+    lua: `
+      local told, isSure, settled, by, home = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5]
+      local isKept = told ~= ''
+      if isKept then
+        if isSure then redis.call('DEL', told) else redis.call('HDEL', told, '') end
+      end
+
+      local anyHome = redis.call('EXISTS', home) == 1
+      local answers, letters = {}, {}
+      for n = 6, #ARGV, 7 do
+        local prefix, id, token, message = ARGV[n], ARGV[n + 1], ARGV[n + 2], ARGV[n + 3]
+        local mail, permits, later = ARGV[n + 4], ARGV[n + 5], ARGV[n + 6]
+        local job = prefix .. id
+        local answer = 0
+        local wasTold = isKept and not isSure and redis.call('HGET', told, id) == token
+        if wasTold or anyHome and redis.call('HGET', home, id) == token then
+          answer = 1
+        elseif redis.call('GET', job .. ':lock') == token then
+          answer = 1
+          redis.call('DEL', job, job .. ':lock')
+          redis.call('LREM', prefix .. 'active', -1, id)
+          redis.call('SREM', prefix .. 'stalled', id)
+          if permits ~= '' then redis.call('ZREM', permits, id) end
+          if message ~= '' then
+            if isKept then redis.call('HSET', told, id, token) end
+            local owners = later ~= '' and redis.call('SMEMBERS', job .. ':owners') or {}
+            if #owners == 0 then owners = { mail }
+            else
+              redis.call('HSET', settled, id, later)
+              redis.call('DEL', job .. ':owners')
+            end
+            for _, one in ipairs(owners) do
+              local letter = letters[one]
+              if not letter then
+                letter = { 'by', by }
+                letters[one] = letter
+              end
+              letter[#letter + 1] = 'm'
+              letter[#letter + 1] = message
+            end
+          end
+        end
+        answers[#answers + 1] = answer
+      end
+      for one, letter in pairs(letters) do redis.call('XADD', one, '*', unpack(letter)) end
+      if isKept then redis.call('EXPIRE', told, 86400) end
+      return answers`,
+  },
+  /**
+   * Prolongs leases. BullMQ's own script for it writes each lock anew, for which a Redis that is full has no room.
+   * ARGV: for how long, then prefix, id and token of each. Returns 1 for each that is still held.
+   */
+  renew: {
+    keys: 0,
+    lua: `
+      local held = {}
+      for n = 2, #ARGV, 3 do
+        local prefix, id = ARGV[n], ARGV[n + 1]
+        local isHeld = redis.call('GET', prefix .. id .. ':lock') == ARGV[n + 2]
+        if isHeld then
+          redis.call('PEXPIRE', prefix .. id .. ':lock', ARGV[1])
+          redis.call('SREM', prefix .. 'stalled', id)
+        end
+        held[#held + 1] = isHeld and 1 or 0
+      end
+      return held`,
+  },
+} as const;
+
+export type BulkScriptName = keyof typeof BULK_SCRIPTS;
+
+/** What `claim` is asked; the names are those that the script knows. */
+export interface AskedOfRedis {
+  readonly lockMs: number;
+  readonly free: number;
+  readonly othersRun: boolean;
+  readonly aloneFrom: number;
+  readonly settled: string;
+  /** A token is this and the number of the claim. */
+  readonly token: string;
+  readonly number: number;
+  readonly queues: readonly { readonly index: number; readonly prefix: string; readonly task: string }[];
+  readonly rooms: Readonly<Record<string, number>>;
+  /** Of tasks whose breaker is tried: its name. */
+  readonly trials: Readonly<Record<string, string>>;
+}
+
+/** `hasEnded`: 1 for a job of a shared source that has ended before. */
+export type ClaimedInRedis = readonly [
+  queue: number,
+  token: string,
+  id: string,
+  data: string,
+  stalls: string,
+  deferredFailure: string,
+  hasEnded: number,
+];

@@ -1,0 +1,53 @@
+import type { RedisLink } from './redis-link.js';
+import { PREFIX } from './scripts.js';
+
+/** Every machine that has run with this Redis, until it has left it: id of its store → site and when it was last there. */
+export const MACHINES = `${PREFIX}:machines`;
+
+/** A machine that is up says so this often. */
+export const SAYS_SO_EVERY_MS = 15_000;
+
+export interface SeenMachine {
+  readonly origin: string;
+  readonly site: string;
+  /** By the clock of Redis. */
+  readonly seenMsAgo: number;
+}
+
+/** Throws REDIS_AWAY, as all of these. */
+export async function sayHere(link: RedisLink, origin: string, site: string): Promise<void> {
+  const [seconds] = await link.call(() => link.client.time());
+  const text = JSON.stringify({ site, seenAtMs: Number(seconds) * 1_000 });
+  await link.call(() => link.client.hset(MACHINES, origin, text));
+}
+
+export async function otherMachines(
+  link: Pick<RedisLink, 'call' | 'client'>,
+  origin: string,
+): Promise<readonly SeenMachine[]> {
+  const [seconds] = await link.call(() => link.client.time());
+  const all = await link.call(() => link.client.hgetall(MACHINES));
+  return Object.entries(all)
+    .filter(([one]) => one !== origin)
+    .map(([one, text]) => {
+      const { site, seenAtMs } = readEntry(text);
+      return { origin: one, site, seenMsAgo: Math.max(0, Number(seconds) * 1_000 - seenAtMs) };
+    });
+}
+
+/** Nothing of ours is left there, and nobody is to wait for us. */
+export async function sayGone(link: RedisLink, origin: string, mail: string): Promise<void> {
+  await link.call(() =>
+    link.client.multi().hdel(MACHINES, origin).del(mail, `${PREFIX}:life:${origin}`).exec(),
+  );
+}
+
+function readEntry(text: string): { readonly site: string; readonly seenAtMs: number } {
+  try {
+    const { site, seenAtMs } = JSON.parse(text) as { site?: unknown; seenAtMs?: unknown };
+    return { site: String(site), seenAtMs: Number(seenAtMs) || 0 };
+  } catch {
+    // Not written by dogged: named all the same.
+    return { site: text, seenAtMs: 0 };
+  }
+}

@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
+import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { keysOf, type MovingMachine, movingMachine } from '../store/move/moving-machine.js';
+import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+import { type Bench, bench } from './in-process.js';
+
+let redis: RedisServer;
+
+interface Place extends Bench {
+  readonly one: MovingMachine;
+}
+
+/** A bench beside a worker's store that follows the row of a move. */
+async function place(jobs: number): Promise<Place> {
+  const bed = bench();
+  const one = await movingMachine({ folder: bed.stateFolder });
+  writePidFile(stateFiles(bed.stateFolder).workerPid, nameThisProcess());
+  await one.admit(keysOf(jobs));
+  return { ...bed, one };
+}
+
+const home = { store: 'sqlite', chosenStore: null, move: null };
+const ours = async () => (await redis.client.keys('dogged:*')).filter((key) => /:mirror:|:k-/.test(key));
+const status = async (bed: Bench) => (await bed.json('migrate', '--status'))[0];
+
+describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
+  beforeAll(async () => {
+    redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
+  });
+  beforeEach(async () => {
+    await redis.client.flushall();
+  });
+  afterAll(() => redis.stop());
+
+  it('tells each step to programs, stops where it is told to, and goes on from there', async () => {
+    const bed = await place(20);
+    const [claim] = await bed.one.claim(1);
+    const [plan] = await bed.json('migrate', '--to', redis.url, '--until', 'plan');
+    expect(plan).toMatchObject({
+      step: 'plan',
+      source: 'sqlite',
+      target: redis.url,
+      jobs: { pending: 19, running: 1 },
+      ready: 19,
+      machines: [],
+      hindrances: [],
+      warnings: [],
+    });
+    expect(plan.needsBytes).toBeGreaterThan(20_000);
+    expect(await status(bed)).toEqual(home);
+    expect(await ours()).toEqual([]);
+
+    const [, dual] = await bed.json('migrate', '--to', redis.url, '--until', 'dual');
+    expect(dual).toEqual({ step: 'dual', done: true });
+    expect(await status(bed)).toMatchObject({
+      store: 'sqlite',
+      move: { phase: 'dual', source: 'sqlite', target: redis.url, copyUntil: null, problem: null },
+    });
+    expect(await bed.json('migrate', '--until', 'copy')).toEqual([{ step: 'copy', done: true }]);
+    expect((await status(bed)).move).toMatchObject({ copiedTo: 20, copyUntil: 20 });
+    expect((await bed.run('migrate', '--status')).stdout).toMatch(
+      /^Jobs move from sqlite to redis:\S+: sqlite runs the jobs, and all of them are mirrored · mirror: 0 changes behind/,
+    );
+    expect(await bed.json('migrate', '--until', 'verify')).toEqual([
+      { step: 'verify', jobs: 20, divergent: 0 },
+      { step: 'verify', done: true },
+    ]);
+    expect((await status(bed)).move).toMatchObject({ phase: 'dual', divergent: 0 });
+    expect(await bed.json('migrate', '--until', 'cutover')).toEqual([
+      { step: 'verify', jobs: 20, divergent: 0 },
+      { step: 'cutover', store: redis.url, before: 20, open: 20, ended: 0, compared: 19, wrong: [] },
+      { step: 'cutover', done: true },
+    ]);
+    expect(await status(bed)).toMatchObject({
+      store: redis.url,
+      chosenStore: redis.url,
+      move: { phase: 'moved' },
+    });
+    expect(await bed.json('migrate')).toEqual([
+      { step: 'cutover', store: redis.url, before: null, open: 0, ended: 0, compared: 19, wrong: [] },
+      { step: 'finish', done: true, store: redis.url, chosenStore: redis.url },
+    ]);
+    expect(await status(bed)).toEqual({ store: redis.url, chosenStore: redis.url, move: null });
+    expect((await bed.run('check')).stdout).toContain(`write this line into it: store: ${redis.url}\n`);
+    expect((await bed.run('migrate', '--to', redis.url)).stdout).toBe(
+      `Nothing is to be moved: jobs run from ${redis.url}.\n`,
+    );
+
+    expect((await bed.json('migrate', '--to', 'sqlite', '--until', 'cutover')).slice(1)).toEqual([
+      { step: 'cutover', store: 'sqlite', before: 20, open: 20, ended: 0, compared: 19, wrong: [] },
+      { step: 'cutover', done: true },
+    ]);
+    expect(await ours()).toEqual([]);
+    expect(await bed.json('migrate')).toMatchObject([
+      { step: 'cutover', store: 'sqlite', before: null },
+      { step: 'finish', done: true, store: 'sqlite', chosenStore: null },
+    ]);
+    expect(await status(bed)).toEqual(home);
+    if (claim !== undefined) expect((await bed.one.turn([claim])).ends).toEqual(['recorded']);
+    await bed.one.work(async () => (await bed.one.store.counts()).total.completed === 20);
+    expect(bed.one.runs.sort()).toEqual(
+      keysOf(20)
+        .map(({ key }) => `${key} 1`)
+        .sort(),
+    );
+  }, 30_000);
+
+  it('is taken back from each step, in both directions, with nothing left behind', async () => {
+    const bed = await place(10);
+    for (const step of ['dual', 'copy', 'verify', 'cutover']) {
+      expect((await bed.run('migrate', '--to', redis.url, '--until', step)).code).toBe(0);
+      expect(await bed.run('migrate', '--rollback')).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('Done: jobs run from sqlite. The config says so already.'),
+        stderr: '',
+      });
+      expect(await status(bed)).toEqual(home);
+      expect(await ours()).toEqual([]);
+    }
+    expect((await bed.run('migrate', '--to', redis.url)).code).toBe(0);
+    expect((await bed.run('migrate', '--to', 'sqlite', '--until', 'cutover')).code).toBe(0);
+    expect(await bed.one.current()).toBe('sqlite');
+    expect((await bed.run('migrate', '--rollback')).stdout).toContain(`Done: jobs run from ${redis.url}.`);
+    expect(await status(bed)).toEqual({ store: redis.url, chosenStore: redis.url, move: null });
+    await bed.one.work(async () => (await bed.one.store.counts()).total.completed === 10);
+    expect(bed.one.runs).toHaveLength(10);
+  }, 30_000);
+
+  it('refuses what cannot be, and says what to do', async () => {
+    const bed = await place(3);
+    for (const [line, code, words] of [
+      ['migrate', 64, /Say where the jobs are to go: --to STORE/],
+      ['migrate --to postgres://x', 64, /The store must be sqlite, or an address/],
+      ['migrate --to sqlite --until verify', 64, /no step verify on the way to SQLite/],
+      ['migrate --status --rollback', 64, /--status goes with no other step/],
+      [`migrate --rollback --to ${redis.url}`, 64, /--rollback goes with no other step/],
+      [`migrate --to ${redis.url} --until there`, 64, /one of plan, dual, copy, verify, cutover, finish/],
+      ['migrate --rollback', 1, /Nothing is being moved: the jobs run from sqlite/],
+      ['migrate --to redis://127.0.0.1:1/0', 69, /redis:\/\/127\.0\.0\.1:1\/0 is away: .*ECONNREFUSED/],
+    ] as const) {
+      expect(await bed.run(...line.split(' '))).toMatchObject({ code, stderr: expect.stringMatching(words) });
+    }
+    expect((await bed.run('migrate', '--to', redis.url, '--until', 'dual')).code).toBe(0);
+    expect(await bed.run('migrate', '--to', 'sqlite')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /moving from sqlite to redis:.*already[\s\S]*dogged migrate .*--rollback/,
+      ),
+    });
+    expect((await bed.run('migrate', '--rollback')).code).toBe(0);
+    const nobody = await bench();
+    expect(await nobody.run('migrate', '--to', redis.url)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('dogged start'),
+    });
+    const store = await nobody.store('command');
+    await store.close();
+    expect(await nobody.run('migrate', '--to', redis.url)).toMatchObject({
+      code: 69,
+      stdout: expect.stringContaining('From sqlite to redis:'),
+      stderr: expect.stringMatching(/only a worker can move jobs[\s\S]*dogged start/),
+    });
+  }, 20_000);
+
+  it('looks at Redis before it begins: its settings, its room, its rights, who else is there', async () => {
+    const bed = await place(50);
+    const config = async (name: string, value: string, back: string) => {
+      await redis.client.config('SET', name, value);
+      onTestFinished(async () => void (await redis.client.config('SET', name, back)));
+    };
+    const look = () => bed.run('migrate', '--to', redis.url, '--dry-run');
+
+    await config('maxmemory-policy', 'allkeys-lru', 'noeviction');
+    expect(await look()).toMatchObject({ code: 69, stderr: expect.stringContaining('allkeys-lru') });
+    await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+
+    const used = Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1]);
+    await config('maxmemory', String(used + 100_000), '0');
+    expect(await look()).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/✗ it has 1 MB free, and the move needs about/),
+      stderr: expect.stringMatching(/it has 1 MB free.*CONFIG SET maxmemory/),
+    });
+    await redis.client.config('SET', 'maxmemory', '0');
+
+    await config('appendonly', 'no', 'yes');
+    expect(await look()).toMatchObject({ code: 0, stdout: expect.stringMatching(/⚠️ .*append-only file/) });
+
+    await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs: 0 }));
+    expect((await look()).stdout).toMatch(/machines {2}pi-garage \(seen .* ago\)/);
+
+    await redis.client.call('ACL', 'SETUSER', 'narrow', 'on', '>secret', '~other:*', '+@all');
+    vi.stubEnv('DOGGED_REDIS_USERNAME', 'narrow');
+    vi.stubEnv('DOGGED_REDIS_PASSWORD', 'secret');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await look()).toMatchObject({
+      code: expect.toSatisfy((code) => code === 1 || code === 78),
+      stderr: expect.stringMatching(/NOPERM|may not/),
+    });
+    vi.stubEnv('DOGGED_REDIS_PASSWORD', 'wrong');
+    expect(await look()).toMatchObject({ code: 78, stderr: expect.stringMatching(/WRONGPASS/) });
+    expect(await status(bed)).toEqual(home);
+  }, 20_000);
+
+  it('says what it waits for, and gives up waiting when it is told to; the worker goes on by itself', async () => {
+    const bed = await place(5);
+    expect((await bed.run('migrate', '--to', redis.url, '--until', 'verify')).code).toBe(0);
+    // Another machine keeps a way back from being taken.
+    expect((await bed.run('migrate', '--until', 'cutover')).code).toBe(0);
+    await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs: 0 }));
+    expect(await bed.run('migrate', '--rollback', '--timeout', '1s')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^finish: other machines run .*pi-garage[\s\S]*did not come about within 1s/,
+      ),
+    });
+    expect((await status(bed)).move).toMatchObject({
+      phase: 'return',
+      problem: expect.stringContaining('pi-garage'),
+    });
+    expect((await bed.run('status')).stdout).toMatch(/Move.*⚠️ other machines run .*pi-garage/);
+    await redis.client.hdel('dogged:machines', 'x');
+    await until(async () => (await bed.one.move()) === null, { withinMs: 10_000 });
+    expect(await status(bed)).toEqual(home);
+  }, 20_000);
+});
