@@ -256,6 +256,29 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     });
   });
 
+  it('that is set so that it evicts under a running worker is given nothing more, and what it holds is run', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit(keysOf(2));
+    const running = await one.claim(1);
+    const set = async (policy: string) => {
+      await server.client.config('SET', 'maxmemory-policy', policy);
+      // A new connection is looked at, at once.
+      await server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    };
+    await set('allkeys-lru');
+    await until(() => one.problems.at(-1)?.includes('its maxmemory-policy is allkeys-lru') ?? false);
+    await one.admit(keysOf(3, 'later'));
+    expect((await one.turn(running)).ends).toEqual(['recorded']);
+    await one.work(completed(one, 2));
+    expect((await one.store.counts()).outbox).toMatchObject({ waiting: 3 });
+    expect((await one.turn([], 5)).claims).toEqual([]);
+    await set('noeviction');
+    await one.work(completed(one, 5));
+    expectOnce(one, 5);
+    expect(one.problems.at(-1)).toBeNull();
+  });
+
   it('takes an end once, also when it could not be written down here at first', async () => {
     const server = await redis();
     const one = await machine(server.url);
