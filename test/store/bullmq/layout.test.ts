@@ -153,6 +153,16 @@ describe.skipIf(!hasRedis())(
       expect(await claim(2)).toMatchObject([{ id: 'b' }]);
     });
 
+    it('a key that is not what it should be is said so, and nothing is taken from the line', async () => {
+      const { add, claim, queue, keys } = await both();
+      await add('a', 'b');
+      await redis.client.set(`${keys.prefix}active`, 'not ours');
+      await expect(claim(2)).rejects.toThrow('WRONGTYPE');
+      await redis.client.del(`${keys.prefix}active`);
+      expect(await queue.getJobCounts('prioritized')).toEqual({ prioritized: 2 });
+      expect(await claim(2)).toHaveLength(2);
+    });
+
     it('leave no key behind but those of the queue itself', async () => {
       const { add, claim, end, keys } = await both();
       await add(...Array.from({ length: 20 }, (_, n) => `k-${n}`));
