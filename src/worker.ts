@@ -7,6 +7,7 @@ import { startHangGuard } from './heartbeat/guard.js';
 import { takeHungRecords } from './heartbeat/hung-records.js';
 import { createLagMeter } from './heartbeat/lag-meter.js';
 import { wasKilledByUs } from './heartbeat/last-kill.js';
+import { noteLastRefusal } from './heartbeat/last-refusal.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
@@ -67,10 +68,7 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
     const opened = await openMendedStore(
       config.stateFolder,
       clock,
-      {
-        onDamage: alarm.ring,
-        onStorage: storage.tell,
-      },
+      { onDamage: alarm.ring, onStorage: storage.tell },
       redisOf(config, redis.events),
     );
     redis.moveTo(opened.redisAddress);
@@ -79,6 +77,9 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
     } finally {
       await opened.store.close();
     }
+  } catch (error) {
+    noteLastRefusal(config.stateFolder, error);
+    throw error;
   } finally {
     lock.release();
   }
@@ -166,6 +167,7 @@ async function runLocked(
     clockState: () => clockWatch.distrust()?.state ?? null,
     clockJumps: () => jumps.recent().length,
     clock,
+    log,
     onNews: () => void beat.beatNow(),
   });
   const guard = startHangGuard({

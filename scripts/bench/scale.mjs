@@ -11,7 +11,7 @@
  * Each run has a Redis of its own on 127.0.0.1: append-only file, `everysec`, `noeviction`. Rounds alternate between the
  * contenders; medians are printed, and the ratios of rounds. dogged runs as it is deployed: one built worker for each machine, with
  * a state folder and a log of its own, and a module task, whose handler is called in a child of the worker. Plain BullMQ calls
- * the same handler in its own process. Needs dist/ (npm run build) and redis-server.
+ * the same handler in its own process, once by its own loop and once claimed by hand. Needs dist/ (npm run build) and redis-server.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -3,7 +3,7 @@ import { MAX_PRIORITY } from '../job/job.js';
 import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
-import { type RunAt, runAt, wholeNumber, workspaceId } from './option-values.js';
+import { notEmpty, type RunAt, runAt, wholeNumber, workspaceId } from './option-values.js';
 import { readStdin } from './read-stdin.js';
 import { locateSystem, withStore } from './system.js';
 
@@ -27,7 +27,7 @@ export const addCommand: CommandModule<AddOptions> = {
     command
       .argument('<task>', 'a task of the config')
       .option('--payload <json>', 'one JSON value for the handler; "-" reads it from stdin', '{}')
-      .option('--key <key>', 'makes saying it twice harmless')
+      .option('--key <key>', 'makes saying it twice harmless', notEmpty)
       .option('--workspace <id>', "instead of the config's", workspaceId)
       .option(
         '--priority <n>',
@@ -36,7 +36,7 @@ export const addCommand: CommandModule<AddOptions> = {
         0,
       )
       .option('--run-at <time>', 'not before 2026-01-01T06:00:00Z, or +10m from now', runAt)
-      .option('--group <name>', "instead of the payload's group field");
+      .option('--group <name>', "instead of the payload's group field", notEmpty);
   },
   async run({ args, options, output, clock }) {
     const name = args[0] ?? '';

@@ -6,7 +6,7 @@ import type { Finding } from '../config/explain.js';
 /** Programs whose first argument that is no option is a file that they run. */
 const INTERPRETERS = /^(?:node|python3?|ruby|perl|php|lua|sh|bash|dash|zsh)$/;
 
-/** Whether the programs, modules and scripts of tasks and alerts are there: as of now, so only `check` asks, never the worker. */
+/** Whether the programs, modules and scripts of tasks and alerts are there: as of now, for people only. */
 export function checkPrograms(config: Config): readonly Finding[] {
   const inAlerts = config.alerts.flatMap(({ via }, index) =>
     via.kind === 'exec' ? checkCommand(['alerts', index, 'exec'], via.argv, { env: {} }, config.folder) : [],

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { locate } from '../config/locate.js';
 import { DIAGNOSIS_EXIT, diagnosisLines, summaryLine } from '../health/diagnose.js';
 import { recoverOnce } from '../health/recover.js';
 import { writeDesired } from '../heartbeat/desired.js';
@@ -52,7 +53,9 @@ Exit codes of --diagnose, as monitoring plugins have them: 0 all is well, 1 a wa
       const problem = 'Say one of --diagnose, --monitor, --recover, --acknowledge and --test-alerts.';
       throw new DoggedError('USAGE', { problem, command: 'health' });
     }
-    const place = await locateSystem(options);
+    const acts = [stay, act, noted, test].includes(true);
+    // A diagnosis tells of a config that is not there, too.
+    const place = acts ? await locateSystem(options) : await locate(options.config);
     if (stay === true) return monitor(place, output);
     if (noted === true) return acknowledge(place, output, clock);
     if (test === true) return testAlerts(place.configFile, output, clock);

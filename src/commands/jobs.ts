@@ -1,4 +1,4 @@
-import { DoggedError, EXIT } from '../job/errors.js';
+import { EXIT } from '../job/errors.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
 import type { JobFilter, JobSummary, ReadStore } from '../store/read-contract.js';
 import { jobJson } from '../view/job-json.js';
@@ -6,6 +6,7 @@ import { jobsTable } from '../view/jobs-table.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../view/snapshot.js';
 import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
+import { refuseUnknownNames } from './known-names.js';
 import { layoutFor } from './layout.js';
 import { wholeNumber, workspaceId } from './option-values.js';
 import { locateSystem, withJobReader } from './system.js';
@@ -36,47 +37,13 @@ export const jobsCommand: CommandModule<JobsOptions> = {
     await withJobReader(stateFolder, clock, output.note, async (store, reads) => {
       const snapshot = composeSnapshot(stateFolder, await lookAtStore(store, clock.wallMs()), clock.wallMs());
       const jobs = await reads.list(filterOf(options));
-      if (jobs.length === 0) await refuseUnknownNames(options, configFile, snapshot);
+      if (jobs.length === 0) await refuseUnknownNames(options, configFile, store, 'jobs');
       if (options.json === true) await printJson(jobs, snapshot, reads, output);
       else printTable(jobs, snapshot, options, output);
     });
     return EXIT.ok;
   },
 };
-
-/** A name that is misspelt has no jobs either, and should not look like one that has none. */
-async function refuseUnknownNames(
-  { task, source }: JobsOptions,
-  configFile: string,
-  { tasks, sources }: SystemSnapshot,
-): Promise<void> {
-  if (task === undefined && source === undefined) return;
-  const { readConfig } = await import('../config/load.js');
-  // Without a config that can be read nobody knows which names there are.
-  const config = await readConfig(configFile).then(
-    (reading) => reading.config,
-    () => null,
-  );
-  if (config === null) return;
-  const refuse = (
-    what: string,
-    name: string | undefined,
-    inConfig: readonly string[],
-    inStore: readonly string[],
-  ) => {
-    if (name === undefined || inConfig.includes(name) || inStore.includes(name)) return;
-    const problem = `Neither the config nor the database knows a ${what} "${name}". The config has: ${inConfig.join(', ')}.`;
-    throw new DoggedError('USAGE', { problem, command: 'jobs' });
-  };
-  const names = (some: readonly { readonly name: string }[]) => some.map(({ name }) => name);
-  refuse(
-    'task',
-    task,
-    names(config.tasks),
-    tasks.map((line) => line.task),
-  );
-  refuse('source', source, names(config.sources), names(sources));
-}
 
 function filterOf({ state, task, source, workspace, limit }: JobsOptions): JobFilter {
   return {

@@ -33,6 +33,12 @@ export function runAt(text: string): RunAt {
   );
 }
 
+/** A parser for commander: what stands for one thing, so that none of it cannot be meant: often a shell variable that is not set. */
+export function notEmpty(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It must not be empty. Leave the option out where you mean none.');
+}
+
 /** A parser for commander: a workspace id; anything else is WORKSPACE_INVALID. */
 export function workspaceId(text: string): string {
   if (!isWorkspaceId(text)) throw new DoggedError('WORKSPACE_INVALID', { workspace: text });

@@ -7,6 +7,7 @@ import type { StoredReject } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import { truncateText } from '../view/text-width.js';
 import type { CommandModule, CommonOptions } from './command.js';
+import { refuseUnknownNames } from './known-names.js';
 import { wholeNumber } from './option-values.js';
 import { locateSystem, withReader } from './system.js';
 
@@ -26,10 +27,12 @@ export const rejectsCommand: CommandModule<RejectsOptions> = {
       .option('--limit <n>', 'at most so many, the newest first', wholeNumber(1), DEFAULT_LIMIT);
   },
   async run({ options, output, clock }) {
-    const { stateFolder } = await locateSystem(options);
-    const rejects = await withReader(stateFolder, clock, (store) =>
-      store.rejects(options.source ?? null, options.limit),
-    );
+    const { configFile, stateFolder } = await locateSystem(options);
+    const rejects = await withReader(stateFolder, clock, async (store) => {
+      const found = await store.rejects(options.source ?? null, options.limit);
+      if (found.length === 0) await refuseUnknownNames(options, configFile, store, 'rejects');
+      return found;
+    });
     for (const reject of rejects) {
       output.json(shape(reject));
       output.print(text(reject, excerptOf(stateFolder, reject), output.columns));

@@ -6,6 +6,7 @@ import type { Store } from '../store/engine.js';
 import type { JobSummary } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
 import type { CommandModule, CommonOptions } from './command.js';
+import { refuseUnknownNames } from './known-names.js';
 import { byWorkspace, groupByWorkspace, locateSystem, withExisting } from './system.js';
 
 interface RetryOptions extends CommonOptions {
@@ -58,9 +59,10 @@ export const retryCommand: CommandModule<RetryOptions> = {
         command: 'retry',
       });
     }
-    const { stateFolder } = await locateSystem(options);
-    const { queued, refused } = await withExisting(stateFolder, clock, (store) => {
+    const { configFile, stateFolder } = await locateSystem(options);
+    const { queued, refused } = await withExisting(stateFolder, clock, async (store) => {
       const nowMs = clock.wallMs();
+      await refuseUnknownNames({ task: options.task }, configFile, store, 'retry');
       if (options.outage !== undefined) return redriveOutage(store, options.outage, nowMs);
       return options.state === undefined
         ? redriveThese(store, args, nowMs)

@@ -3,6 +3,7 @@ import type { Store } from '../store/engine.js';
 import { escapeText } from '../view/escape.js';
 import { remedyFor } from '../view/remedy.js';
 import type { CommandCall, CommonOptions } from './command.js';
+import { refuseUnknownNames, workspacesIn } from './known-names.js';
 import { locateSystem, withStore } from './system.js';
 
 interface PauseOptions extends CommonOptions {
@@ -23,13 +24,12 @@ export async function setPaused(call: CommandCall<PauseOptions>, paused: boolean
     const known = config.tasks.map(({ name }) => name).join(', ');
     throw new DoggedError('TASK_UNKNOWN', { task, known });
   }
-  const workspaces =
-    options.workspace === undefined
-      ? [...new Set([config.workspace, ...config.sources.map(({ workspace }) => workspace)])]
-      : [options.workspace];
+  const { workspace } = options;
+  const workspaces = workspace === undefined ? workspacesIn(config) : [workspace];
 
   let changed = false;
   const pause = async (store: Store) => {
+    await refuseUnknownNames({ workspace }, configFile, store, paused ? 'pause' : 'resume');
     for (const workspace of workspaces) {
       changed = (await store.setPaused(workspace, task, paused, clock.wallMs())) || changed;
     }

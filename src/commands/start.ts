@@ -1,11 +1,15 @@
+import { formatProblem } from '../config/problem.js';
 import { startPair } from '../health/start-pair.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { DoggedError, EXIT } from '../job/errors.js';
 import type { Clock } from '../platform/clock.js';
+import { durationText } from '../platform/duration-text.js';
 import { painter } from '../view/colour.js';
+import { escapeText } from '../view/escape.js';
 import { formatLogLine } from '../view/log-lines.js';
 import { type Remedy, remedyFor } from '../view/remedy.js';
 import type { CommandModule, Output } from './command.js';
+import { warningsOf } from './config-warnings.js';
 import { lastLines } from './log-files.js';
 import { locateSystem, upgradeStore } from './system.js';
 
@@ -30,8 +34,13 @@ export async function startFrom(
   output: Output,
   clock: Clock,
 ): Promise<number> {
-  const { loadConfig } = await import('../config/load.js');
-  const { stateFolder, heartbeat } = await loadConfig(configFile);
+  const { configIn, readConfig } = await import('../config/load.js');
+  const reading = await readConfig(configFile);
+  const config = configIn(reading);
+  const { stateFolder, heartbeat } = config;
+  for (const warning of warningsOf(reading, config)) {
+    output.note(escapeText(`Warning: ${formatProblem(warning, configFile)}`));
+  }
   await upgradeStore(stateFolder, clock, output.note);
   const result = await startPair({
     stateFolder,
@@ -41,10 +50,15 @@ export async function startFrom(
     clock,
   });
   if (!result.started) {
-    const { why, isTrying } = result;
+    const { why, isTrying, waitedMs } = result;
+    // One that has ended by then will not beat: how long that took is of no use.
+    const what =
+      waitedMs < FIRST_BEAT_WITHIN_MS
+        ? 'The worker did not start.'
+        : `The worker gave no first beat within ${durationText(waitedMs)}.`;
     const more = isTrying ? [...tailOf(stateFiles(stateFolder).workerLog), remedy(STILL_TRYING)] : [];
     const detail = [why ?? '', ...more].join('\n').trim();
-    throw new DoggedError('START_FAILED', { waitedMs: result.waitedMs, detail });
+    throw new DoggedError('START_FAILED', { what, detail });
   }
   const { workerPid, monitorPid, wasRunning } = result;
   output.json({ result: wasRunning ? 'already-running' : 'started', worker: workerPid, monitor: monitorPid });

@@ -1,8 +1,10 @@
 import { type StopResult, stopPair } from '../health/stop-pair.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
+import { readBeat } from '../heartbeat/read-beat.js';
 import { readSettings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { EXIT } from '../job/errors.js';
+import { isOwnJob } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
 import { plural } from '../platform/duration-text.js';
 import { escapeText } from '../view/escape.js';
@@ -71,8 +73,18 @@ export function stopIn(
     stateFolder,
     graceMs: timeoutMs ?? shutdownGraceMs + BEYOND_GRACE_MS,
     clock,
-    onWaiting: (pid) => output.note(`Waiting for the worker (PID ${pid}) to end its running jobs …`),
+    onWaiting: (pid) => output.note(waitingText(pid, stateFolder)),
   });
+}
+
+/** A worker that ends beats once more, with what it still runs. */
+function waitingText(pid: number, stateFolder: string): string {
+  const settings = readSettings(stateFolder);
+  const beat = settings.status === 'read' ? readBeat(settings.content.heartbeatFolder) : null;
+  const slots = beat?.status === 'read' && beat.content.pid === pid ? beat.content.slots : [];
+  const running = slots.filter(({ state }) => state === 'working').length;
+  const jobs = running === 0 ? 'end' : `end ${plural(running, 'running job')}`;
+  return `Waiting for the worker (PID ${pid}) to ${jobs} …`;
 }
 
 /** What ended, and what it had to leave. */
@@ -83,5 +95,7 @@ export function tellStop({ workerPid, monitorPid, killed, cutOff }: StopResult, 
   if (cutOff.length === 0) return;
   const they = cutOff.length === 1 ? 'it waits' : 'they wait';
   output.print(`${plural(cutOff.length, 'job')} cut off; ${they} for the next start, uncharged:`);
-  for (const { id, task, key } of cutOff) output.print(`  ${id}  ${escapeText(task)}  ${escapeText(key)}`);
+  for (const { id, task, key } of cutOff) {
+    output.print(`  ${isOwnJob(id) ? id : 'of another machine'}  ${escapeText(task)}  ${escapeText(key)}`);
+  }
 }

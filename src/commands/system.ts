@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Location, locate } from '../config/locate.js';
 import { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
@@ -11,9 +12,16 @@ import type { TraceReads } from '../store/trace-contract.js';
 import { composeSnapshot, lookAtStore, type StoreLook, type SystemSnapshot } from '../view/snapshot.js';
 import type { CommonOptions } from './command.js';
 
-/** Config file and state folder that a command line means. Never fails: a broken config has a state folder too. */
-export function locateSystem({ config }: CommonOptions): Promise<Location> {
-  return locate(config);
+/**
+ * Config file and state folder that a command line means. A broken config has a state folder too, and so has one that was taken
+ * away; throws CONFIG_MISSING where a file was named and there is neither: it is another name that is meant.
+ */
+export async function locateSystem({ config }: CommonOptions): Promise<Location> {
+  const location = await locate(config);
+  if (config !== undefined && !location.configExists && !existsSync(location.stateFolder)) {
+    throw new DoggedError('CONFIG_MISSING', { file: location.configFile });
+  }
+  return location;
 }
 
 /** What a reader may ask, and whether asking again can give another answer. */

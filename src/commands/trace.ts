@@ -79,7 +79,7 @@ async function finderOf(store: Reader, what: string, output: Output): Promise<()
   const cycle = await store.cycle(what);
   if (cycle !== null) return () => findCycle(store, what);
   const colon = what.indexOf(':');
-  if (colon <= 0) throw new DoggedError('TRACE_UNKNOWN', { what: shortKey(what) });
+  if (colon <= 0) throw new DoggedError('TRACE_UNKNOWN', { what: shortKey(what) || 'an empty name' });
   const [source, key] = [what.slice(0, colon), what.slice(colon + 1)];
   const known = await store.knownKeys(source, key, MOST_MENTIONS);
   const chosen = known.find(({ job }) => job !== null) ?? known[0];
@@ -132,6 +132,9 @@ async function findCycle(store: Reader, id: string): Promise<Way> {
 
 async function findJob(store: Reader, id: string, what: string): Promise<Way> {
   const job = await store.get(null, id);
-  if (job === null) throw new DoggedError('TRACE_UNKNOWN', { what: `the job of ${shortKey(what)}` });
+  if (job === null)
+    throw new DoggedError('TRACE_UNKNOWN', {
+      what: `${what === id ? 'job' : 'the job of'} ${shortKey(what)}`,
+    });
   return wayOfJob(job, await store.cycle(job.cycle));
 }

@@ -4,7 +4,7 @@ import { type Clock, pause } from '../platform/clock.js';
 import { plural } from '../platform/duration-text.js';
 import type { JobDetails, ReadStore } from '../store/read-contract.js';
 import { escapeText } from '../view/escape.js';
-import { jobJson, shownReason } from '../view/job-json.js';
+import { jobJson, reasonText } from '../view/job-json.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { duration } from './option-values.js';
 import { locateSystem, withReader } from './system.js';
@@ -60,7 +60,7 @@ async function ended(store: ReadStore, ids: Iterable<JobId>): Promise<JobDetails
 
 function tell(job: JobDetails, output: Output): void {
   const state = stateOfPlace(job.place);
-  const reason = shownReason(job);
+  const reason = reasonText(job);
   const why = state === 'completed' || reason === null ? '' : `: ${escapeText(reason)}`;
   output.jsonText(jobJson(job, null));
   output.print(`${job.id} ${state}${why}`);

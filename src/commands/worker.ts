@@ -8,7 +8,7 @@ interface WorkerOptions extends CommonOptions {
 export const workerCommand: CommandModule<WorkerOptions> = {
   examples: ['dogged worker', 'dogged worker --until-idle   # polls once, runs all that is due, ends'],
   notes:
-    'Runs in the foreground: what `dogged start`, systemd and cron run. SIGTERM or Ctrl-C stops it in order, a second one at once.\nExit codes: 0 stopped in order, 75 another worker has this state folder, 78 bad config.',
+    'Runs in the foreground: what `dogged start`, systemd and cron run. SIGTERM or Ctrl-C stops it in order, a second one at once.\nExit codes: 0 stopped in order, 69 Redis cannot be used as it is, 75 another worker has this\nstate folder, 78 bad config.',
   configure(command) {
     command.option('--until-idle', 'poll, run what is due, end');
   },

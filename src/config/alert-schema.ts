@@ -4,7 +4,15 @@ import { text, words } from './schema-values.js';
 
 /* What a user may write of an alert: see schema.ts for how it is said. */
 
-export const ALERT_KINDS = ['stuck', 'recovered', 'gave-up', 'outage', 'dead-letter', 'disk'] as const;
+export const ALERT_KINDS = [
+  'stuck',
+  'recovered',
+  'gave-up',
+  'outage',
+  'dead-letter',
+  'disk',
+  'redis',
+] as const;
 ALERT_KINDS satisfies readonly AlertKind[];
 
 /** Each is a queue of its own in the monitor, which must stay small. */
@@ -37,5 +45,5 @@ export const alertsSchema = z
   .max(MOST_ALERTS, `must be at most ${MOST_ALERTS} alerts`)
   .prefault([])
   .describe(
-    'Who is told when the worker is stuck, something is away, a job failed for good or the disk is full.',
+    'Who is told when the worker is stuck, something or Redis is away, a job failed for good or the disk is full.',
   );

@@ -56,7 +56,7 @@ export interface HealthConfig {
   readonly restarts: { readonly limit: number; readonly withinMs: number; readonly backoff: Backoff };
 }
 
-export type AlertKind = 'stuck' | 'recovered' | 'gave-up' | 'outage' | 'dead-letter' | 'disk';
+export type AlertKind = 'stuck' | 'recovered' | 'gave-up' | 'outage' | 'dead-letter' | 'disk' | 'redis';
 
 export interface AlertConfig {
   readonly on: readonly AlertKind[];

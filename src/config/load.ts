@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { DoggedError } from '../job/errors.js';
+import { plural } from '../platform/duration-text.js';
 import { checkEvery } from './check-every.js';
 import { checkRequire } from './check-require.js';
 import type { Config } from './config.js';
@@ -39,11 +40,15 @@ export type ConfigReading = {
  * is guessed and no key is passed over.
  */
 export async function loadConfig(file: string, environment: Environment = process.env): Promise<Config> {
-  const reading = await readConfig(file, environment);
+  return configIn(await readConfig(file, environment));
+}
+
+/** The config of a reading. Throws CONFIG_INVALID where it has problems. */
+export function configIn(reading: ConfigReading): Config {
   if (reading.config !== null) return reading.config;
   throw new DoggedError('CONFIG_INVALID', {
     file: reading.file,
-    count: reading.problems.length,
+    count: plural(reading.problems.length, 'problem'),
     problems: reading.problems.map((problem) => formatProblem(problem, reading.file)).join('\n'),
   });
 }

@@ -20,7 +20,7 @@ import { DueTimes } from './due-times.js';
 import { eligibleTasks } from './eligible-tasks.js';
 import { readMachineRoom } from './machine-room.js';
 import type { ProbeResult } from './probes.js';
-import { announceEnd, decideEnd, type EndedAttempt, type OverAttempt } from './record.js';
+import { announceEnd, announceFailedTurn, decideEnd, type EndedAttempt, type OverAttempt } from './record.js';
 import { Rescue } from './rescue.js';
 import { RunningJobs } from './running-jobs.js';
 import { TurnTimer } from './turn-timer.js';
@@ -253,8 +253,7 @@ class DispatchLoop implements Dispatcher {
     const kept = this.#ends.length;
     // Once at its beginning and then now and then: a lock that lasts must not fill the log.
     if (failures === 1 || failures % 10 === 0) {
-      const text = `The store takes no turn; ${kept} end(s) are kept and tried again`;
-      this.#options.log.warn({ err: error, failures, ends: kept }, text);
+      announceFailedTurn(this.#options.log, error, failures, kept);
     }
     return Math.min(STORE_RETRY_MS.longest, STORE_RETRY_MS.first * 2 ** (failures - 1));
   }

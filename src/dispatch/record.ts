@@ -1,5 +1,7 @@
 import type { TaskConfig } from '../config/config.js';
+import { DoggedError } from '../job/errors.js';
 import type { AttemptReport } from '../job/outcome.js';
+import { plural } from '../platform/duration-text.js';
 import type { Log } from '../platform/log.js';
 import { decideNext, type RetryMoment, type RetryRules } from '../policy/retry.js';
 import type { Claim, End } from '../store/contract.js';
@@ -27,6 +29,16 @@ export function decideEnd(
 ): EndedAttempt {
   const rules = { backoff: task?.retry.backoff ?? DEFAULT_BACKOFF, poisonAfter };
   return { claim, report, next: decideNext(report.outcome, claim, rules, moment) };
+}
+
+/** Says that the store took no turn. What was foreseen is told in its own words, all else with its stack. */
+export function announceFailedTurn(log: Log, error: unknown, failures: number, ends: number): void {
+  const isForeseen = error instanceof DoggedError;
+  const why = isForeseen ? `: ${error.message.replace(/\.$/, '')}` : '';
+  const kept =
+    ends === 0 ? '' : `; ${plural(ends, 'end')} of jobs ${ends === 1 ? 'is' : 'are'} kept until then`;
+  const text = `Jobs can neither be claimed nor recorded, which is tried again${why}${kept}`;
+  log.warn({ ...(!isForeseen && { err: error }), failures, ends }, text);
 }
 
 /** Says what became of an attempt. Never before its commit: until then it may still come out otherwise. */

@@ -3,6 +3,7 @@ import { DoggedError } from '../job/errors.js';
 import { ALONE_FROM_CRASHES, type JobId } from '../job/job.js';
 import type { RunOutcome } from '../job/outcome.js';
 import { type Clock, pause } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import type { Log } from '../platform/log.js';
 import type { Claim, Orphan, UpkeepStore } from '../store/contract.js';
 import { bareReport } from './attempt.js';
@@ -71,7 +72,8 @@ export class Rescue {
     const recovered = await this.#record(over);
     running.holdStuck(stuck);
     this.#againAtMs = stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + AGAIN_MS;
-    if (recovered > 0) log.warn({ recovered }, `Took up ${recovered} job(s) of a worker that is no more`);
+    if (recovered > 0)
+      log.warn({ recovered }, `Took up ${plural(recovered, 'job')} of a worker that is no more`);
     return { recovered, stuck: stuck.length };
   }
 

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { runningProcess } from '../heartbeat/pid-file.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import { plural } from '../platform/duration-text.js';
 import { type Check, type CheckResult, result } from './check.js';
@@ -48,6 +49,8 @@ function problemsText(problems: readonly string[]): string {
 
 /** The worker writes its settings once it has read the config. */
 function isNewerThanWorker(configFile: string, stateFolder: string): boolean {
+  // The next one that starts reads it in any case.
+  if (runningProcess(stateFiles(stateFolder).workerPid) === null) return false;
   const config = statSync(configFile, { throwIfNoEntry: false });
   const settings = statSync(stateFiles(stateFolder).settings, { throwIfNoEntry: false });
   return config !== undefined && settings !== undefined && config.mtimeMs > settings.mtimeMs;

@@ -103,6 +103,7 @@ function tellFigures(pid: number, figuresOf: ProcessChecksInput['figuresOf']): s
 const WAITING_FOR: Readonly<Partial<Record<Phase, string>>> = {
   'backing-off': 'dogged logs',
   'await-config': 'dogged check',
+  'await-mending': 'dogged logs',
   'await-holder': 'dogged logs',
   'gave-up': 'dogged start',
 };

@@ -16,6 +16,8 @@ export interface QueueFacts {
   readonly pausedAll: boolean;
   readonly outages: readonly AwayFact[];
   readonly sources: readonly SourceFacts[];
+  /** Of the processes: `running` and `stuck` have a worker. */
+  readonly verdict?: string;
   /** Why Redis takes nothing; left out where there is none to tell of. */
   readonly redis?: {
     readonly address: string;
@@ -61,21 +63,28 @@ export function queueChecks(settings: Settings, readFacts: () => Promise<QueueFa
     return asked;
   };
   /** Old figures of the last beat are no pass for what only the database can tell. */
-  const known = async (name: string, judge: (facts: QueueFacts) => CheckResult[]): Promise<CheckResult[]> => {
+  const known = async (
+    name: string,
+    label: string,
+    judge: (facts: QueueFacts) => CheckResult[],
+  ): Promise<CheckResult[]> => {
     const facts = await read();
     if (facts.countedFrom === 'database' || facts.problems.length === 0) return judge(facts);
-    return [result(name, name, 'unknown', 'could not be checked: the database cannot be read')];
+    return [result(name, label, 'unknown', 'could not be checked: the database cannot be read')];
   };
   return [
-    { name: 'queue', run: () => known('queue', (facts) => checkQueue(settings, facts)) },
-    { name: 'breakers', run: () => known('breakers', checkBreakers) },
+    { name: 'queue', run: () => known('queue', 'Queue', (facts) => checkQueue(settings, facts)) },
+    { name: 'breakers', run: () => known('breakers', 'Breakers', checkBreakers) },
     { name: 'redis', run: async () => checkRedis(await read()) },
     { name: 'move', run: async () => checkMove(await read()) },
     { name: 'orphans', run: async () => checkOrphans(await read()) },
-    { name: 'sources', run: () => known('sources', (facts) => facts.sources.map(checkSourceAccount)) },
-    { name: 'dead-letters', run: () => known('dead-letters', checkDeadLetters) },
-    { name: 'payloads', run: () => known('payloads', checkPayloads) },
-    { name: 'hand-offs', run: () => known('hand-offs', checkHandOffs) },
+    {
+      name: 'sources',
+      run: () => known('sources', 'Sources', (facts) => facts.sources.map(checkSourceAccount)),
+    },
+    { name: 'dead-letters', run: () => known('dead-letters', 'Dead letters', checkDeadLetters) },
+    { name: 'payloads', run: () => known('payloads', 'Payloads', checkPayloads) },
+    { name: 'hand-offs', run: () => known('hand-offs', 'Hand-offs', checkHandOffs) },
     { name: 'database', run: async () => checkDatabase(await read()) },
   ];
 }
@@ -150,12 +159,23 @@ function checkBreakers({ outages }: QueueFacts): CheckResult[] {
   });
 }
 
-function checkRedis({ redis }: QueueFacts): CheckResult[] {
+function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
   if (redis === undefined || redis === null) return [];
   const { address, problem, waiting } = redis;
+  if (verdict !== 'running' && verdict !== 'stuck') {
+    const text = `${address}: no worker speaks with it; ${plural(waiting, 'job waits', 'jobs wait')} here`;
+    return [result('redis', 'Redis', 'not-applicable', text)];
+  }
   if (problem === null) return [result('redis', 'Redis', 'ok', `${address} takes jobs`)];
-  const text = `${problem}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
-  return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} PING`)];
+  const [why, command] = commandIn(problem);
+  const text = `${why}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
+  return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} ${command ?? 'PING'}`)];
+}
+
+/** What is set wrongly names the command that mends it; where none does, only a look helps. */
+function commandIn(problem: string): readonly [string, string | null] {
+  const [, why = problem, command = null] = /^(.*?)(?:; set it)? with: redis-cli (.*)$/.exec(problem) ?? [];
+  return [why, command];
 }
 
 function checkMove({ move, otherStore }: QueueFacts): CheckResult[] {

@@ -81,6 +81,8 @@ export interface End {
   readonly stuck: StuckCause | null;
   /** It beat, and lived long enough to have been of use. */
   readonly fruitful: boolean;
+  /** What it said of why it did not start; null where it read no good config, and so could say nothing here. */
+  readonly refusal: string | null;
 }
 
 export interface History {
@@ -96,6 +98,8 @@ export type Action =
   | { readonly do: 'start'; readonly afterMs: number }
   /** A restart cannot mend a config: wait until the file changes, and look again after this in any case. */
   | { readonly do: 'await-config'; readonly retryMs: number }
+  /** The config is good, and what the worker found with it is not: ask again after this, and when the file changes. */
+  | { readonly do: 'await-mending'; readonly retryMs: number }
   /** Another worker has the state folder: watch that one, or ask again after this. */
   | { readonly do: 'await-holder'; readonly retryMs: number }
   | { readonly do: 'give-up'; readonly retryMs: number };
@@ -104,11 +108,17 @@ export type Action =
 export const SLOW_RETRY_MS = 15 * 60_000;
 /** Its pid file is looked for every second; this is for a holder that leaves none. */
 const HOLDER_RETRY_MS = 10_000;
+/** Whoever sets Redis right need not tell us. */
+const REDIS_RETRY_MS = 10_000;
 
 export function decideOnEnd(end: End, history: History, restarts: HealthConfig['restarts']): Action {
   switch (causeOf(end)) {
     case 'config':
       return { do: 'await-config', retryMs: SLOW_RETRY_MS };
+    case 'refused':
+      return { do: 'await-mending', retryMs: SLOW_RETRY_MS };
+    case 'redis':
+      return { do: 'await-mending', retryMs: REDIS_RETRY_MS };
     case 'held':
       return { do: 'await-holder', retryMs: HOLDER_RETRY_MS };
     case 'died':
@@ -120,11 +130,13 @@ export function decideOnEnd(end: End, history: History, restarts: HealthConfig['
   }
 }
 
-export type EndCause = 'config' | 'held' | 'died';
+/** `refused`: another version's database, jobs in another store, and the like. `redis`: it cannot be used as it is. */
+export type EndCause = 'config' | 'refused' | 'redis' | 'held' | 'died';
 
 export function causeOf(end: End): EndCause {
   if (end.stuck !== null) return 'died';
-  if (end.code === EXIT.config) return 'config';
+  if (end.code === EXIT.config) return end.refusal === null ? 'config' : 'refused';
+  if (end.code === EXIT.unavailable) return 'redis';
   if (end.code === EXIT.busy) return 'held';
   return 'died';
 }

@@ -1,4 +1,5 @@
 import { type Clock, pause } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import type { Check, CheckResult, CheckStatus } from './check.js';
 
 export type Verdict = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
@@ -41,7 +42,7 @@ async function runCheck(check: Check, clock: Clock): Promise<CheckResult[]> {
   const cannotTell = (why: string): CheckResult[] => [
     {
       name: check.name,
-      heading: check.name,
+      heading: headingOf(check.name),
       status: 'unknown',
       text: `could not be checked: ${why}`,
       remedy: null,
@@ -58,6 +59,10 @@ async function runCheck(check: Check, clock: Clock): Promise<CheckResult[]> {
   } finally {
     over.abort();
   }
+}
+
+function headingOf(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('-', ' ')}`;
 }
 
 function verdictOf(results: readonly CheckResult[]): Verdict {
@@ -85,11 +90,24 @@ const PLUGIN_WORDS: Readonly<Record<Verdict, string>> = {
 /** The worst first; what is well or not applicable is not named. */
 const NAMED: readonly CheckStatus[] = ['critical', 'warning', 'unknown'];
 
+/** Such programs show one line, and some cut it: the whole text stands below. */
+const MOST_TOLD = 3;
+const LONGEST_TOLD = 100;
+
+function cut(text: string): string {
+  const characters = [...text];
+  return characters.length <= LONGEST_TOLD ? text : `${characters.slice(0, LONGEST_TOLD - 1).join('')}…`;
+}
+
 /** The one line that monitoring plugins show: the verdict, and what it rests on. */
 export function summaryLine({ verdict, checks }: Diagnosis): string {
   const named = NAMED.flatMap((status) => checks.filter((check) => check.status === status));
-  const why = named.map(({ heading, text }) => (heading === null ? text : `${heading}: ${text}`));
-  const what = why.length === 0 ? `${checks.length} checks` : why.join('; ');
+  const told = named
+    .slice(0, MOST_TOLD)
+    .map(({ heading, text }) => cut(heading === null ? text : `${heading}: ${text}`));
+  if (named.length > told.length) told.push(`and ${named.length - told.length} more`);
+  const made = checks.filter(({ status }) => status !== 'not-applicable').length;
+  const what = told.length === 0 ? plural(made, 'check') : told.join('; ');
   // A bar would begin the figures that such programs draw.
   return `DOGGED ${PLUGIN_WORDS[verdict]} - ${what}`.replaceAll('|', '/').replaceAll('\n', ' ');
 }

@@ -13,6 +13,8 @@ interface Trouble {
 export interface RecoveryTeller {
   /** Trouble was noticed. What an earlier one is still waiting for has then failed. */
   notice(trouble: Trouble): void;
+  /** Trouble of this cause was noticed, and is not over. */
+  isOpen(cause: string): boolean;
   /** What is done about it, in words for people. */
   act(outcome: 'begun' | 'waiting' | 'gave-up', action: string): void;
   /** The worker is well again. */
@@ -48,6 +50,7 @@ export function createRecoveryTeller(
       write('failed', null);
       open = { ...trouble, recovery: freshNonce(), noticedAtMs: clock.monotonicMs(), action: '' };
     },
+    isOpen: (cause) => open?.cause === cause,
     act(outcome, action) {
       if (open === null) return;
       // Waiting for the same thing again is no news.

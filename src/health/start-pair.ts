@@ -34,8 +34,8 @@ export type StartResult =
 const LOOK_EVERY_MS = 20;
 /** Between two tries to start a monitor: the first may have met one that was just ending. */
 const SPAWN_EVERY_MS = 500;
-/** In these phases the monitor will start nothing for minutes: there is no first beat to wait for. */
-const HOPELESS: readonly Phase[] = ['await-config', 'gave-up'];
+/** In these phases the monitor starts nothing before something else has changed: there is no first beat to wait for. */
+const HOPELESS: readonly Phase[] = ['await-config', 'await-mending', 'gave-up'];
 
 /**
  * Sees to it that the state folder has a monitor and a worker at work, and waits for the worker's first beat. Does

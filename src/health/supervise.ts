@@ -1,12 +1,13 @@
-import { statSync } from 'node:fs';
 import type { Beat } from '../heartbeat/beat.js';
 import { readDesired } from '../heartbeat/desired.js';
 import { writeLastKill } from '../heartbeat/last-kill.js';
+import { readLastRefusal } from '../heartbeat/last-refusal.js';
 import { runningProcess } from '../heartbeat/pid-file.js';
 import { defaultSettings, readSettings, type Settings } from '../heartbeat/settings.js';
 import { stateFiles } from '../heartbeat/state-files.js';
 import type { Clock } from '../platform/clock.js';
 import { readProcessStat, signalProved } from '../platform/process-identity.js';
+import { stampOf } from './config-stamp.js';
 import { type Action, causeOf, decideOnEnd, type End, type StuckVerdict } from './decide.js';
 import { takeEvidence } from './evidence.js';
 import { createHealthLine } from './health-line.js';
@@ -147,7 +148,8 @@ export class Supervisor {
   #isDue({ phase, untilMs }: Stage & { at: 'waiting' }): boolean {
     const { program, clock } = this.#options;
     if (clock.monotonicMs() >= untilMs) return true;
-    if (phase === 'await-config') return stampOf(program.configFile) !== this.#configStamp;
+    const forConfig = phase === 'await-config' || phase === 'await-mending';
+    if (forConfig) return stampOf(program.configFile) !== this.#configStamp;
     if (phase === 'await-holder') return runningProcess(stateFiles(program.stateFolder).workerPid) !== null;
     return false;
   }
@@ -247,18 +249,20 @@ export class Supervisor {
       ...exit,
       stuck: stuck?.cause ?? null,
       fruitful: watch?.wasFruitful(stuck !== null) ?? false,
+      refusal: watch === null ? null : readLastRefusal(program.stateFolder, watch.worker.identity),
     };
     if (!this.#wanted) {
       log.info(`${tellEnd(pid, end, stuck?.why)}, and is to stay so`);
       this.#finish();
       return;
     }
-    if (stuck === null) {
-      const beat = watch?.lastBeat() ?? null;
+    const cause = causeOf(end);
+    // What is waited for is asked again and again: that it is still so is neither a recovery nor new evidence.
+    if (stuck === null && !(cause !== 'died' && recovery.isOpen(cause))) {
       const bundle = watch === null ? null : this.#takeEvidence(watch, tellEnd(pid, end));
-      recovery.notice({ cause: causeOf(end), evidence: { pid, ...exit, bundle, beat } });
+      recovery.notice({ cause, evidence: { pid, ...exit, bundle, beat: watch?.lastBeat() ?? null } });
     }
-    if (causeOf(end) === 'died') {
+    if (cause === 'died') {
       if (end.fruitful) tally.clear();
       else tally.addFruitless(clock.wallMs());
     }
@@ -267,7 +271,8 @@ export class Supervisor {
     const fruitlessInWindow = tally.inWindow(clock.wallMs(), restarts.withinMs);
     const { gaveUp } = tally.current();
     const action = decideOnEnd(end, { fruitlessInARow, fruitlessInWindow, gaveUp }, restarts);
-    this.#act(action, tellAction(action, tellEnd(pid, end, stuck?.why), fruitlessInARow, program.configFile));
+    const ended = tellEnd(pid, end, stuck?.why);
+    this.#act(action, tellAction(action, ended, end.refusal, fruitlessInARow, program.configFile));
   }
 
   #act(action: Action, why: string): void {
@@ -282,6 +287,7 @@ export class Supervisor {
         this.#sayHealth('unhealthy', why);
         break;
       case 'await-config':
+      case 'await-mending':
       case 'await-holder':
         this.#wait(action.do, action.retryMs, why);
         break;
@@ -311,10 +317,4 @@ export class Supervisor {
     if (stage.at !== 'waiting') return this.#checkEveryMs();
     return Math.max(0, Math.min(this.#checkEveryMs(), stage.untilMs - this.#options.clock.monotonicMs()));
   }
-}
-
-/** Changes when the file is changed, replaced, removed or made. */
-function stampOf(path: string): string {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
 }

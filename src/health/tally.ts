@@ -4,7 +4,15 @@ import { stateFiles } from '../heartbeat/state-files.js';
 import { writeFileAtomic } from '../platform/atomic-file.js';
 
 /** What the monitor is doing, in one word. */
-const PHASES = ['starting', 'watching', 'backing-off', 'await-config', 'await-holder', 'gave-up'] as const;
+const PHASES = [
+  'starting',
+  'watching',
+  'backing-off',
+  'await-config',
+  'await-mending',
+  'await-holder',
+  'gave-up',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** The monitor's memory on disk: a monitor that is restarted counts on where the last one stopped. */

@@ -16,6 +16,8 @@ export interface StateFiles {
   readonly service: string;
   readonly lastStop: string;
   readonly lastKill: string;
+  /** Why the last worker that did not start did not. */
+  readonly lastRefusal: string;
   /** What no worker is to look at again. */
   readonly hungRecords: string;
   readonly workerLog: string;
@@ -35,6 +37,7 @@ export function stateFiles(stateFolder: string): StateFiles {
     service: join(stateFolder, 'service.json'),
     lastStop: join(stateFolder, 'last-stop.json'),
     lastKill: join(stateFolder, 'last-kill.json'),
+    lastRefusal: join(stateFolder, 'last-refusal.json'),
     hungRecords: join(stateFolder, 'hung-records.json'),
     workerLog: join(stateFolder, 'worker.log'),
     monitorLog: join(stateFolder, 'health_monitor.log'),

@@ -18,13 +18,13 @@ interface ErrorKind {
 export const ERRORS = {
   CONFIG_INVALID: {
     exitCode: EXIT.config,
-    message: 'The config {file} has {count} problem(s):\n{problems}',
+    message: 'The config {file} has {count}:\n{problems}',
     remedy: 'Mend the lines named above, then run: dogged check',
   },
   CONFIG_MISSING: {
     exitCode: EXIT.config,
     message: 'There is no config at {file}.',
-    remedy: 'Write one with: dogged init',
+    remedy: 'Name the right one with -c, or write one with: dogged init',
   },
   USAGE: {
     exitCode: EXIT.usage,
@@ -109,9 +109,9 @@ export const ERRORS = {
       'Set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD in the environment, of this command and of the worker (dogged restart).',
   },
   REDIS_UNSAFE: {
-    exitCode: EXIT.config,
+    exitCode: EXIT.unavailable,
     message: 'Redis at {address} cannot be trusted with jobs: {detail}.',
-    remedy: 'Mend it as said above, then start again.',
+    remedy: 'Mend it as said above: a worker with its monitor then starts by itself.',
   },
   MOVE_REFUSED: {
     exitCode: EXIT.failed,
@@ -200,7 +200,7 @@ export const ERRORS = {
   },
   START_FAILED: {
     exitCode: EXIT.failed,
-    message: 'The worker gave no first beat within {waitedMs}. {detail}',
+    message: '{what} {detail}',
     remedy: 'Read why with: dogged logs',
   },
   STOP_FAILED: {

@@ -60,7 +60,7 @@ export function rankOf(runAtMs: number, priority: number): number {
  */
 export const ALONE_FROM_CRASHES = 2;
 
-/** The public name of a job: digits on SQLite, a deterministic string elsewhere. Never parse it. */
+/** The public name of a job: digits on SQLite, a deterministic string elsewhere. Never parse it otherwise than `isOwnJob`. */
 export type JobId = string;
 
 const WORKSPACE = /^[a-z0-9][a-z0-9_-]{0,31}$/;
@@ -68,4 +68,9 @@ const WORKSPACE = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 /** Checked at every door through which a workspace id can come in: also one that is missing, which looks like a word. */
 export function isWorkspaceId(id: unknown): id is string {
   return typeof id === 'string' && WORKSPACE.test(id);
+}
+
+/** Jobs of other machines that run here have ids that say nothing to people. */
+export function isOwnJob(id: JobId): boolean {
+  return /^\d+$/.test(id);
 }

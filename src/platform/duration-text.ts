@@ -2,8 +2,9 @@ const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
+const YEAR_MS = 365 * DAY_MS;
 
-/** A length of time as a person says it: `350 ms`, `7s`, `12m 5s`, `3h 12m`, `2d 14h`. Never more than two parts. */
+/** A length of time as a person says it: `350 ms`, `7s`, `12m 5s`, `3h 12m`, `2d 14h`, `3y 20d`. Never more than two parts. */
 export function durationText(durationMs: number): string {
   const ms = Math.max(0, Math.round(durationMs));
   if (ms < SECOND_MS) return `${ms} ms`;
@@ -11,7 +12,8 @@ export function durationText(durationMs: number): string {
   if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)}s`;
   if (ms < HOUR_MS) return twoParts(ms, MINUTE_MS, 'm', SECOND_MS, 's');
   if (ms < DAY_MS) return twoParts(ms, HOUR_MS, 'h', MINUTE_MS, 'm');
-  return twoParts(ms, DAY_MS, 'd', HOUR_MS, 'h');
+  if (ms < YEAR_MS) return twoParts(ms, DAY_MS, 'd', HOUR_MS, 'h');
+  return twoParts(ms, YEAR_MS, 'y', DAY_MS, 'd');
 }
 
 function twoParts(ms: number, unitMs: number, unit: string, smallerMs: number, smaller: string): string {

@@ -67,6 +67,7 @@ export const FAILPOINTS = [
   'relay.before-add',
   'relay.after-add',
   'remote.after-claim',
+  'remote.after-commit',
   'remote.after-end',
   'cutover.before-commit',
   'cutover.after-commit',

@@ -48,8 +48,8 @@ export interface StoreCare {
   backups(): readonly StoredBackup[];
   /** Makes one in `state/backups/` and removes all but the `keep` newest. Throws; then the older ones are all there. */
   backUp(keep: number, signal: AbortSignal): Promise<StoredBackup & { readonly removed: number }>;
-  /** Reads every page; resolves with what is wrong, null when all is sound. */
-  findDamage(signal: AbortSignal): Promise<string | null>;
+  /** Reads every page; resolves with what is wrong, null when all is sound. It makes way for all else, unless somebody waits for it. */
+  findDamage(signal: AbortSignal, inHaste?: boolean): Promise<string | null>;
 }
 
 /**
@@ -110,7 +110,7 @@ export async function backUpStore(stateFolder: string, file: string, clock: Cloc
 
 /** Reads every page in a process of its own, until `signal`; what is wrong, null when all is sound. */
 export async function findDamageIn(stateFolder: string, signal: AbortSignal): Promise<string | null> {
-  return (await careFor(stateFolder, 0, systemClock)).findDamage(signal);
+  return (await careFor(stateFolder, 0, systemClock)).findDamage(signal, true);
 }
 
 /** What keeps the store, with its version. */

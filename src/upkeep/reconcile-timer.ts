@@ -1,4 +1,5 @@
 import type { Clock } from '../platform/clock.js';
+import { plural } from '../platform/duration-text.js';
 import type { Log } from '../platform/log.js';
 
 /** What is asked of intake. */
@@ -32,7 +33,10 @@ export function createReconcileTimer(options: {
       for (const { name, queued, account } of await intake.reconcile('moved')) {
         const fields = { source: name, queued, records: account.records, open: account.openCount };
         if (queued > 0)
-          log.warn(fields, `reconcile queued ${queued} records of ${name} that no poll had admitted`);
+          log.warn(
+            fields,
+            `reconcile queued ${plural(queued, 'record')} of ${name} that no poll had admitted`,
+          );
         else log.debug(fields, 'every record is accounted for');
       }
     } catch (error) {

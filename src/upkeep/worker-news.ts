@@ -1,4 +1,5 @@
 import type { Clock } from '../platform/clock.js';
+import type { Log } from '../platform/log.js';
 
 interface SourceState {
   readonly name: string;
@@ -32,9 +33,11 @@ export function createWorkerNews(options: {
   /** How many jumps of the clock are told of. */
   readonly clockJumps: () => number;
   readonly clock: Clock;
+  readonly log: Log;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, redis, away, clockState, clockJumps, clock, onNews } = options;
+  const { sources, pressure, storage, redis, away, clockState, clockJumps, clock, log, onNews } = options;
+  const problems = new Map<string, string | null>();
   const describe = () =>
     JSON.stringify([
       pressure(),
@@ -45,6 +48,16 @@ export function createWorkerNews(options: {
       clockJumps(),
       sources().map(stateOf),
     ]);
+  /** Also in the log: screens and diagnosis tell only of now. */
+  const logProblems = () => {
+    for (const { name, problem } of sources()) {
+      const before = problems.get(name) ?? null;
+      problems.set(name, problem);
+      if (problem === before) continue;
+      if (problem === null) log.info({ source: name }, `Source ${name}: well again`);
+      else log.warn({ source: name, problem }, `Source ${name}: ${problem}`);
+    }
+  };
   let told = describe();
   let toldAtMs = Number.NEGATIVE_INFINITY;
 
@@ -54,6 +67,7 @@ export function createWorkerNews(options: {
       if (now === told || clock.monotonicMs() - toldAtMs < AT_MOST_EVERY_MS) return;
       told = now;
       toldAtMs = clock.monotonicMs();
+      logProblems();
       onNews();
     },
   };

@@ -43,6 +43,17 @@ export function shownReason(job: Pick<JobDetails, 'payload' | 'reason'>): string
   return isIntact(job.payload) ? job.reason : 'integrity';
 }
 
+/** The same for people: the two that are bare words for scripts say what they mean. */
+export function reasonText(job: Pick<JobDetails, 'payload' | 'reason'>): string | null {
+  const reason = shownReason(job);
+  return reason === null ? null : (MEANINGS[reason] ?? reason);
+}
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  integrity: 'integrity: its stored payload no longer matches its hash',
+  poison: 'poison: the worker died under it again and again',
+};
+
 function historyJson(entry: HistoryEntry): object {
   if (entry.kind === 'event') {
     return { kind: 'event', at: isoTime(entry.atMs), event: entry.event, detail: entry.detail };

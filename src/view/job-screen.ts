@@ -5,7 +5,7 @@ import { durationText, sizeText } from '../platform/duration-text.js';
 import type { HistoryEntry, JobDetails } from '../store/read-contract.js';
 import { escapeLines, escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
-import { stateStyle, tookText } from './jobs-table.js';
+import { ELSEWHERE_TEXT, stateStyle, tookText } from './jobs-table.js';
 import type { Layout } from './screen-parts.js';
 import { truncateText } from './text-width.js';
 import { type WaitingFor, waitingText } from './waiting-for.js';
@@ -36,6 +36,7 @@ export function jobScreen(
     fact('to do', `run it by hand, mend it, then: ${remedy('dogged retry')} ${job.id}`);
   }
   if (waits !== null) fact('waits for', waitingText(waits));
+  if (job.isElsewhere) fact('runs', ELSEWHERE_TEXT);
   fact('from', job.source === null ? 'added by hand' : `source ${job.source}`);
   fact('workspace', job.workspace);
   fact('group', job.group);
@@ -45,7 +46,7 @@ export function jobScreen(
   fact('expires', whenText(job.expiresAtMs, nowMs));
   fact('started', whenText(job.startedAtMs, nowMs));
   fact('ended', whenText(job.endedAtMs, nowMs));
-  fact('took', tookText(job, nowMs));
+  fact('took', lastTookText(job) || tookText(job, nowMs));
   fact('late by', job.lateByMs === null ? null : durationText(job.lateByMs));
   fact('tries', triesText(job));
   fact('exit code', job.exitCode === null ? null : String(job.exitCode));
@@ -63,6 +64,12 @@ export function jobScreen(
   );
   for (const entry of job.history) lines.push(...historyLines(entry, layout));
   return lines;
+}
+
+/** How long the last attempt took, whatever the job waited for since; empty while it runs. */
+function lastTookText({ history }: JobDetails): string {
+  const last = history.findLast((entry) => entry.kind === 'attempt');
+  return last === undefined || last.endedAtMs === null ? '' : durationText(last.endedAtMs - last.atMs);
 }
 
 /** A try that found its program away, or was given back, is made and not counted as failed. */

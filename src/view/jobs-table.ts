@@ -2,7 +2,7 @@ import { type JobState, stateOfPlace } from '../job/job.js';
 import { durationText } from '../platform/duration-text.js';
 import type { JobSummary } from '../store/read-contract.js';
 import type { Style } from './colour.js';
-import { shownReason } from './job-json.js';
+import { reasonText, shownReason } from './job-json.js';
 import type { Layout } from './screen-parts.js';
 import type { SystemSnapshot } from './snapshot.js';
 import { formatTable } from './table.js';
@@ -58,21 +58,31 @@ export function jobsTable(
   );
 }
 
-/** How long the last attempt took, or runs by now. */
-export function tookText(job: Pick<JobSummary, 'startedAtMs' | 'endedAtMs'>, nowMs: number): string {
-  if (job.startedAtMs === null) return '';
+/** How long the last attempt took, or runs by now. Empty where a job's times do not tell: it waits, or ended while it waited. */
+export function tookText(
+  job: Pick<JobSummary, 'place' | 'startedAtMs' | 'endedAtMs'>,
+  nowMs: number,
+): string {
+  if (job.startedAtMs === null || !TIMED.includes(stateOfPlace(job.place))) return '';
   return durationText((job.endedAtMs ?? nowMs) - job.startedAtMs);
 }
 
+/** Which of the two it is, only Redis knows: a worker that is gone ends nothing. */
+export const ELSEWHERE_TEXT =
+  'at another machine, or its worker is gone and it waits for the end of its lease';
+
+const TIMED: readonly JobState[] = ['running', 'completed', 'failed'];
+
 /** What a person asks of it next: why it failed, or what it waits for. */
 export function jobRemark(job: JobSummary, snapshot: SystemSnapshot): string {
-  const reason = shownReason(job);
+  const reason = reasonText(job);
   const waits = waitingFor(job, snapshot);
   if (waits === 'time' || waits === 'backoff') {
     const due = `due in ${durationText(job.runAtMs - snapshot.takenAtMs)}`;
     return reason === null ? due : `${due}: ${reason}`;
   }
   if (waits !== null) return waitingText(waits);
+  if (job.isElsewhere) return ELSEWHERE_TEXT;
   // What an earlier attempt died of is no remark on a job that was done.
-  return job.place === 'completed' && reason === job.reason ? '' : (reason ?? '');
+  return job.place === 'completed' && shownReason(job) === job.reason ? '' : (reason ?? '');
 }

@@ -11,7 +11,9 @@ export function redisText(
 ): string {
   const parts = [escapeText(address)];
   if (elsewhere > 0)
-    parts.push(`${plural(elsewhere, 'job of ours runs', 'jobs of ours run')} at other machines`);
+    parts.push(
+      `${plural(elsewhere, 'job of ours runs', 'jobs of ours run')} at other machines, or until a lease is over`,
+    );
   if (problem !== null) {
     const since = problemSinceMs === null ? '' : ` for ${durationText(Math.max(0, nowMs - problemSinceMs))}`;
     const text = `⚠️ ${escapeText(problem)}${since}; jobs wait here, and go on by themselves`;

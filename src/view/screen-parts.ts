@@ -4,7 +4,7 @@ import { countText, durationText, plural, sizeText } from '../platform/duration-
 import type { JobSummary } from '../store/read-contract.js';
 import type { Paint } from './colour.js';
 import { escapeText } from './escape.js';
-import { shownReason } from './job-json.js';
+import { reasonText } from './job-json.js';
 import { readingText } from './reading-text.js';
 import type { Remedy } from './remedy.js';
 import type { SystemSnapshot } from './snapshot.js';
@@ -132,9 +132,17 @@ function polledText({ lastPollMs }: BeatSource, beatAgeMs: number | null): strin
 }
 
 function sourceRemark({ problem, reading, waitingFiles = 0 }: BeatSource): Cell {
-  if (problem !== null) return { text: `⚠️ ${problem}`, style: 'yellow' };
-  if (reading !== undefined) return readingText(reading);
-  return waitingFiles === 0 ? '' : plural(waitingFiles, 'file is being written', 'files are being written');
+  const parts = [
+    problem === null ? '' : `⚠️ ${problem}`,
+    reading === undefined ? '' : readingText(reading),
+    waitingFiles === 0 ? '' : plural(waitingFiles, 'file is being written', 'files are being written'),
+  ];
+  // What is the matter can be long, and the cell is cut at its end.
+  const text = parts
+    .filter((part) => part !== '')
+    .reverse()
+    .join(' · ');
+  return problem === null ? text : { text, style: 'yellow' };
 }
 
 /** Sources whose backlog is being read: until that is done, not everything in their files can be in the queue. */
@@ -213,7 +221,7 @@ export function failureLines(
   return failed.map((job) => {
     const ago = job.endedAtMs === null ? '' : ` ${durationText(nowMs - job.endedAtMs)} ago`;
     const command = `${remedy('dogged job')} ${job.id}`;
-    const text = escapeText(`${job.task} "${job.key}"${ago}: ${shownReason(job) ?? 'no reason was kept'}`);
+    const text = escapeText(`${job.task} "${job.key}"${ago}: ${reasonText(job) ?? 'no reason was kept'}`);
     return `${truncateText(text, Math.max(20, columns - command.length - 2))}  ${paint(command, 'cyan')}`;
   });
 }

@@ -46,7 +46,7 @@ const WORDS: Readonly<Record<WaitingFor, string>> = {
   memory: 'memory is short',
   disk: 'the disk is nearly full',
   clock: 'the clock is not to be trusted yet',
-  redis: 'Redis is away or full',
+  redis: 'Redis takes no jobs',
   elsewhere: 'other machines take it, or have its group or task full',
   alone: 'a job that was running when the worker died runs alone first',
   time: 'its time has not come',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/engine.js';
@@ -55,6 +55,26 @@ describe('status', () => {
     expect(stdout).toContain('not running. Start it with: dogged start');
     expect(stdout).toContain('Nothing has run here yet.');
     expect(stderr).toBe('');
+  });
+
+  test('of a config that is not there says so, unless there is a state folder to look into', async () => {
+    const place = bench();
+    await owned(place);
+    rmSync(place.configFile);
+    expect((await place.run('status')).code).toBe(3);
+    rmSync(place.stateFolder, { recursive: true });
+    for (const command of ['status', 'stop', 'logs', 'jobs']) {
+      const { code, stdout, stderr } = await place.run(command);
+      expect([code, stdout]).toEqual([78, '']);
+      expect(stderr).toBe(
+        `There is no config at ${place.configFile}.\nName the right one with -c, or write one with: dogged init\n`,
+      );
+    }
+    // A diagnosis is for a program that knows its own exit codes.
+    expect(await place.run('health')).toMatchObject({
+      code: 2,
+      stdout: expect.stringContaining('❌ Config'),
+    });
   });
 
   test('gives exactly the promised fields as one line of JSON', async () => {
@@ -163,6 +183,13 @@ describe('jobs', () => {
       stderr: expect.stringContaining('knows a task "slwo". The config has: build, slow.'),
     });
     expect((await place.run('jobs', '--source', 'idaes')).code).toBe(64);
+    expect(await place.run('jobs', '--workspace', 'zz')).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('knows a workspace "zz". The config has: default.'),
+    });
+    expect((await place.run('jobs', '--workspace', 'default', '--state', 'failed')).code).toBe(0);
+    expect((await place.run('retry', '--state', 'failed', '--task', 'slwo')).code).toBe(64);
+    expect((await place.run('retry', '--state', 'failed', '--task', 'of-old')).code).toBe(0);
     // Of a task that was removed since there may be jobs, only none that failed.
     expect((await place.run('jobs', '--task', 'of-old', '--state', 'failed')).code).toBe(0);
     writeFileSync(place.configFile, 'sources: 7\n');
@@ -183,6 +210,24 @@ describe('jobs', () => {
       `nothing has run here yet.\nStart it with: dogged start -c ${place.configFile}\n`,
     );
   });
+});
+
+test('a job that waits for its next attempt took as long as the last one did, and is not timed on', async () => {
+  const place = bench();
+  const store = await owned(place);
+  await admit(store, [{ key: 'a' }]);
+  const first = await claimOne(store);
+  const times = { outcome: { kind: 'failed' as const, reason: 'no' }, startedAtMs: T0, endedAtMs: T0 + 8 };
+  const later = Date.now() + 3_600_000;
+  await turn(store, { ends: [end(first, retryAt(later), times)], freeSlots: 0 });
+  const took = async () => {
+    const [, line = ''] = (await place.run('jobs')).stdout.split('\n');
+    const { stdout } = await place.run('job', first.id);
+    return [/ ago +(\d+ ms|\d+\w+)? /.exec(line)?.[1], /^took +(.*)$/m.exec(stdout)?.[1]];
+  };
+  expect(await took()).toEqual([undefined, '8 ms']);
+  await place.run('cancel', first.id);
+  expect(await took()).toEqual([undefined, '8 ms']);
 });
 
 describe('job', () => {
@@ -317,8 +362,12 @@ describe('rejects', () => {
     expect(Object.keys(line)).toEqual(
       expect.arrayContaining(['source', 'path', 'line', 'offset', 'length', 'key', 'reason', 'remedy', 'at']),
     );
-    expect(await place.json('rejects', '--source', 'other')).toEqual([]);
-    expect((await place.run('rejects', '--source', 'other')).stdout).toBe('No record is refused.\n');
+    expect(await place.run('rejects', '--source', 'other')).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('knows a source "other". The config has: ideas.'),
+    });
+    await admit(store, [{ key: 'k' }], { rereadPaths: [refused.path] });
+    expect((await place.run('rejects', '--source', 'ideas')).stdout).toBe('No record is refused.\n');
   });
 
   test('that stand in one line differ by their byte and by what the worker kept of them', async () => {

@@ -87,6 +87,8 @@ describe('add', () => {
     [['add', 'build', '--priority', '5000'], 'It must be a whole number from -1000 to 1000.'],
     [['add', 'build', '--run-at', 'tomorrow'], 'It must be a time such as'],
     [['add', 'build', '--run-at', '+10'], 'It must be a duration'],
+    [['add', 'build', '--key', ''], 'It must not be empty. Leave the option out where you mean none.'],
+    [['add', 'build', '--group', ''], 'It must not be empty.'],
     [['add'], "missing required argument 'task'"],
     [['add', 'build', 'extra'], 'too many arguments'],
   ])('refuses %j with exit code 64, and leaves nothing', async (args, message) => {
@@ -219,6 +221,7 @@ test('pause holds back a task or everything, resume lets it go on, and saying it
   expect(await line('resume')).toBe('everything goes on already\n');
   expect((await turn(store)).claims).toHaveLength(1);
   expect((await place.run('pause', 'biuld')).code).toBe(64);
+  expect((await place.run('pause', '--workspace', 'zz')).stderr).toContain('knows a workspace "zz"');
 });
 
 describe('wait', () => {

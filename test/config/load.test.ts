@@ -395,7 +395,7 @@ describe('a config with mistakes', () => {
   - "https://a.example/hush"
 `;
     expect(await problemsOf(text)).toEqual([
-      '3:19 alerts[0].on[1] must be one of stuck, recovered, gave-up, outage, dead-letter, disk, not "outtage" — did you mean "outage"?',
+      '3:19 alerts[0].on[1] must be one of stuck, recovered, gave-up, outage, dead-letter, disk, redis, not "outtage" — did you mean "outage"?',
       '4:5 alerts[1] must have `exec` or `webhook`',
       '5:18 alerts[2].webhook cannot stand beside `exec` — keep only one of them',
       '6:7 alerts[3].webhook must be an address that begins with https:// or http:// — for example "https://chat.example.com/hooks/…"',
@@ -415,7 +415,7 @@ describe('a config with mistakes', () => {
     );
     expect(alerts).toEqual([
       {
-        on: ['stuck', 'recovered', 'gave-up', 'outage', 'dead-letter', 'disk'],
+        on: ['stuck', 'recovered', 'gave-up', 'outage', 'dead-letter', 'disk', 'redis'],
         via: { kind: 'exec', argv: ['x'] },
       },
       { on: ['disk'], via: { kind: 'webhook', url: 'http://a/b' } },

@@ -213,7 +213,7 @@ describe('a database that takes no turn', () => {
     await rig.until(ids[0] ?? '', 'running');
     busy = true;
     rig.write('go', '');
-    await until(() => rig.logged().includes('1 end(s) are kept and tried again'));
+    await until(() => rig.logged().includes('; 1 end of jobs is kept until then'));
     expect(rig.dispatcher.drained()).toBe(false);
     expect(await rig.job(ids[1] ?? '')).toMatchObject({ attempts: 0 });
     busy = false;

@@ -311,13 +311,37 @@ test('a job whose dead worker left processes that cannot be killed is told, with
   );
 });
 
+test('what is the matter with Redis is told with the command that mends it, where there is one', async () => {
+  const redis = (problem: string) =>
+    checkQueue({ redis: { address: 'redis://pi:6379/0', problem, waiting: 3 } });
+  expect(await redis('ECONNREFUSED')).toMatchObject([
+    {
+      text: 'ECONNREFUSED; 3 jobs wait here for it, and intake goes on',
+      remedy: 'redis-cli -u redis://pi:6379/0 PING',
+    },
+  ]);
+  const evicts =
+    'its maxmemory-policy is allkeys-lru; set it with: redis-cli CONFIG SET maxmemory-policy noeviction';
+  expect(await redis(evicts)).toMatchObject([
+    { text: expect.stringMatching(/^its maxmemory-policy is allkeys-lru; 3 jobs wait/) },
+  ]);
+  expect(
+    await redis('it is full; give it more memory with: redis-cli CONFIG SET maxmemory SIZE'),
+  ).toMatchObject([
+    {
+      text: 'it is full; give it more memory; 3 jobs wait here for it, and intake goes on',
+      remedy: 'redis-cli -u redis://pi:6379/0 CONFIG SET maxmemory SIZE',
+    },
+  ]);
+});
+
 test('where the database cannot be read, what the last beat said is no pass', async () => {
   const problems = ['database: it was locked by another process.'];
   expect(await checkQueue({ countedFrom: 'heartbeat', problems })).toMatchObject([
     { name: 'queue', status: 'unknown' },
     { name: 'breakers', status: 'unknown' },
     { name: 'sources', status: 'unknown' },
-    { name: 'dead-letters', status: 'unknown' },
+    { name: 'dead-letters', heading: 'Dead letters', status: 'unknown' },
     { name: 'payloads', status: 'unknown' },
     { name: 'hand-offs', status: 'unknown' },
     { name: 'database', status: 'critical', text: 'database: it was locked by another process' },
@@ -339,6 +363,9 @@ test('the config is judged as it is now, and one that the worker has not read ye
     text: 'dogged.config.yaml: 3 sources, 1 task',
   });
   utimesSync(configFile, 2e9, 2e9);
+  // Where none runs, the next one reads it.
+  expect(await check(async () => valid)).toMatchObject({ status: 'ok' });
+  writePidFile(stateFiles(stateFolder).workerPid, nameThisProcess());
   expect(await check(async () => valid)).toMatchObject({ status: 'warning', remedy: 'dogged restart' });
   expect(await check(async () => ({ is: 'invalid', problems: ['3:5 no task "x"', 'more'] }))).toMatchObject({
     status: 'critical',

@@ -91,7 +91,7 @@ describe('a worker that runs', () => {
 });
 
 const RESTARTS = { limit: 10, withinMs: 600_000, backoff: { minMs: 1_000, maxMs: 300_000 } };
-const DIED: End = { code: null, signal: 'SIGKILL', stuck: null, fruitful: false };
+const DIED: End = { code: null, signal: 'SIGKILL', stuck: null, fruitful: false, refusal: null };
 const fruitless = (inARow: number) => ({ fruitlessInARow: inARow, fruitlessInWindow: inARow, gaveUp: false });
 
 describe('a worker that has ended', () => {
@@ -127,6 +127,7 @@ describe('a worker that has ended', () => {
 
   test.each([
     [78, 'await-config'],
+    [69, 'await-mending'],
     [75, 'await-holder'],
     [1, 'start'],
     [0, 'start'],
@@ -135,7 +136,7 @@ describe('a worker that has ended', () => {
   });
 
   test('because we ended it as stuck is replaced, whatever code it left', () => {
-    const end: End = { code: 75, signal: null, stuck: 'hung', fruitful: true };
+    const end: End = { code: 75, signal: null, stuck: 'hung', fruitful: true, refusal: null };
     expect(decideOnEnd(end, fruitless(0), RESTARTS)).toEqual({ do: 'start', afterMs: 0 });
   });
 });
@@ -149,6 +150,8 @@ describe('cause × history', () => {
     'killed as idle': { ...DIED, stuck: 'idle-stuck', signal: null },
     'killed before its first beat': { ...DIED, stuck: 'no-first-beat', signal: null },
     'config refused': { ...DIED, code: 78, signal: null },
+    'jobs stand elsewhere': { ...DIED, code: 78, signal: null, refusal: 'Jobs stand in Redis.' },
+    'Redis refused': { ...DIED, code: 69, signal: null, refusal: 'Redis would throw jobs away.' },
     'state folder held': { ...DIED, code: 75, signal: null },
   } satisfies Record<string, End>;
   const histories = {
@@ -159,6 +162,8 @@ describe('cause × history', () => {
   };
   const [now, soon, never] = ['start after 0', 'start after 2000', `give-up for ${SLOW_RETRY_MS}`];
   const CONFIG = `await-config for ${SLOW_RETRY_MS}`;
+  const ELSEWHERE = `await-mending for ${SLOW_RETRY_MS}`;
+  const REDIS = 'await-mending for 10000';
   const HELD = 'await-holder for 10000';
   const table = {
     //                                 first   third   limit   gave up
@@ -170,6 +175,9 @@ describe('cause × history', () => {
     'killed before its first beat': [now, soon, never, never],
     // No restart mends these, whatever came before.
     'config refused': [CONFIG, CONFIG, CONFIG, CONFIG],
+    'jobs stand elsewhere': [ELSEWHERE, ELSEWHERE, ELSEWHERE, ELSEWHERE],
+    // Somebody sets it right, and tells nobody.
+    'Redis refused': [REDIS, REDIS, REDIS, REDIS],
     'state folder held': [HELD, HELD, HELD, HELD],
   } satisfies Record<keyof typeof ends, string[]>;
 

@@ -82,11 +82,14 @@ test('a check that never answers is unknown, never a pass, and holds up no other
 
 test('the first line is what a monitoring plugin shows: the verdict, and the worst first', async () => {
   const summary = async (checks: readonly Check[]) => summaryLine(await diagnose(checks, systemClock));
-  expect(await summary([ok, notHere])).toBe('DOGGED OK - 2 checks');
+  expect(await summary([ok, notHere])).toBe('DOGGED OK - 1 check');
   expect(await summary([ok, warning, critical])).toBe(
     'DOGGED CRITICAL - Disk: 2 % free; Queue: 41 pending, oldest 6m',
   );
-  expect(await summary([failing])).toBe('DOGGED UNKNOWN - clock: could not be checked: no such file');
+  expect(await summary([failing])).toBe('DOGGED UNKNOWN - Clock: could not be checked: no such file');
   const bar: Check = { name: 'x', run: () => [result('x', 'X', 'warning', 'a | b\nc')] };
   expect(await summary([bar])).toBe('DOGGED WARNING - X: a / b c');
+  const long: Check = { name: 'x', run: () => [result('x', 'X', 'warning', 'y'.repeat(400))] };
+  const line = await summary([long, critical, bar, warning, bar]);
+  expect(line).toMatch(/^DOGGED CRITICAL - Disk: 2 % free; X: y{96}…; X: a \/ b c; and 2 more$/);
 });

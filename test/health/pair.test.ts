@@ -141,6 +141,7 @@ test('a stop wins against a restart that is under way, and names what it cut off
   const stop = place.run('stop', '--timeout', '300ms');
   expect(stop.status).toBe(0);
   expect(stop.stdout).toMatch(/1 job cut off.*\n.*note\s+Long/);
+  expect(stop.stderr).toMatch(/^Waiting for the worker \(PID \d+\) to end 1 running job …$/m);
   expect(place.worker()).toBeNull();
   expect(place.monitor()).toBeNull();
   expect(workersStarted(place)).toBe(1);
@@ -240,7 +241,7 @@ test('a worker that cannot start is told with its own words, and its monitor goe
   mkdirSync(join(place.folder, 'state', 'dogged.db'));
   const start = place.run('start');
   expect(start.status).toBe(1);
-  expect(start.stderr).toMatch(/no first beat[\s\S]*could not be written/);
+  expect(start.stderr).toMatch(/did not start\.[\s\S]*could not be written/);
   expect(place.monitor()).not.toBeNull();
   expect(readTally(join(place.folder, 'state'))?.phase).toBe('gave-up');
 }, 60_000);

@@ -57,13 +57,14 @@ describe.skipIf(!hasRedis())(`half a write${hasRedis() ? '' : ` (skipped: ${NO_R
 
   // How often each job may have been run: at least once, and again only where its run was cut off.
   it.each([
-    ['before they are sent', 'relay.before-add', 1],
-    ['once Redis has them', 'relay.after-add', 1],
-    ['once Redis has given one, and nothing of it is written down', 'remote.after-claim', 1],
-    ['once Redis knows an end, and nothing of it is written down', 'remote.after-end', 1],
+    ['before they are sent', 'relay.before-add', 1, 1],
+    ['once Redis has them', 'relay.after-add', 1, 1],
+    ['once Redis has given all in one call, and nothing of it is written down', 'remote.after-claim', 3, 1],
+    ['once they are written down, and none of them is begun', 'remote.after-commit', 3, 1],
+    ['once Redis knows an end, and nothing of it is written down', 'remote.after-end', 1, 1],
   ])(
     'of a worker that is killed %s leaves none that is lost, and none that runs twice',
-    async (_, failpoint, most) => {
+    async (_, failpoint, slots, most) => {
       const folder = tempFolder();
       const at = (name: string) => join(folder, name);
       const keys = Array.from({ length: 3 }, (_, n) => `k${n}`);
@@ -73,7 +74,7 @@ describe.skipIf(!hasRedis())(`half a write${hasRedis() ? '' : ` (skipped: ${NO_R
 store: ${redis.url}
 lease: 1s
 poll: 50ms
-slots: 1
+slots: ${slots}
 sources: { notes: { log: ./notes.ndjson, key: title, task: note } }
 tasks: { note: { run: [sh, -c, 'echo "$DOGGED_KEY" >> ran'] } }
 `,

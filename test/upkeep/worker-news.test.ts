@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Log } from '../../src/platform/log.js';
 import { createWorkerNews } from '../../src/upkeep/worker-news.js';
 import { FakeClock } from '../support/fake-clock.js';
 
@@ -18,6 +19,8 @@ function stand() {
     clockJumps: 0,
   };
   let told = 0;
+  const logged: string[] = [];
+  const say = (_: object, text: string) => void logged.push(text);
   const onNews = () => {
     told += 1;
   };
@@ -30,9 +33,10 @@ function stand() {
     clockState: () => machine.clock,
     clockJumps: () => machine.clockJumps,
     clock,
+    log: { info: say, warn: say } as unknown as Log,
     onNews,
   });
-  return { clock, ideas, machine, news, told: () => told };
+  return { clock, ideas, machine, news, logged, told: () => told };
 }
 
 test('a file that is being written, and its end, are told at once; what stays the same is not', async () => {
@@ -47,6 +51,22 @@ test('a file that is being written, and its end, are told at once; what stays th
   ideas.waitingFiles = 0;
   news.look();
   expect(told()).toBe(2);
+});
+
+test('what is the matter with a source is in the log as well, once, and so is its end', async () => {
+  const { clock, ideas, news, logged } = stand();
+  ideas.problem = 'link.json: it is a symbolic link: set followSymlinks if it may be followed';
+  news.look();
+  await clock.advance(6_000);
+  ideas.waitingFiles = 1;
+  news.look();
+  await clock.advance(6_000);
+  ideas.problem = null;
+  news.look();
+  expect(logged).toEqual([
+    'Source ideas: link.json: it is a symbolic link: set followSymlinks if it may be followed',
+    'Source ideas: well again',
+  ]);
 });
 
 test('a source that changes its mind all the time is told of every five seconds, and its last state is not missed', async () => {

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import { painter } from '../../src/view/colour.js';
+import { jobRemark } from '../../src/view/jobs-table.js';
 import { queueScreen } from '../../src/view/queue-screen.js';
 import { remedyFor } from '../../src/view/remedy.js';
 import { readingLines, sourceTable, waitingLines } from '../../src/view/screen-parts.js';
 import { composeSnapshot, type SystemSnapshot } from '../../src/view/snapshot.js';
 import { tempFolder } from '../support/temp-folder.js';
+import { aJob } from './queue-monitor/crowded.js';
 
 const layout = { columns: 120, paint: painter(false), remedy: remedyFor(undefined) };
 const nothing = () => composeSnapshot(tempFolder(), { status: 'missing' }, 1_000_000);
@@ -30,6 +32,25 @@ function polledBy(beatAgeMs: number | null): string | undefined {
 test('how long ago a source was polled is said as of now, and not at all of a worker that is gone', () => {
   expect(polledBy(12_000)).toBe('ideas         3         0  13s ago  1 file is being written');
   expect(polledBy(null)).toMatch(/ 0 {2}- /);
+});
+
+test('a file that is being written is told also of a source that has a problem, and is not cut off with it', () => {
+  const problem = 'link.json: it is a symbolic link: set followSymlinks if it may be followed';
+  const [, line = ''] = sourceTable({ ...nothing(), sources: [{ ...source, problem }] }, layout);
+  expect(line).toContain('1 file is being written · ⚠️ link.json: it is a symbolic link');
+});
+
+test('a job that runs neither here nor provably anywhere else says so', () => {
+  const snapshot = { ...nothing(), verdict: 'running' as const };
+  expect(jobRemark(aJob(1, { place: 'running', isElsewhere: true }), snapshot)).toContain(
+    'the end of its lease',
+  );
+  expect(jobRemark(aJob(1, { place: 'running' }), snapshot)).toBe('');
+});
+
+test('a reason that is one word says what it means', () => {
+  const failed = aJob(1, { place: 'failed', reason: 'integrity' });
+  expect(jobRemark(failed, nothing())).toBe('integrity: its stored payload no longer matches its hash');
 });
 
 test('a task that the config no longer has is not to be resumed', () => {

@@ -61,11 +61,11 @@ function complete(begun, count) {
   return begun.size >= count ? begun : null;
 }
 
-function workerOf(index, handler, { slots, isPaced }, { folder, redis, start }) {
+function workerOf(index, handler, { slots, isPaced, isManual }, { folder, redis, start }) {
   const begun = join(folder, `begun-${index}`);
   writeFileSync(begun, '');
   const env = isPaced ? { ...process.env, BEGUN: begun } : process.env;
-  const child = start([PROGRAM, String(redis.port), String(slots), handler], {
+  const child = start([PROGRAM, String(redis.port), String(slots), handler, isManual ? 'manual' : 'auto'], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env,
   });

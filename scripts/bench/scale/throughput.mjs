@@ -7,6 +7,7 @@ const TARGET = 0.6;
 const CONTENDERS = {
   dogged: runDogged,
   'plain BullMQ': runBullmq,
+  'BullMQ, claimed by hand': (options) => runBullmq({ ...options, isManual: true }),
   'dogged on SQLite alone': (options) => runDogged({ ...options, isAlone: true }),
 };
 
@@ -14,7 +15,7 @@ export async function measureThroughput(options) {
   const rows = [];
   for (const workers of options.workers) {
     // Several that share nothing would only tell how many cores there are.
-    const present = Object.entries(CONTENDERS).slice(0, workers === 1 ? 3 : 2);
+    const present = Object.entries(CONTENDERS).slice(0, workers === 1 ? 4 : 3);
     const works = present.map(([name, run]) => ({
       name: `${name}, ${workers} worker(s)`,
       run: () => run({ ...options, workers }),

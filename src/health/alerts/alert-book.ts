@@ -1,5 +1,16 @@
 import { readStateFile, type StateFile } from '../../heartbeat/read-state-file.js';
-import { amount, count, flag, listOf, oneOf, orNull, shapeOf, text } from '../../heartbeat/shape.js';
+import {
+  amount,
+  count,
+  flag,
+  listOf,
+  mapOf,
+  oneOf,
+  optional,
+  orNull,
+  shapeOf,
+  text,
+} from '../../heartbeat/shape.js';
 import { stateFiles } from '../../heartbeat/state-files.js';
 import type { AlertEvent } from './alert.js';
 import type { AlertMemory, FailureCount, NoticedOutage } from './notice.js';
@@ -18,6 +29,8 @@ export interface AlertRecord {
   readonly lastFailedAtMs: number | null;
   /** Why the last one that failed could not be delivered. */
   readonly lastFailure: string | null;
+  /** By kind, and the wall clock: when the last one was begun, for one of a kind a minute also over restarts. Older books lack it. */
+  readonly begunAtMs?: Readonly<Record<string, number>>;
   /** Not delivered yet: a monitor that takes over goes on with them. At most one of each kind, and the one in hand. */
   readonly waiting: readonly WaitingAlert[];
 }
@@ -37,6 +50,7 @@ const checkBook = shapeOf<AlertBook>({
     worker: oneOf('well', 'stuck', 'gave-up'),
     outages: listOf(shapeOf<NoticedOutage>({ id: text, dependency: text, since: text })),
     diskLow: flag,
+    redisAway: optional(flag),
     failures: orNull(shapeOf<FailureCount>({ nonce: text, seen: count, standing: count })),
   }),
   records: listOf(
@@ -45,6 +59,7 @@ const checkBook = shapeOf<AlertBook>({
       lastSentAtMs: orNull(amount),
       lastFailedAtMs: orNull(amount),
       lastFailure: orNull(text),
+      begunAtMs: optional(mapOf(amount)),
       waiting: listOf(
         shapeOf<WaitingAlert>({
           event: shapeOf<AlertEvent>({

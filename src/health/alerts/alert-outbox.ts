@@ -42,7 +42,7 @@ export class AlertOutbox {
   /** In the order in which they came. */
   readonly #waiting = new Map<Kind, WaitingAlert>();
   /** By the monotonic clock: when the last of a kind was begun. */
-  readonly #begunAtMs = new Map<Kind, number>();
+  readonly #begunAtMs = new Map<string, number>();
   /** Of those that were given up since the last of their kind arrived. */
   readonly #givenUp = new Map<Kind, number>();
   readonly #ending = new AbortController();
@@ -60,6 +60,11 @@ export class AlertOutbox {
     this.#lastSentAtMs = before?.lastSentAtMs ?? null;
     this.#lastFailedAtMs = before?.lastFailedAtMs ?? null;
     this.#lastFailure = before?.lastFailure ?? null;
+    const { clock } = options;
+    for (const [kind, atMs] of Object.entries(before?.begunAtMs ?? {})) {
+      // A wall clock that was set back holds nothing up for longer than the minute.
+      this.#begunAtMs.set(kind, clock.monotonicMs() - Math.max(0, clock.wallMs() - atMs));
+    }
     for (const { event, unsent } of before?.waiting ?? []) {
       if (alert.on.some((kind) => kind === event.kind)) this.#keep(event, unsent);
     }
@@ -78,8 +83,18 @@ export class AlertOutbox {
       lastSentAtMs: this.#lastSentAtMs,
       lastFailedAtMs: this.#lastFailedAtMs,
       lastFailure: this.#lastFailure,
+      begunAtMs: this.#begun(),
       waiting: [...(this.#inHand === null ? [] : [this.#inHand]), ...this.#waiting.values()],
     };
+  }
+
+  /** In wall time, for a monitor that takes over. What is in hand was not sent, and holds nothing back. */
+  #begun(): Record<string, number> {
+    const { clock } = this.#options;
+    const ages = [...this.#begunAtMs]
+      .map(([kind, atMs]) => ({ kind, ageMs: clock.monotonicMs() - atMs }))
+      .filter(({ kind, ageMs }) => ageMs < AT_MOST_EVERY_MS && kind !== this.#inHand?.event.kind);
+    return Object.fromEntries(ages.map(({ kind, ageMs }) => [kind, Math.round(clock.wallMs() - ageMs)]));
   }
 
   /** Begins nothing more, gives what is under way so long, then ends it: what was not sent stays in `record`. */

@@ -12,6 +12,8 @@ export interface AlertMemory {
   readonly worker: 'well' | 'stuck' | 'gave-up';
   readonly outages: readonly NoticedOutage[];
   readonly diskLow: boolean;
+  /** Redis takes no jobs. Books of older monitors lack it. */
+  readonly redisAway?: boolean;
   /** Jobs that have failed for good, as the last beat counted them; null before the first: what failed before is no news. */
   readonly failures: FailureCount | null;
 }
@@ -74,6 +76,7 @@ export function noticeBeat(memory: AlertMemory, beat: Beat, atMs: number): Notic
     memory: {
       ...memory,
       outages: outages.map(({ id, dependency, since }) => ({ id, dependency, since })),
+      redisAway: beat.redis !== undefined,
       failures,
     },
     events: [
@@ -87,9 +90,17 @@ export function noticeBeat(memory: AlertMemory, beat: Beat, atMs: number): Notic
         phase: 'begun' as const,
         subject: dependency,
       })),
+      ...redisEvents(memory.redisAway ?? false, beat.redis, atMs),
       ...failureEvents(newFailures(memory.failures, failures), beat, atMs),
     ],
   };
+}
+
+function redisEvents(wasAway: boolean, why: string | undefined, atMs: number): AlertEvent[] {
+  if (wasAway === (why !== undefined)) return [];
+  if (why === undefined) return [{ ...event('redis', 'Redis takes jobs again', atMs), phase: 'ended' }];
+  const what = `Redis takes no jobs, they wait here (dogged health): ${why}`;
+  return [{ ...event('redis', what, atMs), phase: 'begun' }];
 }
 
 /**

@@ -20,8 +20,10 @@ export const BULK_SCRIPTS = {
         local prefix = queue.prefix
         local meta = redis.call('HMGET', prefix .. 'meta', 'paused', 'concurrency')
         local most = math.min(asked.free, rooms[queue.task] or 0)
+        -- Also where there is no limit: what is no list has to be found out before anything is taken from the line.
+        local active = redis.call('LLEN', prefix .. 'active')
         if meta[1] then most = 0
-        elseif meta[2] then most = math.min(most, tonumber(meta[2]) - redis.call('LLEN', prefix .. 'active')) end
+        elseif meta[2] then most = math.min(most, tonumber(meta[2]) - active) end
         if most > 0 then
           local first = redis.call('LRANGE', prefix .. 'wait', -most, -1)
           for n = #first, 1, -1 do line[#line + 1] = { id = first[n], rank = -math.huge, queue = queue, nth = #line } end

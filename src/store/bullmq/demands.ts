@@ -11,6 +11,11 @@ export interface Findings {
 export async function findUnsafe(client: Redis): Promise<Findings> {
   const info = await client.info();
   const said = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null;
+  if (said('cluster_enabled') === '1') {
+    const error =
+      'it is a node of a cluster, which keeps keys apart that an end or a claim changes together: give dogged a Redis that is none';
+    return { error, warning: null };
+  }
   const policy = said('maxmemory_policy');
   if (policy !== null && policy !== 'noeviction') {
     const error = `its maxmemory-policy is ${policy}: when it is full it would throw jobs away; set it with: redis-cli CONFIG SET maxmemory-policy noeviction`;

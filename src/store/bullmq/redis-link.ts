@@ -9,6 +9,8 @@ import { SCRIPTS, type ScriptName } from './scripts.js';
 /** A healthy Redis answers in a millisecond. */
 const DEFAULT_CALL_WITHIN_MS = 2_000;
 const PROBE_EVERY_MS = 250;
+/** Somebody may set it otherwise while it is used. */
+const LOOK_EVERY_MS = 10_000;
 /** A connection on which nothing has come back for so long is made anew. */
 const SILENCE_MS = 20_000;
 
@@ -38,8 +40,9 @@ export class RedisLink {
   #status: Status = 'unknown';
   #why = 'not reached yet';
   #isProbing = false;
-  #isChecked = false;
-  #isUnsafe = false;
+  #nextLookMs = 0;
+  #unsafe: string | null = null;
+  #warning: string | null = null;
   #cancelProbe: (() => void) | null = null;
 
   constructor(options: LinkOptions) {
@@ -65,7 +68,7 @@ export class RedisLink {
     this.client.on('error', (error: Error) => this.noteError(error));
     this.client.on('ready', () => void this.#probe());
     this.client.on('close', () => {
-      this.#isChecked = false;
+      this.#nextLookMs = 0;
       // Why it cannot be made anew is told by the errors of the next tries.
       if (this.#status === 'up') this.#fall('the connection was closed');
     });
@@ -77,9 +80,9 @@ export class RedisLink {
     return this.#status === 'up';
   }
 
-  /** It answers, and is set so that it would throw jobs away. */
-  get isUnsafe(): boolean {
-    return this.#isUnsafe;
+  /** It answers, and jobs must not be given to it: why. What it holds is run. */
+  get unsafe(): string | null {
+    return this.#unsafe;
   }
 
   /** What is the matter with it. */
@@ -93,7 +96,6 @@ export class RedisLink {
     const endMs = clock.monotonicMs() + this.#callWithinMs;
     while (
       this.#status !== 'up' &&
-      !this.#isUnsafe &&
       !isLoginRefused(this.#why) &&
       this.#status !== 'closed' &&
       clock.monotonicMs() < endMs
@@ -131,6 +133,11 @@ export class RedisLink {
   /** What whoever uses the client beside has met. */
   noteError(error: Error): void {
     this.#fall(reasonOf(error));
+  }
+
+  /** Looks at how it is set, every 10 s; between them this does nothing. Throws REDIS_AWAY. */
+  look(): Promise<void> {
+    return this.call(() => this.#look());
   }
 
   close(): void {
@@ -199,10 +206,7 @@ export class RedisLink {
     try {
       if (this.client.status !== 'ready') throw new Error(this.#why);
       await this.client.ping();
-      const unsafe = this.#isChecked ? null : await this.#check();
-      this.#isUnsafe = unsafe !== null;
-      if (unsafe !== null) throw new Error(unsafe);
-      this.#isChecked = true;
+      await this.#look();
       this.#rise();
     } catch (error) {
       this.#isProbing = false;
@@ -212,10 +216,14 @@ export class RedisLink {
     }
   }
 
-  async #check(): Promise<string | null> {
+  async #look(): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs < this.#nextLookMs) return;
     const { error, warning } = await findUnsafe(this.client);
-    if (warning !== null) this.#options.onWarning(warning);
-    return error;
+    this.#nextLookMs = nowMs + LOOK_EVERY_MS;
+    this.#unsafe = error;
+    if (warning !== null && warning !== this.#warning) this.#options.onWarning(warning);
+    this.#warning = warning;
   }
 
   #rise(): void {

@@ -228,6 +228,8 @@ export class Remote {
 
   async #work(): Promise<void> {
     const nowMs = this.#parts.clock.monotonicMs();
+    await this.link.look();
+    this.#trouble.noteUnsafe(this.link.unsafe);
     await this.#lookForLoss();
     if (nowMs >= this.#nextSayHereMs) {
       await sayHere(this.link, this.origin, this.#parts.settings.site);
@@ -245,7 +247,8 @@ export class Remote {
 
   /** Sends one batch; true when there may be more. */
   async send(): Promise<boolean> {
-    if (!this.isSending || this.#parts.clock.monotonicMs() < this.#sendAfterMs) return false;
+    const mayGo = this.isSending && this.link.unsafe === null;
+    if (!mayGo || this.#parts.clock.monotonicMs() < this.#sendAfterMs) return false;
     return this.relay.run();
   }
 

@@ -5,8 +5,8 @@ export const PREFIX = 'dogged';
 export const SETTLED = `${PREFIX}:settled`;
 
 /**
- * What BullMQ has no call for, each all or nothing. Together with `BULK_SCRIPTS` they touch BullMQ's keys, which the conformance
- * suite holds against each new version: the lock, the sorted set `prioritized`, and the lists `wait` and `active`.
+ * What BullMQ has no call for, each all or nothing. Together with `BULK_SCRIPTS` they touch BullMQ's keys, which are no interface
+ * of it: test/store/bullmq/layout.test.ts holds them against the one version that is installed.
  */
 export const SCRIPTS = {
   /**

@@ -96,7 +96,8 @@ export class BullmqStore extends BookReads implements Store {
   async settled(): Promise<void> {
     const { link, address } = this.#working().remote;
     await link.settled();
-    if (!link.isUp && link.isUnsafe) throw new DoggedError('REDIS_UNSAFE', { address, detail: link.why });
+    const { unsafe } = link;
+    if (unsafe !== null) throw new DoggedError('REDIS_UNSAFE', { address, detail: unsafe });
   }
 
   /**

@@ -111,6 +111,7 @@ export function note({ store, remote, epoch, turn }: TurnParts, claimed: Claimed
 export async function takeNoted({ remote, epoch, turn }: TurnParts, noted: Noted): Promise<Taken> {
   const { nowMs } = turn;
   const { claims, leases, alone, strangers, unwanted } = noted;
+  if (claims.length > 0) failpoint('remote.after-commit');
   for (const [index, lease] of leases.entries()) remote.leases.set(claims[index]?.id ?? '', lease);
   // The claims are ours by now: nothing that goes wrong here may keep them from who asked for them.
   const guests = leases.filter((lease, index) => claims[index]?.id === lease.parcel.id);

@@ -6,7 +6,7 @@ import type { Books } from './books.js';
 import { isFull } from './redis-link.js';
 import type { RemoteEvents } from './settings.js';
 
-const FULL = 'it is full: give it more memory (redis-cli CONFIG SET maxmemory)';
+const FULL = 'it is full; give it more memory with: redis-cli CONFIG SET maxmemory SIZE';
 
 export interface TroubleOptions {
   readonly sqlite: SqliteStore;
@@ -22,6 +22,7 @@ export class Trouble {
   #told: string | null | undefined;
   #full: string | null = null;
   #away: string | null = null;
+  #unsafe: string | null = null;
   #isClosed = false;
 
   constructor(options: TroubleOptions) {
@@ -31,6 +32,12 @@ export class Trouble {
   /** null: there is none any more. */
   noteAway(why: string | null): void {
     this.#away = why && withRemedy(why);
+    this.#tell();
+  }
+
+  /** It is set so that it would throw jobs away; null: it is not. */
+  noteUnsafe(why: string | null): void {
+    this.#unsafe = why;
     this.#tell();
   }
 
@@ -52,7 +59,7 @@ export class Trouble {
   }
 
   #tell(): void {
-    const problem = this.#away ?? this.#full;
+    const problem = this.#away ?? this.#unsafe ?? this.#full;
     if (problem === this.#told || this.#isClosed) return;
     const isFirst = this.#told === undefined;
     this.#told = problem;

@@ -214,7 +214,6 @@ async function writeDown(
       });
     if (written !== null) {
       const { result, noted, left } = written;
-      failpoint('turn.after-commit');
       const taken = await takeNoted(parts, noted);
       const { hasMore, hasJobsElsewhere } = left;
       return { result, taken, mayClaim: taken.alone === null && hasMore, hasJobsElsewhere };

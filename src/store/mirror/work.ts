@@ -104,8 +104,11 @@ export class MirrorWork {
     const { clock, events } = this.#parts;
     try {
       if (this.#problem === undefined) await this.#link.settled();
-      if (this.#link.isUp && clock.monotonicMs() >= this.#blockedUntilMs) await this.#drain();
-      if (!this.#link.isUp) await this.#tell(this.#link.why);
+      if (this.#link.isUp) await this.#link.look();
+      const mayGo = this.#link.isUp && this.#link.unsafe === null;
+      if (mayGo && clock.monotonicMs() >= this.#blockedUntilMs) await this.#drain();
+      const problem = this.#link.isUp ? this.#link.unsafe : this.#link.why;
+      if (problem !== null) await this.#tell(problem);
     } catch (error) {
       if (this.#link.isUp) events.onMirrorError?.(error);
       this.#waitLonger();

@@ -21,14 +21,14 @@ export async function withRedis<T>(
   });
   try {
     await link.settled();
-    if (!link.isUp) throw refusal(address.shown, link);
+    if (!link.isUp || link.unsafe !== null) throw refusal(address.shown, link);
     return await work(link, warnings);
   } finally {
     link.close();
   }
 }
 
-function refusal(address: string, { isUnsafe, why }: RedisLink): DoggedError {
-  const code = isUnsafe ? 'REDIS_UNSAFE' : isLoginRefused(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY';
-  return new DoggedError(code, { address, detail: why });
+function refusal(address: string, { unsafe, why }: RedisLink): DoggedError {
+  if (unsafe !== null) return new DoggedError('REDIS_UNSAFE', { address, detail: unsafe });
+  return new DoggedError(isLoginRefused(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY', { address, detail: why });
 }

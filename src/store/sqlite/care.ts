@@ -19,9 +19,9 @@ export class SqliteCare implements StoreCare {
     return listBackups(this.#stateFolder);
   }
 
-  async findDamage(signal: AbortSignal): Promise<string | null> {
+  async findDamage(signal: AbortSignal, inHaste = false): Promise<string | null> {
     const file = join(this.#stateFolder, 'dogged.db');
-    return (await runCareProcess(['check', file], signal)) as string | null;
+    return (await runCareProcess(['check', file, ...(inHaste ? ['now'] : [])], signal)) as string | null;
   }
 
   async backUp(keep: number, signal: AbortSignal): Promise<StoredBackup & { readonly removed: number }> {

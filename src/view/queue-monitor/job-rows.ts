@@ -3,7 +3,7 @@ import { countText, durationText } from '../../platform/duration-text.js';
 import type { JobSummary } from '../../store/read-contract.js';
 import { escapeText } from '../escape.js';
 import { clipLine, plainLine } from '../fit-lines.js';
-import { shownReason } from '../job-json.js';
+import { reasonText } from '../job-json.js';
 import { jobRemark, stateStyle } from '../jobs-table.js';
 import type { Layout } from '../screen-parts.js';
 import type { SystemSnapshot } from '../snapshot.js';
@@ -49,7 +49,7 @@ export function jobRows(
 /** When a scheduled job is due stands beside it already. */
 function remark(job: JobSummary, snapshot: SystemSnapshot): string {
   const isTold = job.place === 'scheduled' && waitingFor(job, snapshot) !== 'clock';
-  return isTold ? (shownReason(job) ?? '') : jobRemark(job, snapshot);
+  return isTold ? (reasonText(job) ?? '') : jobRemark(job, snapshot);
 }
 
 function whenText(job: JobSummary, nowMs: number): string {

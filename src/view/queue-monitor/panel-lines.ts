@@ -2,7 +2,7 @@ import { countText, durationText } from '../../platform/duration-text.js';
 import type { JobSummary } from '../../store/read-contract.js';
 import { escapeText } from '../escape.js';
 import { clipLine, wrapLine } from '../fit-lines.js';
-import { shownReason } from '../job-json.js';
+import { reasonText } from '../job-json.js';
 import { outageLines } from '../outage-text.js';
 import { redisText } from '../redis-text.js';
 import {
@@ -70,6 +70,6 @@ function failedLines(
 ): string[] {
   if (queue.failed === 0 || last === null) return [];
   const ago = last.endedAtMs === null ? '' : `, ${durationText(takenAtMs - last.endedAtMs)} ago`;
-  const why = escapeText(`${last.task} "${last.key}"${ago}: ${shownReason(last) ?? 'no reason was kept'}`);
+  const why = escapeText(`${last.task} "${last.key}"${ago}: ${reasonText(last) ?? 'no reason was kept'}`);
   return [`${paint(`💀 ${countText(queue.failed)} dead`, 'red')}, the newest is #${last.id} ${why}`];
 }

@@ -1,5 +1,6 @@
 import { Box, useApp, useInput } from 'ink';
 import { type ReactElement, useMemo, useRef, useState } from 'react';
+import type { JobId } from '../../job/job.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Layout } from '../screen-parts.js';
 import { composeFrame } from './frame.js';
@@ -24,6 +25,8 @@ export function QueueMonitor({ port, clock, style }: QueueMonitorProps): ReactEl
   const size = useTerminalSize();
   const [state, setState] = useState(FIRST_STATE);
   const [look, setLook] = useState<QueueLook | null>(null);
+  // The job that the look was asked for: another one is not known to be gone before it was looked for.
+  const [soughtJob, setSoughtJob] = useState<JobId | null>(null);
   // What is typed before the next frame builds on what was typed before it.
   const current = useRef(state);
   // One row stays free: ink clears the whole screen before each picture that fills it.
@@ -47,6 +50,7 @@ export function QueueMonitor({ port, clock, style }: QueueMonitorProps): ReactEl
   const { position } = state;
   const lookNow = useLooks(port, clock, { page: { ...position, rows: listRows }, open }, (request, seen) => {
     setLook(seen);
+    setSoughtJob(request.open);
     const { rows: asked, ...page } = request.page;
     // The request holds a copy of the position that it was made for.
     const now = current.current.position;
@@ -66,7 +70,7 @@ export function QueueMonitor({ port, clock, style }: QueueMonitorProps): ReactEl
 
   const layout: Layout = { ...style, columns: size.columns };
   const details = look?.open != null && look.open.id === open ? look.open : null;
-  const lines = useOpenJob(open !== null, details, look, layout);
+  const lines = useOpenJob(open !== null, soughtJob === open, details, look, layout);
   if (look === null) return <Lines lines={['']} />;
   const frame = composeFrame(state, look, lines, layout, rows);
   shown.current = frame.shown;
@@ -83,6 +87,7 @@ export function QueueMonitor({ port, clock, style }: QueueMonitorProps): ReactEl
 /** The lines of the open job. They are made anew only when it has changed: its output may be large. */
 function useOpenJob(
   isOpen: boolean,
+  wasSought: boolean,
   job: QueueLook['open'],
   look: QueueLook | null,
   layout: Layout,
@@ -93,6 +98,6 @@ function useOpenJob(
   return useMemo(() => {
     if (!isOpen) return null;
     if (job !== null && look !== null) return jobLines(job, look.snapshot, layout);
-    return ['This job cannot be read just now, or it was pruned.'];
-  }, [isOpen, stamp, second, layout.columns]);
+    return [wasSought ? 'This job cannot be read just now, or it was pruned.' : ''];
+  }, [isOpen, wasSought, stamp, second, layout.columns]);
 }

@@ -78,6 +78,28 @@ test('of one kind there is one alert a minute; what is held back is told by the 
   await until(isIdle);
 });
 
+test('one of a kind a minute holds over a restart of the monitor, whatever the wall clock does meanwhile', async () => {
+  const first = stand();
+  first.outbox.put(event('stuck', 'one', first.clock.wallMs()));
+  await until(first.isIdle);
+  await first.outbox.close(0);
+  const before = first.outbox.record();
+  for (const setByMs of [0, -3_600_000]) {
+    const clock = new FakeClock(first.clock.wallMs() + 20_000 + setByMs);
+    const next = stand('', { before, clock });
+    next.outbox.put(event('stuck', 'two', clock.wallMs()));
+    next.outbox.put(event('recovered', 'well', clock.wallMs()));
+    await until(() => next.got().length === 1);
+    expect(next.got()[0].alert).toBe('recovered');
+    await until(() => next.outbox.record().waiting.length === 1);
+    const leftMs = setByMs === 0 ? 40_000 : 60_000;
+    await clock.advance(leftMs - 100);
+    expect(next.begun()).toBe(1);
+    await clock.advance(200);
+    await until(() => next.got().length === 2);
+  }
+});
+
 test('jobs that fail while their alert is held back are added up, and none of them counts as unsent', async () => {
   const { outbox, clock, got, isIdle } = stand();
   outbox.put(event('dead-letter', 'job 1 (build, a): exit 1', clock.wallMs()));

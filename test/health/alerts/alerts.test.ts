@@ -47,6 +47,13 @@ function stand(stateFolder = tempFolder(), clock: FakeClock | typeof systemClock
             .map(({ alert, phase, count }) => [alert, phase ?? count].join(' '))
         : [],
     book: () => JSON.parse(readFileSync(stateFiles(stateFolder).alerts, 'utf8')),
+    /** As if the minute of each kind were over. */
+    minutePasses: () => {
+      const { alerts } = stateFiles(stateFolder);
+      const book = JSON.parse(readFileSync(alerts, 'utf8'));
+      for (const record of book.records) record.begunAtMs = {};
+      writeFileSync(alerts, JSON.stringify(book));
+    },
   };
 }
 
@@ -70,6 +77,7 @@ test('a monitor that takes over tells nothing twice, and what came about while t
   await until(() => place.got().length === 2);
   expect(place.got().sort()).toEqual(['gave-up 1', 'outage begun']);
   await first.close();
+  place.minutePasses();
 
   const second = place.monitor();
   second.see(null, place.settings());

@@ -64,6 +64,24 @@ test('what a worker saw after its last beat is told by the first beat of the nex
   expect(said(failed(4, 4), next(1, 3))[1]).toHaveLength(1);
 });
 
+test('a Redis that takes no jobs is told at its beginning and at its end, whatever its reasons meanwhile', () => {
+  expect(
+    said(
+      aBeat(),
+      aBeat({ redis: 'ECONNREFUSED' }),
+      aBeat({ redis: 'no answer within 2 s' }),
+      aBeat(),
+      aBeat(),
+    ),
+  ).toEqual([
+    [],
+    ['dogged on pi: Redis takes no jobs, they wait here (dogged health): ECONNREFUSED'],
+    [],
+    ['dogged on pi: Redis takes jobs again'],
+    [],
+  ]);
+});
+
 test('an outage is told at its beginning and at its end, and one that follows at once is another one', () => {
   const [, begun, same, other, ended] = said(
     aBeat(),

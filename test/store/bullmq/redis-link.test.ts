@@ -53,4 +53,33 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     expect(await link.call(() => link.client.get('n'))).toBe('1');
     expect(told).toEqual([null, 'no answer within 2 s', null]);
   });
+
+  it('sees that Redis is set otherwise while it is used, and that it is mended', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    let passedMs = 0;
+    const warnings: string[] = [];
+    const link = new RedisLink({
+      address: redisAddress(server.url, {}),
+      clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + passedMs },
+      onBack: () => undefined,
+      onProblem: () => undefined,
+      onWarning: (text) => warnings.push(text),
+    });
+    onTestFinished(() => link.close());
+    await link.settled();
+    const lookLater = async () => {
+      passedMs += 10_000;
+      await link.look();
+      return link.unsafe;
+    };
+    expect(await lookLater()).toBeNull();
+    await server.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    expect(await lookLater()).toContain('its maxmemory-policy is allkeys-lru');
+    expect(link.isUp).toBe(true);
+    await server.client.config('SET', 'maxmemory-policy', 'noeviction');
+    expect(await lookLater()).toBeNull();
+    // What is still so is told once.
+    expect(warnings).toHaveLength(2);
+  });
 });

@@ -240,12 +240,43 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect(right.problems).toEqual([]);
   });
 
+  it('that is part of a cluster is refused at the start', async () => {
+    const server = await redis(['--cluster-enabled', 'yes']);
+    await expect(machine(server.url)).rejects.toMatchObject({
+      code: 'REDIS_UNSAFE',
+      message: expect.stringContaining('it is a node of a cluster'),
+    });
+  });
+
   it('that evicts is refused at the start, with the command that mends it', async () => {
     const server = await redis(['--maxmemory-policy', 'allkeys-lru']);
     await expect(machine(server.url)).rejects.toMatchObject({
       code: 'REDIS_UNSAFE',
       message: expect.stringContaining('redis-cli CONFIG SET maxmemory-policy noeviction'),
     });
+  });
+
+  it('that is set so that it evicts under a running worker is given nothing more, and what it holds is run', async () => {
+    const server = await redis();
+    const one = await machine(server.url);
+    await one.admit(keysOf(2));
+    const running = await one.claim(1);
+    const set = async (policy: string) => {
+      await server.client.config('SET', 'maxmemory-policy', policy);
+      // A new connection is looked at, at once.
+      await server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    };
+    await set('allkeys-lru');
+    await until(() => one.problems.at(-1)?.includes('its maxmemory-policy is allkeys-lru') ?? false);
+    await one.admit(keysOf(3, 'later'));
+    expect((await one.turn(running)).ends).toEqual(['recorded']);
+    await one.work(completed(one, 2));
+    expect((await one.store.counts()).outbox).toMatchObject({ waiting: 3 });
+    expect((await one.turn([], 5)).claims).toEqual([]);
+    await set('noeviction');
+    await one.work(completed(one, 5));
+    expectOnce(one, 5);
+    await until(() => one.problems.at(-1) === null);
   });
 
   it('takes an end once, also when it could not be written down here at first', async () => {
@@ -264,26 +295,30 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     expect((await one.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
   });
 
-  it('knows an end still for the next worker, when this one could never write it down', async () => {
+  it('knows the ends of a call still for the next worker, when this one could never write them down', async () => {
     const server = await redis();
     const one = await machine(server.url);
-    await one.admit([{ key: 'a' }]);
-    const running = await one.claim();
+    await one.admit(keysOf(4));
+    const running = await one.claim(3);
+    expect(running).toHaveLength(3);
     const { default: SqliteDatabase } = await import('better-sqlite3');
     const db = new SqliteDatabase(`${one.folder}/dogged.db`);
     db.exec("CREATE TRIGGER no BEFORE INSERT ON attempts BEGIN SELECT RAISE (ABORT, 'no room'); END");
-    await expect(one.turn(running)).rejects.toThrow('no room');
-    // It reads its mail meanwhile, in which it finds its own end.
+    await expect(one.turn(running, 5)).rejects.toThrow('no room');
+    // It reads its mail meanwhile, in which it finds its own ends.
     const reads = async () =>
       Number(/cmdstat_xread:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0);
     const before = await reads();
     await until(async () => (await reads()) >= before + 3);
+    expect(one.errors.splice(0).map(String)).toEqual([expect.stringContaining('no room')]);
     await one.close();
     db.exec('DROP TRIGGER no');
     db.close();
     const next = await machine(server.url, { folder: one.folder });
     expect(await next.store.orphans()).toEqual([]);
-    expect((await next.store.counts()).total).toMatchObject({ completed: 1, running: 0 });
+    expect((await next.store.counts()).total).toMatchObject({ completed: 3, running: 0 });
+    await next.work(completed(next, 4));
+    expect(next.runs).toEqual(['k3 1']);
   });
 
   it('that has forgotten our scripts is taught them again', async () => {

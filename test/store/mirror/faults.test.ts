@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { pause, systemClock } from '../../../src/platform/clock.js';
 import { markKey, mirrorKeys } from '../../../src/store/mirror/keys.js';
 import { MirrorRelay } from '../../../src/store/mirror/relay.js';
 import { readMove } from '../../../src/store/sqlite/move-row.js';
@@ -201,5 +202,28 @@ describe.skipIf(!hasRedis())(`a mirror in trouble${hasRedis() ? '' : ` (skipped:
     await server.client.config('SET', 'maxmemory', '0');
     await caughtUp(place);
     await expectSame(server, place);
+  });
+
+  it('that is set so that it evicts is sent nothing more until that is mended, and says so', async () => {
+    const place = await mirrored(server);
+    const { problems } = working(server, place);
+    await admit(place.store, [{ key: 'a' }]);
+    await caughtUp(place);
+    const set = async (policy: string) => {
+      await server.client.config('SET', 'maxmemory-policy', policy);
+      // A new connection is looked at, at once.
+      await server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    };
+    onTestFinished(() => void server.client.config('SET', 'maxmemory-policy', 'noeviction'));
+    await set('allkeys-lru');
+    await until(() => problems.at(-1)?.includes('its maxmemory-policy is allkeys-lru') ?? false);
+    await admit(place.store, [{ key: 'b' }]);
+    // Several looks later there is still nothing of it.
+    await pause(systemClock, 1_000);
+    expect(await inRedis(server, place, '2')).toBeNull();
+    await set('noeviction');
+    await caughtUp(place);
+    await expectSame(server, place);
+    await until(() => problems.at(-1) === null);
   });
 });

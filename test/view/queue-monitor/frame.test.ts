@@ -114,7 +114,7 @@ test('a Redis that takes no jobs is told, and that what waits for it goes on by 
   const snapshot = { ...composeSnapshot('/nowhere', { status: 'missing' }, NOW), redis };
   const look = { ...crowdedLook(), snapshot, lastFailed: null };
   const { panel } = composeFrame(FIRST_STATE, look, null, layout(80, false), 39);
-  const text = panel.join(' ');
+  const text = panel.join(' ').replace(/ +/g, ' ');
   expect(text).toContain('2 jobs of ours run at other machines');
   expect(text).toMatch(/it is away.* for 1m.*go on by themselves/);
   expect(text).not.toContain('\x1b');

@@ -1,0 +1,78 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readTally } from '../../src/health/tally.js';
+import { readRecoveries } from '../../src/heartbeat/recovery-log.js';
+import { type Workplace, workplace } from '../support/dogged.js';
+import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis-server.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { until } from '../support/until.js';
+
+let redis: RedisServer;
+
+function place(): Workplace & { store(store: string): void } {
+  const folder = tempFolder();
+  const store = (name: string) =>
+    writeFileSync(
+      join(folder, 'dogged.config.yaml'),
+      `store: ${name}\nsite: here\ntasks: { note: { run: [cat], concurrency: 1 } }\n`,
+    );
+  store(redis.url);
+  return { ...workplace(folder), store };
+}
+
+const stateOf = ({ folder }: Workplace) => join(folder, 'state');
+const atWork = (one: Workplace) =>
+  until(() => readTally(stateOf(one))?.phase === 'watching', { withinMs: 30_000 });
+
+describe.skipIf(!hasRedis())(`a Redis that is refused${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
+  beforeAll(async () => {
+    redis = await startRedis(['--appendonly', 'yes']);
+  });
+  afterAll(() => redis.stop());
+
+  it('is told with its reason and no config is blamed, nor for jobs that stand there; mended, it starts by itself', async () => {
+    const here = place();
+    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const start = here.run('start');
+    expect(start.status).toBe(1);
+    expect(start.stderr).toContain('its maxmemory-policy is allkeys-lru');
+    expect(start.stderr).not.toMatch(/config is refused|no first beat/);
+    const diagnosis = here.run('health');
+    expect(diagnosis.status).toBe(2);
+    expect(diagnosis.stdout).toMatch(
+      /❌ worker .*its maxmemory-policy is allkeys-lru.*tried again every 10s/,
+    );
+    expect(diagnosis.stdout).not.toMatch(/config is refused|dogged check|intake goes on/);
+    expect(here.run('worker').status).toBe(69);
+
+    // It is tried again: here at once, since the config was written anew.
+    const before = readTally(stateOf(here))?.retryAtMs;
+    here.store(redis.url);
+    await until(() => (readTally(stateOf(here))?.retryAtMs ?? before) !== before, { withinMs: 30_000 });
+    await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+    here.store(redis.url);
+    await atWork(here);
+    // However often it was tried, it is one recovery.
+    const recoveries = () =>
+      readRecoveries(stateOf(here))
+        .map(({ cause, outcome }) => `${cause} ${outcome}`)
+        .join(', ');
+    await until(() => recoveries() === 'redis waiting, redis recovered', { describe: recoveries });
+
+    here.run('pause', 'note');
+    here.run('add', 'note', '--key', 'a');
+    await until(async () => (await redis.client.keys('dogged:*:k-*')).length === 1);
+    here.store('sqlite');
+    const restart = here.run('restart');
+    expect(restart.status).toBe(1);
+    expect(restart.stderr).toContain('the config says store: sqlite');
+    const { stdout } = here.run('health');
+    expect(stdout).toMatch(/❌ worker .*Jobs of .* stand in Redis at .*dogged logs/);
+    expect(stdout).toMatch(/✅ Config/);
+    expect(stdout).not.toMatch(/config is refused|dogged restart/);
+    expect(readFileSync(join(stateOf(here), 'health_monitor.log'), 'utf8')).toContain('stand in Redis at');
+    here.store(redis.url);
+    await atWork(here);
+  }, 90_000);
+});
