@@ -183,6 +183,14 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
   };
 }
 
+/** One whose jobs have gone to that Redis. */
+export async function movedTo(url: string, options: MovingOptions = {}): Promise<MovingMachine> {
+  const one = await movingMachine(options);
+  await one.begin(url, 'cutover');
+  await one.untilIn(url);
+  return one;
+}
+
 export const keysOf = (count: number, prefix = 'k') =>
   Array.from({ length: count }, (_, n) => ({ key: `${prefix}${n}` }));
 

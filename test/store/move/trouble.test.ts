@@ -1,16 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
-import { completed, keysOf, movingMachine } from './moving-machine.js';
+import { completed, keysOf, type MovingOptions, movedTo, movingMachine } from './moving-machine.js';
 
 let redis: RedisServer;
 
-const there = async () => {
-  const one = await movingMachine();
-  await one.begin(redis.url, 'cutover');
-  await one.untilIn(redis.url);
-  return one;
-};
+const there = (options: MovingOptions = {}) => movedTo(redis.url, options);
 
 describe.skipIf(!hasRedis())(`a move whose Redis is${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
   beforeAll(async () => {
