@@ -5,8 +5,8 @@ import { type Answer, Ends } from './ends.js';
 import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
-import { SAYS_SO_EVERY_MS, sayHere } from './machines.js';
-import { Mail } from './mail.js';
+import { SAYS_SO_EVERY_MS, sayGone, sayHere } from './machines.js';
+import { Mail, mailKey } from './mail.js';
 import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';
@@ -176,14 +176,25 @@ export class Remote {
     this.#trouble.noteFull(isFull);
   }
 
+  /** For good, with nothing of ours left there. The last that is done there: else it would be said again that we are here. */
+  async leave(): Promise<void> {
+    this.#rest();
+    await this.exclusively(() => this.quietly(() => sayGone(this.link, this.origin, mailKey(this.origin))));
+    await this.close();
+  }
+
   async close(): Promise<void> {
+    this.#rest();
+    this.link.close();
+    await this.queues.close();
+    await this.#turn;
+  }
+
+  #rest(): void {
     this.#isClosed = true;
     this.#trouble.close();
     this.#cancelTick?.();
     this.leaseWatch.stop();
-    this.link.close();
-    await this.queues.close();
-    await this.#turn;
   }
 
   #tickLater(): void {

@@ -4,8 +4,7 @@ import type { Clock } from '../../platform/clock.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type { Log } from '../../platform/log.js';
 import { Homecoming } from '../bullmq/homecoming.js';
-import { otherMachines, sayGone } from '../bullmq/machines.js';
-import { mailKey } from '../bullmq/mail.js';
+import { otherMachines } from '../bullmq/machines.js';
 import { Outbox } from '../bullmq/outbox.js';
 import { isSending } from '../bullmq/outbox-moves.js';
 import type { RemoteEvents, RemoteSettings } from '../bullmq/settings.js';
@@ -191,8 +190,7 @@ export class Mover {
       { move: move.phase },
       `Jobs run from SQLite alone from now on; none is left in Redis at ${address}`,
     );
-    await remote.quietly(() => sayGone(link, origin, mailKey(origin)));
-    await redis.closeRemote();
+    await remote.leave();
     this.#homecoming = null;
     return null;
   }

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { BullmqStore } from '../../../src/store/bullmq/store.js';
 import { retryAt } from '../../conformance/given.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
@@ -160,6 +161,32 @@ describe.skipIf(!hasRedis())(`a move of jobs that run${hasRedis() ? '' : ` (skip
       expect([...one.runs].sort()).toEqual(
         [...keysOf(30), ...keysOf(5, 'new')].map(({ key }) => `${key} 1`).sort(),
       );
+      expect(await redis.client.keys('dogged:*')).not.toContainEqual(
+        expect.stringMatching(/:(life|ends|machines)/),
+      );
+    });
+
+    it('says as the last thing that it is gone, and not again that it is there', async () => {
+      const one = await there();
+      await until(async () => (await redis.client.hlen('dogged:machines')) === 1);
+      const { engine } = one.store;
+      if (!(engine instanceof BullmqStore)) throw new Error('not through Redis');
+      const { client } = engine.remote.link;
+      const multi = client.multi.bind(client);
+      // Redis takes its time to answer: the worker's rhythm would go on meanwhile.
+      vi.spyOn(client, 'multi').mockImplementation(((...args: Parameters<typeof multi>) => {
+        const transaction = multi(...args);
+        const exec = transaction.exec.bind(transaction);
+        transaction.exec = (async () => {
+          const answers = await exec();
+          await new Promise((resolve) => setTimeout(resolve, 700));
+          return answers;
+        }) as typeof transaction.exec;
+        return transaction;
+      }) as typeof multi);
+      await one.ask('moved', 'return');
+      await one.untilIn('sqlite');
+      await one.close();
       expect(await redis.client.keys('dogged:*')).not.toContainEqual(
         expect.stringMatching(/:(life|ends|machines)/),
       );
