@@ -135,7 +135,8 @@ async function runLocked(
     observer: counts,
     onClockJump: jumps.note,
     reads,
-    lastKilledByUs: wasKilledByUs(config.stateFolder, previousOwner),
+    // One that stopped in order may have found nobody who took its last ends.
+    lastKilledByUs: cleanStop || wasKilledByUs(config.stateFolder, previousOwner),
     onFatal: shutdown.abort,
   });
   const intake = createIntake({

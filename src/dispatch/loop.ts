@@ -27,9 +27,8 @@ import { TurnTimer } from './turn-timer.js';
 
 /** How often the loop looks whether another process has changed the database, and at the wall clock. */
 const TICK_MS = 250;
-/** How long a stop waits for a database that takes no ends; the store itself waits 30 s for a lock. */
+/** How long a stop waits for a store that takes no ends: SQLite waits 30 s for a lock, and a Redis that is away may stay so. */
 const STOP_PATIENCE_MS = { orderly: 35_000, hurried: 5_000 };
-const STOP_LOOK_MS = 10;
 /** While the database refuses a turn it is asked again after this, doubled each time. */
 const STORE_RETRY_MS = { first: 50, longest: 2_000 };
 const FATAL_CODES: ReadonlySet<string> = new Set(['OWNER_CHANGED', 'STORE_DAMAGED']);
@@ -293,13 +292,13 @@ class DispatchLoop implements Dispatcher {
     // Else its timer would keep a worker that has stopped alive.
     settled.abort();
 
-    const giveUpAtMs = clock.monotonicMs() + (urgent ? STOP_PATIENCE_MS.hurried : STOP_PATIENCE_MS.orderly);
-    while ((this.#ends.length > 0 || !this.#turns.isQuiet) && clock.monotonicMs() < giveUpAtMs) {
-      if (this.#turns.isHalted) break;
-      if (this.#ends.length > 0) this.#turns.request();
-      await pause(clock, STOP_LOOK_MS);
-    }
-    this.#turns.halt();
+    await this.#turns.settle(
+      () => this.#ends.length === 0,
+      (failure) =>
+        this.#hurried.signal.aborted || (failure instanceof DoggedError && failure.code === 'REDIS_AWAY')
+          ? STOP_PATIENCE_MS.hurried
+          : STOP_PATIENCE_MS.orderly,
+    );
     const unrecorded = [...this.#committing, ...this.#ends];
     if (unrecorded.length > 0) {
       const jobs = unrecorded.map(({ claim }) => claim.id);

@@ -1,4 +1,6 @@
-import type { Clock } from '../platform/clock.js';
+import { type Clock, pause } from '../platform/clock.js';
+
+const SETTLE_LOOK_MS = 10;
 
 export interface TurnTimerOptions {
   readonly clock: Clock;
@@ -20,6 +22,7 @@ export class TurnTimer {
   #requested = false;
   #taking = false;
   #failures = 0;
+  #failure: unknown = null;
   #halted = false;
   #cancelRetry: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
@@ -64,6 +67,18 @@ export class TurnTimer {
     this.#cancelWake = delayMs === null ? null : this.#options.clock.after(delayMs, this.request);
   }
 
+  /** Turns until `isDone` and none is under way, for as long as there is patience with what the last one failed of; then no more. */
+  async settle(isDone: () => boolean, patienceMs: (failure: unknown) => number): Promise<void> {
+    const { clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    while (!this.#halted && !(isDone() && this.isQuiet)) {
+      if (clock.monotonicMs() - sinceMs >= patienceMs(this.#failure)) break;
+      if (!isDone()) this.request();
+      await pause(clock, SETTLE_LOOK_MS);
+    }
+    this.halt();
+  }
+
   /** No more turns, for good. */
   halt(): void {
     this.#halted = true;
@@ -80,6 +95,7 @@ export class TurnTimer {
     this.#options.takeTurn().then(
       () => {
         this.#failures = 0;
+        this.#failure = null;
         this.#afterTurn();
       },
       (error: unknown) => this.#afterFailure(error),
@@ -95,6 +111,7 @@ export class TurnTimer {
     this.#taking = false;
     if (this.#halted) return;
     this.#failures += 1;
+    this.#failure = error;
     const waitMs = this.#options.retryAfterMs(error, this.#failures);
     if (waitMs === null) {
       this.halt();

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readTally } from '../../src/health/tally.js';
 import { readRecoveries } from '../../src/heartbeat/recovery-log.js';
 import { type Workplace, workplace } from '../support/dogged.js';
@@ -25,13 +25,13 @@ const stateOf = ({ folder }: Workplace) => join(folder, 'state');
 const atWork = (one: Workplace) =>
   until(() => readTally(stateOf(one))?.phase === 'watching', { withinMs: 30_000 });
 
-describe.skipIf(!hasRedis())(`a Redis that is refused${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
+describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
   beforeAll(async () => {
     redis = await startRedis(['--appendonly', 'yes']);
   });
   afterAll(() => redis.stop());
 
-  it('is told with its reason and no config is blamed, nor for jobs that stand there; mended, it starts by itself', async () => {
+  it('that is refused is told with its reason and no config is blamed, nor for jobs that stand there; mended, it starts by itself', async () => {
     const here = place();
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
     const start = here.run('start');
@@ -75,4 +75,29 @@ describe.skipIf(!hasRedis())(`a Redis that is refused${hasRedis() ? '' : ` (skip
     here.store(redis.url);
     await atWork(here);
   }, 90_000);
+
+  it('that is frozen keeps no stop waiting, and what that cuts off is not blamed', async () => {
+    const frozen = await startRedis(['--appendonly', 'yes']);
+    onTestFinished(() => frozen.stop());
+    const folder = tempFolder();
+    writeFileSync(
+      join(folder, 'dogged.config.yaml'),
+      `store: ${frozen.url}\nsite: here\nshutdownGrace: 100ms\ntasks: { nap: { run: [sleep, "60"] } }\n`,
+    );
+    const here = workplace(folder);
+    expect(here.run('start').status).toBe(0);
+    onTestFinished(() => void here.run('stop', '--timeout', '100ms'));
+    here.run('add', 'nap', '--key', 'a');
+    const state = () => here.json('jobs')[0]?.state;
+    await until(() => state() === 'running');
+    frozen.freeze();
+    const stop = here.run('stop');
+    frozen.thaw();
+    expect(stop.stdout).toMatch(/Stopped: worker PID \d+\n/);
+    expect(stop.stdout).toMatch(/1 job cut off; .*uncharged/);
+    expect(here.run('start').status).toBe(0);
+    await until(() => here.json('job', '1')[0].attempts === 2);
+    const [{ history }] = here.json('job', '1');
+    expect(history[0]).toMatchObject({ outcome: 'crashed', reason: expect.stringContaining('was ended') });
+  }, 60_000);
 });
