@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { builtCli } from '../support/built-program.js';
@@ -45,7 +45,7 @@ tasks: { note: { run: [sh, -c, ${JSON.stringify(handler)}], killGrace: 100ms } }
     ...place,
     ran: () => {
       const file = join(folder, 'ran');
-      return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+      return existsSync(file) ? linesOf(file) : [];
     },
     log: () => readFileSync(join(folder, 'state', 'worker.log'), 'utf8'),
     worker: () => {
@@ -60,6 +60,7 @@ const write = (place: Station, titles: readonly string[]) =>
     join(place.folder, 'notes.ndjson'),
     titles.map((title) => `${JSON.stringify({ title })}\n`).join(''),
   );
+const linesOf = (file: string) => readFileSync(file, 'utf8').split('\n').filter(Boolean);
 const titles = (count: number, prefix: string) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 const states = (place: Station) =>
   place.json('jobs', '--limit', '1000').map(({ key, state, attempts }) => `${key} ${state} ${attempts}`);
@@ -282,36 +283,56 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
 
   it('come about by the quick start of docs/scale-out.md, as it is written', async () => {
     const page = readFileSync(join(import.meta.dirname, '../../docs/scale-out.md'), 'utf8');
+    const section = page.slice(page.indexOf('## From one Pi'), page.indexOf('## What is the same'));
     const blocks = (kind: string) =>
-      [...page.matchAll(new RegExp(`\\n\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      [...section.matchAll(new RegExp(`\\n\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
         ([, text = '']) => text,
       );
     const rules = join(tempFolder(), 'redis.conf');
     writeFileSync(rules, 'maxmemory-policy allkeys-lru\n');
     const server = await startRedis([rules]);
     onTestFinished(() => server.stop());
-    for (const block of blocks('sh')) {
+    const first = station('home', RECORD);
+    mkdirSync(join(first.folder, 'handlers'));
+    const further = tempFolder();
+    /** As it is written, but for what is on other machines. */
+    const run = (block: string, cwd: string) => {
       const here = block
+        .replace(/^sudo apt-get .*\n/m, '')
         .replaceAll('redis-cli ', `redis-cli -e -p ${server.port} `)
-        .replace(/^sudo apt-get .*\n/m, '');
-      execFileSync('sh', ['-ec', here], { stdio: 'pipe' });
-    }
-    expect(readFileSync(rules, 'utf8')).toMatch(
-      /appendonly yes[\s\S]*noeviction|noeviction[\s\S]*appendonly yes/,
-    );
+        .replaceAll("'127.0.0.1 192.168.1.10'", '127.0.0.1')
+        .replaceAll('scp ', 'cp ')
+        .replaceAll('192.168.1.20:ideas', first.folder);
+      const dogged = `dogged() { '${process.execPath}' '${builtCli()}' "$@"; }\n`;
+      execFileSync('bash', ['-ec', dogged + here], { cwd, stdio: 'pipe' });
+    };
 
-    const place = station('home', RECORD);
-    const config = join(place.folder, 'dogged.config.yaml');
+    const [onRedis = '', onThePi = '', onEachFurther = ''] = blocks('sh');
+    run(onRedis, first.folder);
+    expect(readFileSync(rules, 'utf8')).toMatch(/(?=[\s\S]*noeviction)(?=[\s\S]*appendonly yes)/);
+    const config = join(first.folder, 'dogged.config.yaml');
     const [written = ''] = blocks('yaml');
     const lines = written.replace(/redis:\/\/[^/]+/, `redis://127.0.0.1:${server.port}`);
     const kept = readFileSync(config, 'utf8').replace(/^(store|site): .*\n/gm, '');
     writeFileSync(config, lines + kept);
-    write(place, titles(3, 'h'));
-    expect(place.run('check').status).toBe(0);
-    expect(place.run('restart').status).toBe(0);
-    await until(() => place.ran().length === 3);
-    expect(place.run('status').stdout).toContain(`redis://127.0.0.1:${server.port}/0`);
-  }, 60_000);
+    onTestFinished(() => void first.run('stop', '--timeout', '100ms'));
+    run(onThePi, first.folder);
+    write(first, titles(3, 'h'));
+    await until(() => first.ran().length === 3);
+    expect(first.run('status').stdout).toContain(`redis://127.0.0.1:${server.port}/0`);
+
+    expect(first.run('pause').status).toBe(0);
+    const second = workplace(further);
+    onTestFinished(() => void second.run('stop', '--timeout', '100ms'));
+    writeFileSync(join(further, 'notes.ndjson'), '');
+    run(onEachFurther, further);
+    // What the one finds the other runs.
+    write(first, titles(3, 'i'));
+    await until(() => existsSync(join(further, 'ran')) && linesOf(join(further, 'ran')).length === 3);
+    expect(first.run('resume').status).toBe(0);
+    await until(() => states(first).every((state) => state.includes(' completed ')));
+    expect(first.run('job', '4').stdout).toContain('pi-attic');
+  }, 90_000);
 
   it('take nothing back to SQLite while Redis may hold it', async () => {
     const place = station('home', RECORD);
