@@ -53,6 +53,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   if (isFenced) return sqlite.turn({ ...local, ends: turn.ends });
   await store.recall.run(late);
 
+  const ending = turn.ends.map(({ claim }) => leaseOf(remote, claim));
   const { told, claimed } = await tellAndClaim(parts, local);
   if (told === null) {
     // The moves of breakers belong to the ends, and come again with them.
@@ -67,11 +68,12 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     { ...local, ends: own },
     claimed,
   );
-  for (const { claim } of turn.ends) {
-    const lease = leaseOf(remote, claim);
+  for (const [index, { claim }] of turn.ends.entries()) {
+    const lease = ending[index] ?? null;
     if (lease === null) continue;
     remote.answers.delete(lease.token);
-    remote.leases.delete(claim.id);
+    // One that was lost may be ours again by now.
+    if (remote.leases.get(claim.id) === lease) remote.leases.delete(claim.id);
   }
   const ends = turn.ends.map((end, index) => {
     const at = own.indexOf(end);
