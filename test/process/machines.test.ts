@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { builtCli } from '../support/built-program.js';
 import { type Workplace, workplace } from '../support/dogged.js';
-import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis-server.js';
+import { freePort, hasRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis-server.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { until } from '../support/until.js';
 
@@ -238,7 +238,7 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
         'no',
       ]);
       onTestFinished(() => secure.stop());
-      const tlsPort = secure.port + 1;
+      const tlsPort = await freePort();
       await secure.client.config('SET', 'tls-port', `${tlsPort}`);
       await secure.client.acl(
         'SETUSER',

@@ -91,7 +91,7 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
   return server;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

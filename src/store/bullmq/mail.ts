@@ -43,7 +43,8 @@ export class Mail {
   /** Reads all there is. Returns how many jobs of ours changed. Throws REDIS_AWAY. */
   async read(): Promise<number> {
     const { sqlite, books, link, origin } = this.#options;
-    let after = (await sqlite.look(() => books().remote()))?.endsAt ?? '0-0';
+    let kept = (await sqlite.look(() => books().remote()))?.endsAt ?? '0-0';
+    let after = kept;
     let changed = 0;
     for (let isOver = false; !isOver; ) {
       const answer = await link.call(() =>
@@ -52,15 +53,18 @@ export class Mail {
       const entries = answer?.[0]?.[1] ?? [];
       isOver = entries.length < LETTERS;
       let news: Message[] = [];
-      for (const [index, [id, fields]] of entries.entries()) {
+      for (const [id, fields] of entries) {
         news.push(...this.#newsIn(fields));
         after = id;
-        // What is of no concern here is passed over without a commit of its own.
-        const isDue = news.length >= PAGE || (index === entries.length - 1 && (isOver || news.length > 0));
-        if (!isDue) continue;
+        if (news.length < PAGE) continue;
         changed += await this.#settle(news, after);
+        kept = after;
         news = [];
       }
+      // What is of no concern here is passed over without a commit for each page.
+      if (after === kept || (news.length === 0 && !isOver)) continue;
+      changed += await this.#settle(news, after);
+      kept = after;
     }
     return changed;
   }

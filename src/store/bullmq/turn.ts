@@ -54,6 +54,7 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
   if (isFenced) return sqlite.turn({ ...local, ends: turn.ends });
   await store.recall.run(late);
 
+  const ending = turn.ends.map(({ claim }) => leaseOf(remote, claim));
   const unleased = await findUnleased(parts);
   const { told, claimed } = await tellAndClaim(parts, local, unleased);
   if (told === null) {
@@ -78,11 +79,12 @@ export async function takeTurn(parts: TurnParts): Promise<TurnResult> {
     others,
     claimed,
   );
-  for (const { claim } of turn.ends) {
-    const lease = leaseOf(remote, claim);
+  for (const [index, { claim }] of turn.ends.entries()) {
+    const lease = ending[index] ?? null;
     if (lease === null) continue;
     remote.answers.delete(lease.token);
-    remote.leases.delete(claim.id);
+    // One that was lost may be ours again by now.
+    if (remote.leases.get(claim.id) === lease) remote.leases.delete(claim.id);
   }
   const ends = turn.ends.map((end, index) => {
     const at = own.indexOf(end);

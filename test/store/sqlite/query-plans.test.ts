@@ -41,6 +41,8 @@ const SMALL_TABLES = [
   'counts',
   'tasks',
   'breakers',
+  'move',
+  'chosen_store',
   'q',
   's',
   't',
