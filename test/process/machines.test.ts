@@ -271,9 +271,12 @@ describe.skipIf(!hasRedis())(`workers on one Redis${hasRedis() ? '' : ` (skipped
       const right = worker('the-password');
       onTestFinished(() => void right.kill('SIGKILL'));
       await until(() => place.ran().length === 3);
+      // Its files stay as they are while they are read.
+      right.kill('SIGSTOP');
       const written = readdirSync(join(place.folder, 'state'), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+      right.kill('SIGCONT');
       expect(written.length).toBeGreaterThan(3);
       expect(written.filter((text) => text.includes('the-password'))).toEqual([]);
       expect(place.run('status').stdout).toContain(`rediss://127.0.0.1:${tlsPort}/0`);
