@@ -3,26 +3,12 @@ import { BullmqStore } from '../../../src/store/bullmq/store.js';
 import { retryAt } from '../../conformance/given.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
-import {
-  completed,
-  keysOf,
-  type MovingMachine,
-  type MovingOptions,
-  movedTo,
-  movingMachine,
-} from './moving-machine.js';
+import { completed, keysOf, type MovingOptions, movedTo, movingMachine } from './moving-machine.js';
 
 let redis: RedisServer;
 
 const jobsInRedis = async () =>
   (await redis.client.keys('dogged:*:k-*')).filter((key) => /:k-[0-9a-f]{64}$/.test(key));
-const _jobNamed = async (one: MovingMachine, key: string) => {
-  const found = (await one.store.list({ limit: 1_000 })).find((job) => job.key === key);
-  if (found === undefined) throw new Error(`no job ${key}`);
-  const job = await one.store.get(null, found.id);
-  if (job === null) throw new Error(`no job ${key}`);
-  return job;
-};
 const there = (options: MovingOptions = {}) => movedTo(redis.url, options);
 
 describe.skipIf(!hasRedis())(
