@@ -8,6 +8,7 @@ import { SCRIPTS, type ScriptName } from './scripts.js';
 
 /** A healthy Redis answers in a millisecond. */
 const DEFAULT_CALL_WITHIN_MS = 2_000;
+const CLOSED = 'the connection was closed';
 const PROBE_EVERY_MS = 250;
 /** Somebody may set it otherwise while it is used. */
 const LOOK_EVERY_MS = 10_000;
@@ -56,8 +57,8 @@ export class RedisLink {
       ...(address.username === undefined ? {} : { username: address.username }),
       ...(address.password === undefined ? {} : { password: address.password }),
       ...(address.tls ? { tls: {} } : {}),
-      // BullMQ asks for it: how long a call may take is decided here, not by counting connections.
-      maxRetriesPerRequest: null,
+      // What was asked on a connection that has ended fails at once: with `null` it would never be answered at all.
+      maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       // A claim that is sent twice takes two jobs.
       autoResendUnfulfilledCommands: false,
@@ -70,7 +71,7 @@ export class RedisLink {
     this.client.on('close', () => {
       this.#nextLookMs = 0;
       // Why it cannot be made anew is told by the errors of the next tries.
-      if (this.#status === 'up') this.#fall('the connection was closed');
+      if (this.#status === 'up') this.#fall(CLOSED);
     });
     this.define(SCRIPTS);
     this.#probeLater(PROBE_EVERY_MS);
@@ -236,12 +237,13 @@ export class RedisLink {
 }
 
 const ABSENCE =
-  /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|LOADING|READONLY|MASTERDOWN|NOAUTH|WRONGPASS|MISCONF|Socket timeout/;
+  /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|LOADING|READONLY|MASTERDOWN|NOAUTH|WRONGPASS|MISCONF|Socket timeout|MaxRetriesPerRequest/;
 
 /** That Redis cannot be asked now; any other error is about what was asked. */
 function isAbsence(error: unknown): boolean {
   return (
-    error instanceof Error && ABSENCE.test(`${error.message} ${(error as { code?: string }).code ?? ''}`)
+    error instanceof Error &&
+    ABSENCE.test(`${error.name} ${error.message} ${(error as { code?: string }).code ?? ''}`)
   );
 }
 
@@ -252,5 +254,6 @@ export function isFull(error: unknown): boolean {
 
 function reasonOf(error: Error): string {
   const { code } = error as { code?: string };
+  if (error.name === 'MaxRetriesPerRequestError') return CLOSED;
   return error.message !== '' ? error.message : (code ?? error.name);
 }

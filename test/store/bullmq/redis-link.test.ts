@@ -54,6 +54,36 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     expect(told).toEqual([null, 'no answer within 2 s', null]);
   });
 
+  it('comes back after a Redis that was killed while it was frozen, and leaves no question without an answer', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const told: (string | null)[] = [];
+    const link = new RedisLink({
+      address: redisAddress(server.url, {}),
+      clock: systemClock,
+      callWithinMs: 200,
+      onBack: () => undefined,
+      onProblem: (problem) => told.push(problem),
+      onWarning: () => undefined,
+    });
+    onTestFinished(() => link.close());
+    await link.settled();
+    server.freeze();
+    // As BullMQ asks, which has no time limit of its own.
+    const beside = link.client.ping().catch((error: Error) => error);
+    await expect(link.call(() => link.client.ping())).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    // By now the link asks whether Redis is there again.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await server.kill();
+    expect(await beside).toBeInstanceOf(Error);
+    await server.start();
+    await until(() => link.isUp);
+    expect(await link.call(() => link.client.ping())).toBe('PONG');
+    expect(told.at(0)).toBeNull();
+    expect(told.at(-1)).toBeNull();
+    expect(told.join()).not.toContain('max retries');
+  });
+
   it('sees that Redis is set otherwise while it is used, and that it is mended', async () => {
     const server = await startRedis();
     onTestFinished(() => server.stop());
