@@ -36,13 +36,12 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
   let child: ChildProcess | null = null;
   const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
-  const gone = async (signal: NodeJS.Signals) => {
+  const gone = async () => {
     const server = child;
     if (server === null || server.exitCode !== null || server.signalCode !== null) return;
     const ended = new Promise((resolve) => server.once('exit', resolve));
-    // A stopped process takes no other signal.
-    server.kill('SIGCONT');
-    server.kill(signal);
+    // Also one that is frozen: it must not answer once more.
+    server.kill('SIGKILL');
     await ended;
     child = null;
   };
@@ -55,7 +54,7 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
     client,
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
-    kill: () => gone('SIGKILL'),
+    kill: () => gone(),
     async start() {
       const file = settings.filter((one, n) => n === 0 && !one.startsWith('--'));
       const rest = settings.slice(file.length);
@@ -79,7 +78,7 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
     },
     async stop() {
       client.disconnect();
-      await gone('SIGKILL');
+      await gone();
       process.off('exit', atExit);
       rmSync(folder, { recursive: true, force: true });
     },

@@ -39,7 +39,7 @@ export class RedisLink {
   readonly #options: LinkOptions;
   readonly #callWithinMs: number;
   #status: Status = 'unknown';
-  #why = 'not reached yet';
+  #why: string | null = null;
   #isProbing = false;
   #nextLookMs = 0;
   #unsafe: string | null = null;
@@ -88,7 +88,10 @@ export class RedisLink {
 
   /** What is the matter with it. */
   get why(): string {
-    return this.#why;
+    if (this.#why !== null) return this.#why;
+    if (this.client.status === 'connect') return 'it takes the connection and gives no answer';
+    const isHandshake = this.#options.address.tls && this.client.status === 'connecting';
+    return isHandshake ? 'no answer to TLS: is this the port on which it speaks TLS?' : 'not reached yet';
   }
 
   /** Resolves once it is known whether Redis answers. */
@@ -97,7 +100,7 @@ export class RedisLink {
     const endMs = clock.monotonicMs() + this.#callWithinMs;
     while (
       this.#status !== 'up' &&
-      !isLoginRefused(this.#why) &&
+      !isLoginRefused(this.why) &&
       this.#status !== 'closed' &&
       clock.monotonicMs() < endMs
     ) {
@@ -176,7 +179,7 @@ export class RedisLink {
 
   #away(cause?: Error): DoggedError {
     const { address } = this.#options;
-    return new DoggedError('REDIS_AWAY', { address: address.shown, detail: this.#why }, { cause });
+    return new DoggedError('REDIS_AWAY', { address: address.shown, detail: this.why }, { cause });
   }
 
   #fall(why: string): void {
@@ -205,8 +208,9 @@ export class RedisLink {
     if (this.#isProbing || this.#status === 'up' || this.#status === 'closed') return;
     this.#isProbing = true;
     try {
-      if (this.client.status !== 'ready') throw new Error(this.#why);
-      await this.client.ping();
+      if (this.client.status !== 'ready') throw new Error(this.why);
+      // A number that it does not have would leave us in another database than ours, without a word.
+      await this.client.select(this.#options.address.db);
       await this.#look();
       this.#rise();
     } catch (error) {
@@ -255,5 +259,7 @@ export function isFull(error: unknown): boolean {
 function reasonOf(error: Error): string {
   const { code } = error as { code?: string };
   if (error.name === 'MaxRetriesPerRequestError') return CLOSED;
+  if (/^Socket timeout/.test(error.message)) return `no answer within ${SILENCE_MS / 1_000} s`;
+  if (/DB index is out of range/.test(error.message)) return 'it has no database of this number';
   return error.message !== '' ? error.message : (code ?? error.name);
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import { redisAddress } from '../../../src/store/bullmq/address.js';
@@ -69,6 +70,7 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     onTestFinished(() => link.close());
     await link.settled();
     server.freeze();
+    await until(() => readFileSync(`/proc/${server.pid}/stat`, 'utf8').includes(') T '));
     // As BullMQ asks, which has no time limit of its own.
     const beside = link.client.ping().catch((error: Error) => error);
     await expect(link.call(() => link.client.ping())).rejects.toMatchObject({ code: 'REDIS_AWAY' });
@@ -82,6 +84,30 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     expect(told.at(0)).toBeNull();
     expect(told.at(-1)).toBeNull();
     expect(told.join()).not.toContain('max retries');
+  });
+
+  it.each([
+    ['has no such database', 'redis://HERE/99', 'it has no database of this number'],
+    ['speaks no TLS there', 'rediss://HERE/0', 'no answer to TLS: is this the port on which it speaks TLS?'],
+    ['is frozen from the beginning', 'redis://HERE/0', 'it takes the connection and gives no answer'],
+  ])('says that Redis %s', async (what, url, why) => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    if (what.includes('frozen')) server.freeze();
+    const link = new RedisLink({
+      address: redisAddress(url.replace('HERE', `127.0.0.1:${server.port}`), {}),
+      clock: systemClock,
+      callWithinMs: 5_000,
+      onBack: () => undefined,
+      onProblem: () => undefined,
+      onWarning: () => undefined,
+    });
+    onTestFinished(() => link.close());
+    await until(() => link.why === why, { describe: () => link.why });
+    expect(link.isUp).toBe(false);
+    await expect(link.call(() => link.client.set('n', 1))).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    server.thaw();
+    expect(await server.client.dbsize()).toBe(0);
   });
 
   it('sees that Redis is set otherwise while it is used, and that it is mended', async () => {
