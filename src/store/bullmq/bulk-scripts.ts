@@ -71,58 +71,69 @@ export const BULK_SCRIPTS = {
   /**
    * The one moment at which attempts end: only the token that holds the lock may, the job leaves Redis, and it is told to its
    * owner, or to all its owners, in one letter to each. What was told stands in `told` until the caller has heard of it, so that
-   * to one who asks again the answer is the same; so it is to one who had taken the attempt home. ARGV: told (none: nobody asks
-   * again), 1 if the caller has heard all answers so far, SETTLED, the sender, home, then of each end: prefix, id, token, message
-   * (none: nobody is told), mail, permits (none: it has no group), message for those who come later (none: it has one owner).
+   * to one who asks again the answer is the same; so it is to one who had taken the attempt home. The end of a job of the
+   * caller's own stands there with its message, in place of a letter to itself. ARGV: the question, as JSON (`EndsInRedis`), then
+   * the message of each end (none: nobody is told). Returns 1 for each that counts.
    */
   end: {
     keys: 0,
     lua: `
-      local told, isSure, settled, by, home = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5]
+      local asked = cjson.decode(ARGV[1])
+      local told, isSure, home = asked.told, asked.isSure, asked.home
       local isKept = told ~= ''
       if isKept then
         if isSure then redis.call('DEL', told) else redis.call('HDEL', told, '') end
       end
 
+      local locks = {}
+      for n, one in ipairs(asked.ends) do locks[n] = asked.queues[one[1] + 1] .. one[2] .. ':lock' end
+      local held = redis.call('MGET', unpack(locks))
       local anyHome = redis.call('EXISTS', home) == 1
-      local answers, letters = {}, {}
-      for n = 6, #ARGV, 7 do
-        local prefix, id, token, message = ARGV[n], ARGV[n + 1], ARGV[n + 2], ARGV[n + 3]
-        local mail, permits, later = ARGV[n + 4], ARGV[n + 5], ARGV[n + 6]
-        local job = prefix .. id
+      local answers, letters, gone, keep, stalled = {}, {}, {}, {}, {}
+      for n, one in ipairs(asked.ends) do
+        local prefix, id, token, mail, permits, later = asked.queues[one[1] + 1], one[2], one[3], one[4], one[5], one[6]
+        local message = ARGV[n + 1]
+        local known = isKept and not isSure and redis.call('HGET', told, id) or ''
         local answer = 0
-        local wasTold = isKept and not isSure and redis.call('HGET', told, id) == token
-        if wasTold or anyHome and redis.call('HGET', home, id) == token then
+        if known == token or string.sub(known, 1, #token + 1) == token .. ' ' then
           answer = 1
-        elseif redis.call('GET', job .. ':lock') == token then
+        elseif anyHome and redis.call('HGET', home, id) == token then
           answer = 1
-          redis.call('DEL', job, job .. ':lock')
+        elseif held[n] == token then
+          answer = 1
           redis.call('LREM', prefix .. 'active', -1, id)
-          redis.call('SREM', prefix .. 'stalled', id)
+          gone[#gone + 1] = prefix .. id
+          gone[#gone + 1] = locks[n]
+          stalled[prefix] = stalled[prefix] or {}
+          table.insert(stalled[prefix], id)
           if permits ~= '' then redis.call('ZREM', permits, id) end
           if message ~= '' then
-            if isKept then redis.call('HSET', told, id, token) end
-            local owners = later ~= '' and redis.call('SMEMBERS', job .. ':owners') or {}
-            if #owners == 0 then owners = { mail }
-            else
-              redis.call('HSET', settled, id, later)
-              redis.call('DEL', job .. ':owners')
+            if isKept then
+              keep[#keep + 1] = id
+              keep[#keep + 1] = mail == '' and token .. ' ' .. message or token
             end
-            for _, one in ipairs(owners) do
-              local letter = letters[one]
+            local owners = later ~= '' and redis.call('SMEMBERS', prefix .. id .. ':owners') or {}
+            if #owners > 0 then
+              redis.call('HSET', asked.settled, id, later)
+              redis.call('DEL', prefix .. id .. ':owners')
+            elseif mail ~= '' then owners = { mail } end
+            for _, owner in ipairs(owners) do
+              local letter = letters[owner]
               if not letter then
-                letter = { 'by', by }
-                letters[one] = letter
+                letter = { 'by', asked.by }
+                letters[owner] = letter
               end
               letter[#letter + 1] = 'm'
               letter[#letter + 1] = message
             end
           end
         end
-        answers[#answers + 1] = answer
+        answers[n] = answer
       end
-      for one, letter in pairs(letters) do redis.call('XADD', one, '*', unpack(letter)) end
-      if isKept then redis.call('EXPIRE', told, 86400) end
+      if #gone > 0 then redis.call('DEL', unpack(gone)) end
+      for prefix, ids in pairs(stalled) do redis.call('SREM', prefix .. 'stalled', unpack(ids)) end
+      if #keep > 0 then redis.call('HSET', told, unpack(keep)) end
+      for owner, letter in pairs(letters) do redis.call('XADD', owner, '*', unpack(letter)) end
       return answers`,
   },
   /**
@@ -162,6 +173,31 @@ export interface AskedOfRedis {
   readonly rooms: Readonly<Record<string, number>>;
   /** Of tasks whose breaker is tried: its name. */
   readonly trials: Readonly<Record<string, string>>;
+}
+
+/** What `end` is asked; the names are those that the script knows. */
+export interface EndsInRedis {
+  /** '': nobody asks again. */
+  readonly told: string;
+  /** What stands in `told` by now is of no use to anybody any more. */
+  readonly isSure: boolean;
+  readonly settled: string;
+  readonly by: string;
+  readonly home: string;
+  /** Prefixes. */
+  readonly queues: readonly string[];
+  /**
+   * `mail` '': the job is the caller's own. `permits` '': it has no group. `later`: the message for owners who come later;
+   * '': it has one owner.
+   */
+  readonly ends: readonly (readonly [
+    queue: number,
+    id: string,
+    token: string,
+    mail: string,
+    permits: string,
+    later: string,
+  ])[];
 }
 
 /** `hasEnded`: 1 for a job of a shared source that has ended before. */

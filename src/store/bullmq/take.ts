@@ -56,6 +56,7 @@ export async function claimInRedis(parts: TurnParts, asked: Asked): Promise<Clai
 export async function takeRest(parts: TurnParts, taken: Taken): Promise<Taken> {
   const { store, remote, turn } = parts;
   const freeSlots = turn.freeSlots - taken.claims.length;
+  await remote.mail.readTold();
   await remote.limits.set();
   // As many as can be claimed now; the rest goes beside the turns.
   for (let slots = freeSlots; await remote.send(); slots -= BATCH) if (slots <= BATCH) break;

@@ -139,13 +139,14 @@ async function tellAndClaim(
 
 /**
  * Whether what stands first in Redis now is what would be claimed after this turn's ends and all that SQLite does in it:
- * nothing waits to be sent, nothing becomes due or too late, and none of the ends makes way for another job.
+ * nothing waits to be sent, nothing becomes due or too late, and none of the ends makes way for another job. The ends are
+ * asked first: what they free for all machines can be claimed.
  */
 async function mayClaimAtOnce({ store, remote, epoch, turn }: TurnParts, local: Turn): Promise<boolean> {
   const makesWay = ({ claim, next }: End) =>
     rowIdOf(claim.id) !== null &&
     (next.to === 'pending' || (leaseOf(remote, claim)?.parcel.group ?? null) !== null);
-  if (turn.freeSlots <= 0 || turn.ends.some(makesWay)) return false;
+  if (turn.freeSlots <= 0 || turn.ends.some(makesWay) || !remote.mail.hasReadTold) return false;
   const { sqlite, outbox } = store;
   const isQuiet = (verbs: Verbs) => verbs.dispatch.idle(local, epoch, sqlite.clockMovedMs) !== null;
   return sqlite.look((_, verbs) => !outbox.isWaiting() && !outbox.hasSuccessors() && isQuiet(verbs));

@@ -8,6 +8,7 @@ import {
   type AskedOfRedis,
   BULK_SCRIPTS,
   type ClaimedInRedis,
+  type EndsInRedis,
 } from '../../../src/store/bullmq/bulk-scripts.js';
 import { Queues, type TaskQueue } from '../../../src/store/bullmq/queues.js';
 import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
@@ -72,11 +73,18 @@ async function both(lockMs = 30_000) {
       const [, found] = await link.run<[string, ClaimedInRedis[]]>('claim', [JSON.stringify(asked)]);
       return found.map(([, token, id, , stalls]) => ({ id, token, stalls }));
     },
-    end: (...ended: readonly { readonly id: string; readonly token: string }[]) =>
-      link.run<number[]>('end', [
-        ...['', 0, SETTLED, '', 'dogged:home:o'],
-        ...ended.flatMap(({ id, token }) => [keys.prefix, id, token, '', '', '', '']),
-      ]),
+    end(...ended: readonly { readonly id: string; readonly token: string }[]): Promise<number[]> {
+      const asked: EndsInRedis = {
+        told: '',
+        isSure: false,
+        settled: SETTLED,
+        by: '',
+        home: 'dogged:home:o',
+        queues: [keys.prefix],
+        ends: ended.map(({ id, token }) => [0, id, token, '', '', '']),
+      };
+      return link.run<number[]>('end', [JSON.stringify(asked), ...ended.map(() => '')]);
+    },
   };
 }
 
