@@ -8,7 +8,7 @@ export const BULK_SCRIPTS = {
   /**
    * Claims what stands first, best rank first, within the free slots and the rooms of tasks; one job only for a breaker that
    * is tried. A job that must run alone holds up those behind it until nothing else runs at the caller's.
-   * ARGV: what is asked, as JSON (`AskedOfRedis`). Returns {id that must run alone or '', claims} (`ClaimedInRedis`).
+   * ARGV: what is asked, as JSON (`AskedOfRedis`). Returns `ClaimedInRedis`.
    */
   claim: {
     keys: 0,
@@ -40,24 +40,27 @@ export const BULK_SCRIPTS = {
       end
 
       local anySettled = redis.call('EXISTS', asked.settled) == 1
-      local claims, alone, number = {}, '', asked.number
+      local taken, claims, own, alone = {}, {}, {}, ''
       for _, job in ipairs(line) do
-        if #claims == asked.free or alone ~= '' then break end
+        if #taken == asked.free or alone ~= '' then break end
         local queue, id = job.queue, job.id
-        local prefix, task = queue.prefix, queue.task
+        local task, key = queue.task, queue.prefix .. id
         if rooms[task] > 0 then
-          local key = prefix .. id
-          local found = redis.call('HMGET', key, 'data', 'stc', 'defa', 'dogged:crashes')
-          local crashes = (tonumber(found[2] or 0) or 0) + (tonumber(found[4] or 0) or 0)
+          local found = redis.call('HMGET', key, 'stc', 'defa', 'dogged:crashes', 'dogged:own')
+          local stalls, failure, mark = found[1] or '0', found[2] or '', found[4] or ''
+          local crashes = (tonumber(stalls) or 0) + (tonumber(found[3] or 0) or 0)
           if crashes >= asked.aloneFrom then alone = id end
-          if alone == '' or (#claims == 0 and not asked.othersRun) then
-            if redis.call('ZREM', prefix .. 'prioritized', id) == 0 then redis.call('LREM', prefix .. 'wait', -1, id) end
-            redis.call('LPUSH', prefix .. 'active', id)
-            local token = asked.token .. number
-            number = number + 1
-            redis.call('SET', key .. ':lock', token, 'PX', asked.lockMs)
-            local hasEnded = anySettled and redis.call('HEXISTS', asked.settled, id) or 0
-            claims[#claims + 1] = { queue.index, token, id, found[1] or '', found[2] or '0', found[3] or '', hasEnded }
+          if alone == '' or (#taken == 0 and not asked.othersRun) then
+            local number = asked.number + #taken
+            job.token = asked.token .. number
+            taken[#taken + 1] = job
+            if stalls == '0' and failure == '' and string.sub(mark, 1, #asked.own) == asked.own then
+              own[#own + 1] = { queue.index, number, id, tonumber(string.sub(mark, #asked.own + 1)), crashes }
+            else
+              local data = redis.call('HGET', key, 'data') or ''
+              local hasEnded = anySettled and redis.call('HEXISTS', asked.settled, id) or 0
+              claims[#claims + 1] = { queue.index, number, id, data, stalls, failure, hasEnded }
+            end
             rooms[task] = rooms[task] - 1
             local trial = trials[task]
             if trial then
@@ -66,7 +69,24 @@ export const BULK_SCRIPTS = {
           end
         end
       end
-      return { alone, claims }`,
+
+      local ranked, active = {}, {}
+      for _, job in ipairs(taken) do
+        local prefix = job.queue.prefix
+        if job.rank == -math.huge then redis.call('LREM', prefix .. 'wait', -1, job.id)
+        else
+          ranked[prefix] = ranked[prefix] or {}
+          table.insert(ranked[prefix], job.id)
+        end
+        active[prefix] = active[prefix] or {}
+        table.insert(active[prefix], job.id)
+      end
+      for prefix, ids in pairs(ranked) do redis.call('ZREM', prefix .. 'prioritized', unpack(ids)) end
+      for prefix, ids in pairs(active) do redis.call('LPUSH', prefix .. 'active', unpack(ids)) end
+      for _, job in ipairs(taken) do
+        redis.call('SET', job.queue.prefix .. job.id .. ':lock', job.token, 'PX', asked.lockMs)
+      end
+      return { alone, claims, own }`,
   },
   /**
    * The one moment at which attempts end: only the token that holds the lock may, the job leaves Redis, and it is told to its
@@ -169,6 +189,8 @@ export interface AskedOfRedis {
   /** A token is this and the number of the claim. */
   readonly token: string;
   readonly number: number;
+  /** How the mark of the caller's own jobs begins. */
+  readonly own: string;
   readonly queues: readonly { readonly index: number; readonly prefix: string; readonly task: string }[];
   readonly rooms: Readonly<Record<string, number>>;
   /** Of tasks whose breaker is tried: its name. */
@@ -200,13 +222,29 @@ export interface EndsInRedis {
   ])[];
 }
 
-/** `hasEnded`: 1 for a job of a shared source that has ended before. */
+/** `alone`: id of the one that must run alone, or ''. `own`: of jobs of the caller's own, which has all else in their rows. */
 export type ClaimedInRedis = readonly [
+  alone: string,
+  claims: readonly ClaimInRedis[],
+  own: readonly OwnClaimInRedis[],
+];
+
+/** `number`: of its token. `hasEnded`: 1 for a job of a shared source that has ended before. */
+export type ClaimInRedis = readonly [
   queue: number,
-  token: string,
+  number: number,
   id: string,
   data: string,
   stalls: string,
   deferredFailure: string,
   hasEnded: number,
+];
+
+/** `attempt`: how many there were before. */
+type OwnClaimInRedis = readonly [
+  queue: number,
+  number: number,
+  id: string,
+  attempt: number,
+  crashes: number,
 ];

@@ -246,7 +246,7 @@ export class Remote {
     if ((await this.#resolve()) > 0) this.#news = true;
     if (nowMs >= this.#nextRetryMs) {
       this.#nextRetryMs = nowMs + RETRY_MS;
-      await this.#retryRefused();
+      await this.relay.retryRefused();
     }
     await this.#seeNew();
   }
@@ -303,17 +303,6 @@ export class Remote {
   /** Holds all that Redis should hold against what it does, now. */
   async reconcileNow(): Promise<void> {
     if ((await this.mail.reconcile(EVERY_STATE, (page) => page())) > 0) this.#news = true;
-  }
-
-  async #retryRefused(): Promise<void> {
-    const { sqlite, outbox } = this.#parts;
-    const groups = await sqlite.look(() => outbox().refusedGroups());
-    if (groups.length === 0) return;
-    for (const { workspace, task, group } of groups) {
-      const { keys } = this.queues.get(workspace, task);
-      await this.link.script('leaks', keys.permits(group), keys.prefix);
-    }
-    await sqlite.within(() => outbox().retryRefused());
   }
 
   async #seeNew(): Promise<void> {

@@ -5,7 +5,7 @@ import { rowIdOf } from '../sqlite/core.js';
 import type { Verbs } from '../sqlite/verbs.js';
 import type { Claimed } from './claims.js';
 import { type Answer, ENDS_AT_ONCE } from './ends.js';
-import { endingOf, type Lease } from './lease.js';
+import type { Lease } from './lease.js';
 import type { Remote } from './remote.js';
 import type { BullmqStore } from './store.js';
 import {
@@ -131,7 +131,7 @@ async function tellAndClaim(
   ]);
   const claimed = claiming.status === 'fulfilled' ? claiming.value : null;
   const told = telling.status === 'fulfilled' ? telling.value : null;
-  if (told === null && claimed !== null) await remote.quietly(() => giveBack(remote, claimed.leases));
+  if (told === null && claimed !== null) await remote.quietly(() => giveBack(remote, claimed));
   if (telling.status === 'rejected') throw telling.reason;
   // Nothing is missed: without an answer of its own a claim is made after the ends.
   return { told, claimed };
@@ -144,8 +144,7 @@ async function tellAndClaim(
  */
 async function mayClaimAtOnce({ store, remote, epoch, turn }: TurnParts, local: Turn): Promise<boolean> {
   const makesWay = ({ claim, next }: End) =>
-    rowIdOf(claim.id) !== null &&
-    (next.to === 'pending' || (leaseOf(remote, claim)?.parcel.group ?? null) !== null);
+    rowIdOf(claim.id) !== null && (next.to === 'pending' || (leaseOf(remote, claim)?.group ?? null) !== null);
   if (turn.freeSlots <= 0 || turn.ends.some(makesWay) || !remote.mail.hasReadTold) return false;
   const { sqlite, outbox } = store;
   const isQuiet = (verbs: Verbs) => verbs.dispatch.idle(local, epoch, sqlite.clockMovedMs) !== null;
@@ -164,7 +163,7 @@ async function tellEnds(
     const lease = ours[index] ?? null;
     // Told before, in a turn that SQLite could not take; or twice in this one.
     if (lease === null || remote.answers.has(lease.token) || ours.indexOf(lease) < index) return [];
-    return [{ ending: endingOf(lease), report, next }];
+    return [{ ending: lease, report, next }];
   });
   try {
     for (const { ending } of untold) remote.unheard.add(ending.token);
@@ -202,7 +201,7 @@ async function writeDown(
   const { store, remote, epoch } = parts;
   const { sqlite } = store;
   const { clockMovedMs } = sqlite;
-  const isNothing = claimed !== null && claimed.leases.length === 0 && claimed.alone === null;
+  const isNothing = claimed !== null && claimed.jobs.length === 0 && claimed.alone === null;
   if (claimed !== null && !isNothing) {
     const written = await sqlite
       .within((_, verbs) => {
@@ -212,7 +211,7 @@ async function writeDown(
       })
       .catch(async (error: unknown) => {
         remote.tellError(error);
-        await remote.quietly(() => giveBack(remote, claimed.leases));
+        await remote.quietly(() => giveBack(remote, claimed));
         return null;
       });
     if (written !== null) {

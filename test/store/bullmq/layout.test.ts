@@ -65,13 +65,15 @@ async function both(lockMs = 30_000) {
         settled: SETTLED,
         token: 'o/1/',
         number: number + 1,
+        own: 'o/',
         queues: [{ index: 0, prefix: keys.prefix, task: 'build' }],
         rooms: { build: free },
         trials: {},
       };
       number += free;
-      const [, found] = await link.run<[string, ClaimedInRedis[]]>('claim', [JSON.stringify(asked)]);
-      return found.map(([, token, id, , stalls]) => ({ id, token, stalls }));
+      const [, found, own] = await link.run<ClaimedInRedis>('claim', [JSON.stringify(asked)]);
+      expect(own).toEqual([]);
+      return found.map(([, nth, id, , stalls]) => ({ id, token: `o/1/${nth}`, stalls }));
     },
     end(...ended: readonly { readonly id: string; readonly token: string }[]): Promise<number[]> {
       const asked: EndsInRedis = {
