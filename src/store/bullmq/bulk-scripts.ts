@@ -241,10 +241,4 @@ export type ClaimInRedis = readonly [
 ];
 
 /** `attempt`: how many there were before. */
-type OwnClaimInRedis = readonly [
-  queue: number,
-  number: number,
-  id: string,
-  attempt: number,
-  crashes: number,
-];
+type OwnClaimInRedis = readonly [queue: number, number: number, id: string, attempt: number, crashes: number];

@@ -220,18 +220,25 @@ export class Claims {
     await this.#options.ends.leave([{ ending: lease, report, next }], `${this.#self(epoch)}/door`, nowMs);
   }
 
-  /** Says to the owners of these jobs that they run here. Where Redis is away or full their ends will tell as much. */
+  /**
+   * Says to the owners of these jobs that they run here, in one letter to each. Where Redis is away or full their ends will
+   * tell as much.
+   */
   async tell(leases: readonly Lease[], by: string, atMs: number): Promise<void> {
-    if (leases.length === 0) return;
     const { link, site } = this.#options;
-    const letters = leases.flatMap(({ redisId: id, origin, attempt }) => {
+    const letters = new Map<string, string[]>();
+    for (const { redisId: id, origin, attempt } of leases) {
       const message: Message = { kind: 'started', id, attempt, site, atMs };
-      return [mailKey(origin), JSON.stringify(message)];
-    });
-    try {
-      await link.script('post', by, ...letters);
-    } catch (error) {
-      if (!isFull(error)) throw error;
+      const letter = letters.get(origin) ?? [];
+      letters.set(origin, letter);
+      letter.push('m', JSON.stringify(message));
+    }
+    const { client } = link;
+    const posts = [...letters].map(([origin, letter]) =>
+      link.call(() => client.xadd(mailKey(origin), '*', 'by', by, ...letter)),
+    );
+    for (const post of await Promise.allSettled(posts)) {
+      if (post.status === 'rejected' && !isFull(post.reason)) throw post.reason;
     }
   }
 

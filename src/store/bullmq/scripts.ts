@@ -56,11 +56,6 @@ export const SCRIPTS = {
       end
       return freed`,
   },
-  /** ARGV: sender, then mail and message, again and again. */
-  post: {
-    keys: 0,
-    lua: `for n = 2, #ARGV, 2 do redis.call('XADD', ARGV[n], '*', 'by', ARGV[1], 'm', ARGV[n + 1]) end`,
-  },
   /**
    * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,
    * owners, mail. ARGV: id. 0: it has ended.
