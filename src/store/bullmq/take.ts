@@ -7,7 +7,6 @@ import { BATCH } from './relay.js';
 import type { Remote } from './remote.js';
 import { hasEnded } from './sent-jobs.js';
 import type { TurnParts } from './turn.js';
-import { anyUnleased } from './unleased.js';
 
 /** What a turn takes from the line. */
 export type Taken = Pick<TurnResult, 'claims' | 'alone'>;
@@ -42,7 +41,7 @@ export async function askForAll({ store, remote, epoch, turn }: TurnParts): Prom
     eligible: turn.eligible,
     nowMs: turn.nowMs,
     holdsTimes: turn.holdsTimes === true,
-    othersRun: remote.leases.size > over || (await store.sqlite.look(({ db }) => anyUnleased(db, epoch))),
+    othersRun: remote.leases.size > over || (await store.sqlite.look(() => store.unleased.any(epoch))),
     epoch,
   };
 }

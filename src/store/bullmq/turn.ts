@@ -19,7 +19,6 @@ import {
   takeRest,
   whileUp,
 } from './take.js';
-import { isUnleased } from './unleased.js';
 
 export interface TurnParts {
   readonly store: BullmqStore;
@@ -112,7 +111,7 @@ async function findUnleased({ store, remote, epoch, turn }: TurnParts): Promise<
   const without = turn.ends.filter(({ claim }) => claim.epoch === epoch && leaseOf(remote, claim) === null);
   if (without.length === 0) return new Set();
   return store.sqlite.look(
-    ({ db }) => new Set(without.filter(({ claim }) => remote.written.has(claim) || isUnleased(db, claim))),
+    () => new Set(without.filter(({ claim }) => remote.written.has(claim) || store.unleased.is(claim))),
   );
 }
 
