@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import { isTerminal, PLACES, type Place, placeFromCode, stateOfPlace } from '../../job/job.js';
+import { PLACES } from '../../job/job.js';
 import { OUTCOME_CODES } from '../../job/outcome.js';
 import type { Claim, Orphan } from '../contract.js';
 import type { Guest } from '../read-contract.js';
@@ -7,6 +7,7 @@ import { type Core, rowIdOf } from '../sqlite/core.js';
 import type { Verbs } from '../sqlite/verbs.js';
 import { SEND_STATES } from './outbox.js';
 import type { Message } from './parcel.js';
+import { type Counted, hasEnded, type SentJob, SentJobs, type WholeJob } from './sent-jobs.js';
 
 const { ready, running } = PLACES;
 
@@ -20,27 +21,6 @@ export interface RemoteRow {
   readonly endsAt: string;
   readonly problem: string | null;
   readonly problemSinceMs: number | null;
-}
-
-/** Where a job of ours is counted. */
-interface Counted {
-  readonly queueId: number;
-  readonly scopeId: number;
-  /** 1: a newer version of its record is counted in its stead. */
-  readonly outdated: number;
-}
-
-interface SentJob extends Counted {
-  readonly jobId: number;
-  readonly place: Place;
-  readonly group: string | null;
-  readonly epoch: number;
-  readonly attempt: number;
-  readonly crashes: number;
-  readonly runAtMs: number;
-  readonly startedAtMs: number | null;
-  /** 1: it is to be cancelled, or a newer version of its record waits for its end. */
-  readonly isUnwanted: number;
 }
 
 export interface Taken {
@@ -76,7 +56,7 @@ export class Books {
   readonly #verbs: Verbs;
   readonly #remote: Statement<[], RemoteRow>;
   readonly #register: Statement<[string, string]>;
-  readonly #sent: Statement<[string], Omit<SentJob, 'place'> & { readonly place: number }>;
+  readonly #sent: SentJobs;
   readonly #take: Statement<[number, number, number, number, number, number]>;
   readonly #mark: Statement<[number, string | null, number]>;
   readonly #presumed: Statement<[number], Counted>;
@@ -98,15 +78,7 @@ export class Books {
     this.#register = db.prepare(`
       INSERT INTO remote (one, site, address) VALUES (1, ?, ?)
       ON CONFLICT DO UPDATE SET site = excluded.site, address = excluded.address`);
-    this.#sent = db.prepare(`
-      SELECT j.id AS jobId, j.queue_id AS queueId, j.scope_id AS scopeId, j.outdated, j.place, j.group_name AS "group", j.epoch, j.attempt, j.crashes,
-        j.run_at AS runAtMs, j.started_at AS startedAtMs,
-        j.cancel_requested = 1 OR EXISTS (
-          SELECT 1 FROM jobs s INDEXED BY jobs_successors WHERE s.place = ${PLACES.parked} AND s.after_job = j.id
-        ) AS isUnwanted
-      FROM outbox o
-      CROSS JOIN jobs j ON j.id = o.job_id
-      WHERE o.redis_id = ?`);
+    this.#sent = new SentJobs(core);
     this.#take = db.prepare(`
       UPDATE jobs SET
         place = ${running}, attempt = ?, epoch = ?, crashes = ?, started_at = ?, late_by = ?, exit_code = NULL, reason = NULL
@@ -164,8 +136,12 @@ export class Books {
 
   /** The job of ours by this name in Redis, or null when it has ended, or was never ours. */
   find(redisId: string): SentJob | null {
-    const row = this.#sent.get(redisId);
-    return row === undefined ? null : { ...row, place: placeFromCode(row.place) };
+    return this.#sent.find(redisId);
+  }
+
+  /** The same, with all that a claim says of it. */
+  findWhole(redisId: string): WholeJob | null {
+    return this.#sent.findWhole(redisId);
   }
 
   /** An attempt of a job of ours has begun, here or elsewhere. Attempts before it that nobody ended have died. */
@@ -301,9 +277,4 @@ export class Books {
       };
     });
   }
-}
-
-/** Nobody waits for it any more, whatever Redis says. */
-export function hasEnded({ place }: Pick<SentJob, 'place'>): boolean {
-  return isTerminal(stateOfPlace(place));
 }

@@ -8,7 +8,7 @@ export const BULK_SCRIPTS = {
   /**
    * Claims what stands first, best rank first, within the free slots and the rooms of tasks; one job only for a breaker that
    * is tried. A job that must run alone holds up those behind it until nothing else runs at the caller's.
-   * ARGV: what is asked, as JSON (`AskedOfRedis`). Returns {id that must run alone or '', claims} (`ClaimedInRedis`).
+   * ARGV: what is asked, as JSON (`AskedOfRedis`). Returns `ClaimedInRedis`.
    */
   claim: {
     keys: 0,
@@ -40,24 +40,27 @@ export const BULK_SCRIPTS = {
       end
 
       local anySettled = redis.call('EXISTS', asked.settled) == 1
-      local claims, alone, number = {}, '', asked.number
+      local taken, claims, own, alone = {}, {}, {}, ''
       for _, job in ipairs(line) do
-        if #claims == asked.free or alone ~= '' then break end
+        if #taken == asked.free or alone ~= '' then break end
         local queue, id = job.queue, job.id
-        local prefix, task = queue.prefix, queue.task
+        local task, key = queue.task, queue.prefix .. id
         if rooms[task] > 0 then
-          local key = prefix .. id
-          local found = redis.call('HMGET', key, 'data', 'stc', 'defa', 'dogged:crashes')
-          local crashes = (tonumber(found[2] or 0) or 0) + (tonumber(found[4] or 0) or 0)
+          local found = redis.call('HMGET', key, 'stc', 'defa', 'dogged:crashes', 'dogged:own')
+          local stalls, failure, mark = found[1] or '0', found[2] or '', found[4] or ''
+          local crashes = (tonumber(stalls) or 0) + (tonumber(found[3] or 0) or 0)
           if crashes >= asked.aloneFrom then alone = id end
-          if alone == '' or (#claims == 0 and not asked.othersRun) then
-            if redis.call('ZREM', prefix .. 'prioritized', id) == 0 then redis.call('LREM', prefix .. 'wait', -1, id) end
-            redis.call('LPUSH', prefix .. 'active', id)
-            local token = asked.token .. number
-            number = number + 1
-            redis.call('SET', key .. ':lock', token, 'PX', asked.lockMs)
-            local hasEnded = anySettled and redis.call('HEXISTS', asked.settled, id) or 0
-            claims[#claims + 1] = { queue.index, token, id, found[1] or '', found[2] or '0', found[3] or '', hasEnded }
+          if alone == '' or (#taken == 0 and not asked.othersRun) then
+            local number = asked.number + #taken
+            job.token = asked.token .. number
+            taken[#taken + 1] = job
+            if stalls == '0' and failure == '' and string.sub(mark, 1, #asked.own) == asked.own then
+              own[#own + 1] = { queue.index, number, id, tonumber(string.sub(mark, #asked.own + 1)), crashes }
+            else
+              local data = redis.call('HGET', key, 'data') or ''
+              local hasEnded = anySettled and redis.call('HEXISTS', asked.settled, id) or 0
+              claims[#claims + 1] = { queue.index, number, id, data, stalls, failure, hasEnded }
+            end
             rooms[task] = rooms[task] - 1
             local trial = trials[task]
             if trial then
@@ -66,63 +69,91 @@ export const BULK_SCRIPTS = {
           end
         end
       end
-      return { alone, claims }`,
+
+      local ranked, active = {}, {}
+      for _, job in ipairs(taken) do
+        local prefix = job.queue.prefix
+        if job.rank == -math.huge then redis.call('LREM', prefix .. 'wait', -1, job.id)
+        else
+          ranked[prefix] = ranked[prefix] or {}
+          table.insert(ranked[prefix], job.id)
+        end
+        active[prefix] = active[prefix] or {}
+        table.insert(active[prefix], job.id)
+      end
+      for prefix, ids in pairs(ranked) do redis.call('ZREM', prefix .. 'prioritized', unpack(ids)) end
+      for prefix, ids in pairs(active) do redis.call('LPUSH', prefix .. 'active', unpack(ids)) end
+      for _, job in ipairs(taken) do
+        redis.call('SET', job.queue.prefix .. job.id .. ':lock', job.token, 'PX', asked.lockMs)
+      end
+      return { alone, claims, own }`,
   },
   /**
    * The one moment at which attempts end: only the token that holds the lock may, the job leaves Redis, and it is told to its
    * owner, or to all its owners, in one letter to each. What was told stands in `told` until the caller has heard of it, so that
-   * to one who asks again the answer is the same; so it is to one who had taken the attempt home. ARGV: told (none: nobody asks
-   * again), 1 if the caller has heard all answers so far, SETTLED, the sender, home, then of each end: prefix, id, token, message
-   * (none: nobody is told), mail, permits (none: it has no group), message for those who come later (none: it has one owner).
+   * to one who asks again the answer is the same; so it is to one who had taken the attempt home. The end of a job of the
+   * caller's own stands there with its message, in place of a letter to itself. ARGV: the question, as JSON (`EndsInRedis`), then
+   * the message of each end (none: nobody is told). Returns 1 for each that counts.
    */
   end: {
     keys: 0,
     lua: `
-      local told, isSure, settled, by, home = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5]
+      local asked = cjson.decode(ARGV[1])
+      local told, isSure, home = asked.told, asked.isSure, asked.home
       local isKept = told ~= ''
       if isKept then
         if isSure then redis.call('DEL', told) else redis.call('HDEL', told, '') end
       end
 
+      local locks = {}
+      for n, one in ipairs(asked.ends) do locks[n] = asked.queues[one[1] + 1] .. one[2] .. ':lock' end
+      local held = redis.call('MGET', unpack(locks))
       local anyHome = redis.call('EXISTS', home) == 1
-      local answers, letters = {}, {}
-      for n = 6, #ARGV, 7 do
-        local prefix, id, token, message = ARGV[n], ARGV[n + 1], ARGV[n + 2], ARGV[n + 3]
-        local mail, permits, later = ARGV[n + 4], ARGV[n + 5], ARGV[n + 6]
-        local job = prefix .. id
+      local answers, letters, gone, keep, stalled = {}, {}, {}, {}, {}
+      for n, one in ipairs(asked.ends) do
+        local prefix, id, token, mail, permits, later = asked.queues[one[1] + 1], one[2], one[3], one[4], one[5], one[6]
+        local message = ARGV[n + 1]
+        local known = isKept and not isSure and redis.call('HGET', told, id) or ''
         local answer = 0
-        local wasTold = isKept and not isSure and redis.call('HGET', told, id) == token
-        if wasTold or anyHome and redis.call('HGET', home, id) == token then
+        if known == token or string.sub(known, 1, #token + 1) == token .. ' ' then
           answer = 1
-        elseif redis.call('GET', job .. ':lock') == token then
+        elseif anyHome and redis.call('HGET', home, id) == token then
           answer = 1
-          redis.call('DEL', job, job .. ':lock')
+        elseif held[n] == token then
+          answer = 1
           redis.call('LREM', prefix .. 'active', -1, id)
-          redis.call('SREM', prefix .. 'stalled', id)
+          gone[#gone + 1] = prefix .. id
+          gone[#gone + 1] = locks[n]
+          stalled[prefix] = stalled[prefix] or {}
+          table.insert(stalled[prefix], id)
           if permits ~= '' then redis.call('ZREM', permits, id) end
           if message ~= '' then
-            if isKept then redis.call('HSET', told, id, token) end
-            local owners = later ~= '' and redis.call('SMEMBERS', job .. ':owners') or {}
-            if #owners == 0 then owners = { mail }
-            else
-              redis.call('HSET', settled, id, later)
-              redis.call('DEL', job .. ':owners')
+            if isKept then
+              keep[#keep + 1] = id
+              keep[#keep + 1] = mail == '' and token .. ' ' .. message or token
             end
-            for _, one in ipairs(owners) do
-              local letter = letters[one]
+            local owners = later ~= '' and redis.call('SMEMBERS', prefix .. id .. ':owners') or {}
+            if #owners > 0 then
+              redis.call('HSET', asked.settled, id, later)
+              redis.call('DEL', prefix .. id .. ':owners')
+            elseif mail ~= '' then owners = { mail } end
+            for _, owner in ipairs(owners) do
+              local letter = letters[owner]
               if not letter then
-                letter = { 'by', by }
-                letters[one] = letter
+                letter = { 'by', asked.by }
+                letters[owner] = letter
               end
               letter[#letter + 1] = 'm'
               letter[#letter + 1] = message
             end
           end
         end
-        answers[#answers + 1] = answer
+        answers[n] = answer
       end
-      for one, letter in pairs(letters) do redis.call('XADD', one, '*', unpack(letter)) end
-      if isKept then redis.call('EXPIRE', told, 86400) end
+      if #gone > 0 then redis.call('DEL', unpack(gone)) end
+      for prefix, ids in pairs(stalled) do redis.call('SREM', prefix .. 'stalled', unpack(ids)) end
+      if #keep > 0 then redis.call('HSET', told, unpack(keep)) end
+      for owner, letter in pairs(letters) do redis.call('XADD', owner, '*', unpack(letter)) end
       return answers`,
   },
   /**
@@ -158,19 +189,56 @@ export interface AskedOfRedis {
   /** A token is this and the number of the claim. */
   readonly token: string;
   readonly number: number;
+  /** How the mark of the caller's own jobs begins. */
+  readonly own: string;
   readonly queues: readonly { readonly index: number; readonly prefix: string; readonly task: string }[];
   readonly rooms: Readonly<Record<string, number>>;
   /** Of tasks whose breaker is tried: its name. */
   readonly trials: Readonly<Record<string, string>>;
 }
 
-/** `hasEnded`: 1 for a job of a shared source that has ended before. */
+/** What `end` is asked; the names are those that the script knows. */
+export interface EndsInRedis {
+  /** '': nobody asks again. */
+  readonly told: string;
+  /** What stands in `told` by now is of no use to anybody any more. */
+  readonly isSure: boolean;
+  readonly settled: string;
+  readonly by: string;
+  readonly home: string;
+  /** Prefixes. */
+  readonly queues: readonly string[];
+  /**
+   * `mail` '': the job is the caller's own. `permits` '': it has no group. `later`: the message for owners who come later;
+   * '': it has one owner.
+   */
+  readonly ends: readonly (readonly [
+    queue: number,
+    id: string,
+    token: string,
+    mail: string,
+    permits: string,
+    later: string,
+  ])[];
+}
+
+/** `alone`: id of the one that must run alone, or ''. `own`: of jobs of the caller's own, which has all else in their rows. */
 export type ClaimedInRedis = readonly [
+  alone: string,
+  claims: readonly ClaimInRedis[],
+  own: readonly OwnClaimInRedis[],
+];
+
+/** `number`: of its token. `hasEnded`: 1 for a job of a shared source that has ended before. */
+export type ClaimInRedis = readonly [
   queue: number,
-  token: string,
+  number: number,
   id: string,
   data: string,
   stalls: string,
   deferredFailure: string,
   hasEnded: number,
 ];
+
+/** `attempt`: how many there were before. */
+type OwnClaimInRedis = readonly [queue: number, number: number, id: string, attempt: number, crashes: number];

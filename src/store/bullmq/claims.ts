@@ -1,11 +1,11 @@
 import { ALONE_FROM_CRASHES } from '../../job/job.js';
 import type { AttemptReport, Next } from '../../job/outcome.js';
 import type { EligibleTask } from '../contract.js';
-import { type AskedOfRedis, BULK_SCRIPTS, type ClaimedInRedis } from './bulk-scripts.js';
+import { type AskedOfRedis, BULK_SCRIPTS, type ClaimedInRedis, type ClaimInRedis } from './bulk-scripts.js';
 import type { Ends } from './ends.js';
-import { endingOf, type Lease } from './lease.js';
+import type { ClaimedJob, Ending, Lease } from './lease.js';
 import { mailKey } from './mail.js';
-import { fromWire, type Message } from './parcel.js';
+import { fromWire, type Message, type Parcel } from './parcel.js';
 import type { TaskQueue } from './queues.js';
 import { isFull, type RedisLink } from './redis-link.js';
 import { SETTLED } from './scripts.js';
@@ -17,6 +17,9 @@ export interface ClaimsOptions {
   readonly site: string;
   readonly lockMs: number;
 }
+
+/** Why a job is refused whose end has passed. */
+export const TOO_LATE = 'its end passed before it could start';
 
 /** Jobs that are claimed in one call: Redis does nothing else for a millisecond or two. */
 const CLAIMS_AT_ONCE = 100;
@@ -34,12 +37,12 @@ export interface Asked {
 }
 
 export interface Claimed {
-  readonly leases: readonly Lease[];
-  /** The job that must run alone, and stands first among those that are left, or is the only one of `leases`. */
+  readonly jobs: readonly ClaimedJob[];
+  /** The job that must run alone, and stands first among those that are left, or is the only one of `jobs`. */
   readonly alone: string | null;
 }
 
-const NOTHING: Claimed = { leases: [], alone: null };
+const NOTHING: Claimed = { jobs: [], alone: null };
 
 /** Claims and renewals in Redis, each claim with a token of its own. */
 export class Claims {
@@ -59,23 +62,23 @@ export class Claims {
 
   /** Throws REDIS_AWAY; what was claimed until then runs into the end of its lease, and is taken up again. */
   async claim(asked: Asked): Promise<Claimed> {
-    const leases: Lease[] = [];
+    const jobs: ClaimedJob[] = [];
     let left = asked;
     while (left.freeSlots > 0) {
       const free = Math.min(left.freeSlots, CLAIMS_AT_ONCE);
       const part = await this.#claimPart({ ...left, freeSlots: free }).catch((error: unknown) => {
-        if (leases.length === 0) throw error;
+        if (jobs.length === 0) throw error;
         return NOTHING;
       });
-      leases.push(...part.leases);
-      if (part.alone !== null) return { leases, alone: part.alone };
-      if (part.leases.length < free) break;
+      jobs.push(...part.jobs);
+      if (part.alone !== null) return { jobs, alone: part.alone };
+      if (part.jobs.length < free) break;
       left = withoutTaken(
         left,
-        part.leases.map(({ parcel }) => parcel),
+        part.jobs.map(({ lease }) => lease.queue),
       );
     }
-    return { leases, alone: null };
+    return { jobs, alone: null };
   }
 
   async #claimPart(asked: Asked): Promise<Claimed> {
@@ -95,6 +98,7 @@ export class Claims {
       settled: SETTLED,
       token: `${origin}/${epoch}/`,
       number: this.#number + 1,
+      own: `${origin}/`,
       queues: lines,
       rooms: Object.fromEntries(open.map(({ task, room }) => [task, room])),
       trials: Object.fromEntries(
@@ -103,67 +107,70 @@ export class Claims {
     };
     // Each of them may be claimed, whether or not we hear of it.
     this.#number += free;
-    const [alone, found] = await link.call(
-      () => link.run<[string, ClaimedInRedis[]]>('claim', [JSON.stringify(question)]),
+    const [alone, found, own] = await link.call(
+      () => link.run<ClaimedInRedis>('claim', [JSON.stringify(question)]),
       // Claimed after all, once Redis had woken: nobody here runs it.
-      ([, late]) => {
-        for (const [queue, token, id] of late)
-          void this.#putBack(queues[queue], id, token).catch(() => undefined);
+      ([, ...late]) => {
+        for (const [queue, number, id] of late.flat())
+          void this.#putBack(queues[queue], id, question.token + number).catch(() => undefined);
       },
     );
-    const leases: Lease[] = [];
-    for (const one of found) {
-      const lease = await this.#leaseOf(one, asked);
-      if (lease !== null) leases.push(lease);
-    }
-    const suspect = leases.find(({ crashes }) => crashes >= ALONE_FROM_CRASHES);
-    if (suspect === undefined) return { leases, alone: alone === '' ? null : alone };
-    if (leases.length === 1 && !othersRun) return { leases, alone: suspect.parcel.id };
-    // It was not yet known to be one when it was claimed.
-    await this.giveBack(suspect);
-    return { leases: leases.filter((lease) => lease !== suspect), alone: suspect.parcel.id };
-  }
-
-  async #leaseOf(
-    [index, token, id, data, stalls, deferredFailure, hasEnded]: ClaimedInRedis,
-    asked: Asked,
-  ): Promise<Lease | null> {
-    const queue = asked.queues[index];
-    if (queue === undefined) throw new Error('Redis has claimed from a queue that it was not asked for');
-    const parcel = fromWire(parsed(data));
-    if (parcel === null) {
-      const ending = {
+    const jobs: ClaimedJob[] = own.map(([index, number, redisId, attempt, crashes]) => {
+      const queue = queueAt(queues, index);
+      const token = question.token + number;
+      const lease = {
         queue,
-        redisId: id,
-        origin: this.#options.origin,
+        redisId,
+        origin,
         group: null,
         token,
-        attempt: 0,
+        attempt: attempt + 1,
         isShared: false,
+        crashes,
       };
+      return { lease, parcel: null };
+    });
+    for (const one of found) {
+      const job = await this.#read(one, question.token + one[1], asked);
+      if (job !== null) jobs.push(job);
+    }
+    const suspect = jobs.find(({ lease }) => lease.crashes >= ALONE_FROM_CRASHES)?.lease;
+    if (suspect === undefined) return { jobs, alone: alone === '' ? null : alone };
+    if (jobs.length === 1 && !othersRun) return { jobs, alone: suspect.redisId };
+    // It was not yet known to be one when it was claimed.
+    await this.giveBack(suspect);
+    return { jobs: jobs.filter(({ lease }) => lease !== suspect), alone: suspect.redisId };
+  }
+
+  async #read(
+    [index, , redisId, data, stalls, deferredFailure, hasEnded]: ClaimInRedis,
+    token: string,
+    asked: Asked,
+  ): Promise<ClaimedJob | null> {
+    const queue = queueAt(asked.queues, index);
+    const parcel = fromWire(parsed(data));
+    if (parcel === null) {
+      const { origin } = this.#options;
       // Not written by dogged.
-      await this.#options.ends.drop([ending]);
+      await this.drop([{ queue, redisId, origin, group: null, token, attempt: 0, isShared: false }]);
       return null;
     }
     const deaths = Number(stalls);
-    const lease: Lease = {
-      queue,
-      parcel,
-      token,
-      attempt: parcel.attempt + 1 + deaths,
-      crashes: parcel.crashes + deaths,
-    };
-    return (await this.#isOver(lease, deferredFailure, hasEnded === 1, asked)) ? null : lease;
+    const { origin, group, isShared } = parcel;
+    const attempt = parcel.attempt + 1 + deaths;
+    const crashes = parcel.crashes + deaths;
+    const lease: Lease = { queue, redisId: parcel.id, origin, group, token, attempt, isShared, crashes };
+    const job = { lease, parcel };
+    return (await this.#isOver(job, deferredFailure, hasEnded === 1, asked)) ? null : job;
   }
 
   /** Nothing is to be run: it ended already, its machines died under it too often, or it comes too late. */
   async #isOver(
-    lease: Lease,
+    { lease, parcel }: { readonly lease: Lease; readonly parcel: Parcel },
     deferredFailure: string,
     hasEnded: boolean,
     { nowMs, holdsTimes, epoch }: Asked,
   ): Promise<boolean> {
-    const { parcel } = lease;
     if (parcel.isShared && hasEnded) {
       // Sent by one who had not heard yet that it had ended.
       await this.drop([lease]);
@@ -180,8 +187,8 @@ export class Claims {
       await this.#endUnrun(lease, outcome, { to: 'failed', reason }, nowMs, epoch);
       return true;
     }
-    if (!holdsTimes && parcel.expiresAtMs !== null && parcel.expiresAtMs <= nowMs) {
-      await this.refuse(lease, 'its end passed before it could start', nowMs, epoch);
+    if (!holdsTimes && isTooLate(parcel, nowMs)) {
+      await this.refuse(lease, TOO_LATE, nowMs, epoch);
       return true;
     }
     return false;
@@ -210,36 +217,39 @@ export class Claims {
       stdout: null,
       stderr: null,
     };
-    await this.#options.ends.leave(
-      [{ ending: endingOf(lease), report, next }],
-      `${this.#self(epoch)}/door`,
-      nowMs,
-    );
+    await this.#options.ends.leave([{ ending: lease, report, next }], `${this.#self(epoch)}/door`, nowMs);
   }
 
-  /** Says to the owners of these jobs that they run here. Where Redis is away or full their ends will tell as much. */
+  /**
+   * Says to the owners of these jobs that they run here, in one letter to each. Where Redis is away or full their ends will
+   * tell as much.
+   */
   async tell(leases: readonly Lease[], by: string, atMs: number): Promise<void> {
-    if (leases.length === 0) return;
     const { link, site } = this.#options;
-    const letters = leases.flatMap(({ parcel: { id, origin }, attempt }) => {
+    const letters = new Map<string, string[]>();
+    for (const { redisId: id, origin, attempt } of leases) {
       const message: Message = { kind: 'started', id, attempt, site, atMs };
-      return [mailKey(origin), JSON.stringify(message)];
-    });
-    try {
-      await link.script('post', by, ...letters);
-    } catch (error) {
-      if (!isFull(error)) throw error;
+      const letter = letters.get(origin) ?? [];
+      letters.set(origin, letter);
+      letter.push('m', JSON.stringify(message));
+    }
+    const { client } = link;
+    const posts = [...letters].map(([origin, letter]) =>
+      link.call(() => client.xadd(mailKey(origin), '*', 'by', by, ...letter)),
+    );
+    for (const post of await Promise.allSettled(posts)) {
+      if (post.status === 'rejected' && !isFull(post.reason)) throw post.reason;
     }
   }
 
   /** Nobody waits for these. */
-  drop(leases: readonly Lease[]): Promise<void> {
-    return this.#options.ends.drop(leases.map(endingOf));
+  drop(endings: readonly Ending[]): Promise<void> {
+    return this.#options.ends.drop(endings);
   }
 
   /** Nothing of it was begun. */
-  giveBack({ queue, parcel, token }: Lease): Promise<void> {
-    return this.#options.link.call(() => this.#putBack(queue, parcel.id, token));
+  giveBack({ queue, redisId, token }: Lease): Promise<void> {
+    return this.#options.link.call(() => this.#putBack(queue, redisId, token));
   }
 
   async #putBack(queue: TaskQueue | undefined, id: string, token: string): Promise<void> {
@@ -250,7 +260,7 @@ export class Claims {
   async renew(leases: readonly Lease[]): Promise<readonly Lease[]> {
     if (leases.length === 0) return [];
     const { link, lockMs } = this.#options;
-    const named = leases.flatMap(({ queue, parcel, token }) => [queue.keys.prefix, parcel.id, token]);
+    const named = leases.flatMap(({ queue, redisId, token }) => [queue.keys.prefix, redisId, token]);
     const held = await link.call(() => link.run<number[]>('renew', [lockMs, ...named]));
     return leases.filter((_, index) => held[index] !== 1);
   }
@@ -260,7 +270,7 @@ export class Claims {
     if (leases.length === 0) return [];
     const { link } = this.#options;
     const pipeline = link.client.pipeline();
-    for (const { queue, parcel } of leases) pipeline.hget(queue.keys.job(parcel.id), 'dogged:cancel');
+    for (const { queue, redisId } of leases) pipeline.hget(queue.keys.job(redisId), 'dogged:cancel');
     const answers = await link.call(() => pipeline.exec());
     return leases.filter((_, index) => answers?.[index]?.[1] === '1');
   }
@@ -285,6 +295,16 @@ export function withoutTaken(asked: Asked, taken: readonly { readonly task: stri
     }),
     othersRun: asked.othersRun || taken.length > 0,
   };
+}
+
+export function isTooLate({ expiresAtMs }: Pick<Parcel, 'expiresAtMs'>, nowMs: number): boolean {
+  return expiresAtMs !== null && expiresAtMs <= nowMs;
+}
+
+function queueAt(queues: readonly TaskQueue[], index: number): TaskQueue {
+  const queue = queues[index];
+  if (queue === undefined) throw new Error('Redis has claimed from a queue that it was not asked for');
+  return queue;
 }
 
 /** null for what no dogged has written. */

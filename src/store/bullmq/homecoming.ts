@@ -1,6 +1,5 @@
 import { failpoint } from '../../platform/failpoint.js';
 import { rowIdOf } from '../sqlite/core.js';
-import { endingOf } from './lease.js';
 import type { HeldState } from './outbox.js';
 import { forget, isHeld, lastSent } from './outbox-moves.js';
 import type { BullmqStore } from './store.js';
@@ -74,7 +73,7 @@ export class Homecoming {
     const { remote, sqlite } = this.#store;
     const leases = [...remote.leases];
     const marked = await Promise.all(
-      leases.map(async ([id, lease]) => ({ id, isOurs: await remote.ends.takeHome(endingOf(lease)) })),
+      leases.map(async ([id, lease]) => ({ id, isOurs: await remote.ends.takeHome(lease) })),
     );
     const home = marked.filter(({ isOurs }) => isOurs);
     failpoint('home.after-mark');

@@ -3,16 +3,7 @@ import type { Claim } from '../contract.js';
 import type { Parcel } from './parcel.js';
 import type { TaskQueue } from './queues.js';
 
-/** An attempt of ours: what it takes to renew and to end it. */
-export interface Lease {
-  readonly queue: TaskQueue;
-  readonly parcel: Parcel;
-  readonly token: string;
-  readonly attempt: number;
-  readonly crashes: number;
-}
-
-/** What it takes to end an attempt: known also to a worker that finds it in the books of a dead one. */
+/** What it takes to renew and to end an attempt: known also to a worker that finds it in the books of a dead one. */
 export interface Ending {
   readonly queue: TaskQueue;
   readonly redisId: string;
@@ -24,15 +15,31 @@ export interface Ending {
   readonly isShared: boolean;
 }
 
-export function endingOf({ queue, parcel, token, attempt }: Lease): Ending {
-  const { id, origin, group, isShared } = parcel;
-  return { queue, redisId: id, origin, group, token, attempt, isShared };
+/** An attempt of ours. */
+export interface Lease extends Ending {
+  readonly crashes: number;
 }
 
-export function claimOf({ parcel, attempt, crashes }: Lease, id: JobId, epoch: number, nowMs: number): Claim {
+/** As Redis has given it. */
+export interface ClaimedJob {
+  readonly lease: Lease;
+  /** null: a job of our own, all of which stands in its row. */
+  readonly parcel: Parcel | null;
+}
+
+/** What a claim says of a job, whatever attempt it is. */
+export type ClaimBody = Omit<Claim, 'id' | 'epoch' | 'attempt' | 'crashes' | 'lateByMs'>;
+
+export function claimOf(
+  body: ClaimBody,
+  { attempt, crashes }: Lease,
+  id: JobId,
+  epoch: number,
+  nowMs: number,
+): Claim {
   const { workspace, task, source, key, cycle, charged, maxAttempts, payload, timeoutMs, priority, group } =
-    parcel;
-  const { runAtMs, expiresAtMs } = parcel;
+    body;
+  const { runAtMs, expiresAtMs } = body;
   return {
     id,
     workspace,

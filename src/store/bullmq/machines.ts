@@ -1,3 +1,4 @@
+import { mailKey, toldKey } from './mail.js';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
 
@@ -36,9 +37,14 @@ export async function otherMachines(
 }
 
 /** Nothing of ours is left there, and nobody is to wait for us. */
-export async function sayGone(link: RedisLink, origin: string, mail: string): Promise<void> {
+export async function sayGone(link: RedisLink, origin: string): Promise<void> {
+  const ours = [mailKey(origin), toldKey(origin), `${PREFIX}:life:${origin}`];
   await link.call(() =>
-    link.client.multi().hdel(MACHINES, origin).del(mail, `${PREFIX}:life:${origin}`).exec(),
+    link.client
+      .multi()
+      .hdel(MACHINES, origin)
+      .del(...ours)
+      .exec(),
   );
 }
 

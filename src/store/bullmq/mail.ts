@@ -18,7 +18,7 @@ export interface MailOptions {
   readonly link: RedisLink;
   readonly queues: Queues;
   readonly origin: string;
-  /** Store and epoch of this worker: it writes its own ends down itself. */
+  /** Store and epoch of this worker: what it has told it writes down itself. */
   readonly self: () => string;
   /** Redis may know of ends of this worker that are not written down yet: should it die now, the next one has to read of them. */
   readonly hasUnwritten: () => boolean;
@@ -30,22 +30,52 @@ export function mailKey(origin: string): string {
 }
 
 /**
+ * Where ends that a worker of this store has told stand until it has written them down: by id the token, and after it, of a
+ * job of its own, what a letter would say.
+ */
+export function toldKey(origin: string): string {
+  return `${PREFIX}:told:${origin}`;
+}
+
+/**
  * What other machines tell of jobs of ours, kept in Redis until we have read it, and settled in the same transaction that
  * remembers how far it was read: so each end counts once, also after this machine was off for a day.
  */
 export class Mail {
   readonly #options: MailOptions;
+  #hasReadTold = false;
 
   constructor(options: MailOptions) {
     this.#options = options;
   }
 
+  get hasReadTold(): boolean {
+    return this.#hasReadTold;
+  }
+
+  /**
+   * Settles what the worker before has told of jobs of its own, and may not have written down. Once, before this one tells
+   * anything. Returns how many jobs changed. Throws REDIS_AWAY.
+   */
+  async readTold(): Promise<number> {
+    if (this.#hasReadTold) return 0;
+    const { link, origin } = this.#options;
+    const told = await link.call(() => link.client.hgetall(toldKey(origin)));
+    const news = Object.values(told)
+      .filter((text) => text.includes(' '))
+      .map((text) => readMessage(text.slice(text.indexOf(' ') + 1)))
+      .filter((message) => message !== null);
+    const changed = news.length === 0 ? 0 : await this.#settle(news, null);
+    this.#hasReadTold = true;
+    return changed;
+  }
+
   /** Reads all there is. Returns how many jobs of ours changed. Throws REDIS_AWAY. */
   async read(): Promise<number> {
     const { sqlite, books, link, origin } = this.#options;
+    let changed = await this.readTold();
     let kept = (await sqlite.look(() => books().remote()))?.endsAt ?? '0-0';
     let after = kept;
-    let changed = 0;
     for (let isOver = false; !isOver; ) {
       const answer = await link.call(() =>
         link.client.xread('COUNT', LETTERS, 'STREAMS', mailKey(origin), after),
@@ -75,18 +105,19 @@ export class Mail {
     return messages.map(readMessage).filter((message) => message !== null);
   }
 
-  async #settle(news: readonly Message[], last: string): Promise<number> {
+  /** `last`: of the letters that they are from. */
+  async #settle(news: readonly Message[], last: string | null): Promise<number> {
     const { sqlite, books, link, origin, clock, hasUnwritten } = this.#options;
     // Else it is all read again, and nothing more comes of what is settled.
-    const mayForget = !hasUnwritten();
+    const readTo = hasUnwritten() ? null : last;
     const changed = await sqlite.within(() => {
       const settled = withoutStale(news).filter((one) =>
         books().settle(one, clock.wallMs(), sqlite.clockMovedMs),
       );
-      if (mayForget) books().setRemote('ends_at', last);
+      if (readTo !== null) books().setRemote('ends_at', readTo);
       return settled.length;
     });
-    if (mayForget) await link.call(() => link.client.xtrim(mailKey(origin), 'MINID', last));
+    if (readTo !== null) await link.call(() => link.client.xtrim(mailKey(origin), 'MINID', readTo));
     return changed;
   }
 

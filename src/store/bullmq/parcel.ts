@@ -60,16 +60,14 @@ export function toWire({ payload: { bytes, hash }, ...rest }: Parcel): Wire {
   return { ...rest, hash: hash.toString('hex'), ...body };
 }
 
-/** null for what no dogged has written. */
+/** null for what no dogged has written. It becomes the parcel itself: to spread it into another costs kilobytes. */
 export function fromWire(wire: unknown): Parcel | null {
-  const { hash, text, base64, ...rest } = (wire ?? {}) as Partial<Record<string, unknown>>;
-  if (typeof rest['id'] !== 'string' || typeof rest['origin'] !== 'string' || typeof hash !== 'string')
-    return null;
+  const { id, origin, hash, text, base64 } = (wire ?? {}) as Partial<Record<string, unknown>>;
+  if (typeof id !== 'string' || typeof origin !== 'string' || typeof hash !== 'string') return null;
   const bytes = typeof text === 'string' ? Buffer.from(text) : Buffer.from(String(base64 ?? ''), 'base64');
-  return {
-    ...(rest as unknown as Omit<Parcel, 'payload'>),
+  return Object.assign(wire as Omit<Parcel, 'payload'>, {
     payload: { bytes, hash: Buffer.from(hash, 'hex') },
-  };
+  });
 }
 
 /** What a machine tells the one that owns a job. */

@@ -2,7 +2,7 @@ import { failpoint } from '../../platform/failpoint.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import { mailKey } from './mail.js';
 import type { Outbox, Sending } from './outbox.js';
-import { toWire } from './parcel.js';
+import { type Parcel, toWire } from './parcel.js';
 import type { Queues, TaskQueue } from './queues.js';
 import { isFull, type RedisLink } from './redis-link.js';
 import { SETTLED } from './scripts.js';
@@ -49,6 +49,18 @@ export class Relay {
     const open = await this.#join(going);
     for (const [queue, part] of this.#byQueue(open)) if (!(await this.#send(queue, part))) return false;
     return sendings.length === BATCH;
+  }
+
+  /** Those that found their group full may find room by now. Throws REDIS_AWAY. */
+  async retryRefused(): Promise<void> {
+    const { sqlite, outbox, link, queues } = this.#options;
+    const groups = await sqlite.look(() => outbox().refusedGroups());
+    if (groups.length === 0) return;
+    for (const { workspace, task, group } of groups) {
+      const { keys } = queues.get(workspace, task);
+      await link.script('leaks', keys.permits(group), keys.prefix);
+    }
+    await sqlite.within(() => outbox().retryRefused());
   }
 
   /** Those that may go: a job of a group needs a permit, of which all machines together have as many as its limit. */
@@ -109,6 +121,7 @@ export class Relay {
       parcel.id,
       scoreOf(parcel.rank, jobId),
       parcel.crashes,
+      ownMark(parcel),
     ]);
     failpoint('relay.after-add');
     await link.script('rank', keys.prioritized, keys.prefix, ...ranks);
@@ -132,6 +145,11 @@ export class Relay {
 /** By rank, then by age: what a double has left beside the rank holds the order of 4,096 jobs of one millisecond. */
 function scoreOf(rank: number, jobId: number): number {
   return rank + (jobId % 4_096) / 4_096;
+}
+
+/** All of it stands in the row of its owner, who need not be sent it back. Not what others may own or hold a permit for. */
+function ownMark({ group, isShared, origin, attempt }: Parcel): string {
+  return group === null && !isShared ? `${origin}/${attempt}` : '';
 }
 
 function jobIds(sendings: readonly Sending[]): number[] {

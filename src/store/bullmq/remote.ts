@@ -6,7 +6,7 @@ import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
 import { SAYS_SO_EVERY_MS, sayGone, sayHere } from './machines.js';
-import { Mail, mailKey } from './mail.js';
+import { Mail } from './mail.js';
 import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';
@@ -111,7 +111,13 @@ export class Remote {
       isShared: (source) => shared.has(source),
       onFull: (isFull) => this.noteFull(isFull),
     });
-    this.ends = new Ends({ link: this.link, origin, site: settings.site });
+    this.ends = new Ends({
+      link: this.link,
+      origin,
+      site: settings.site,
+      mail: () => this.mail,
+      hasUnwritten: () => this.answers.size > 0,
+    });
     this.claims = new Claims({
       link: this.link,
       ends: this.ends,
@@ -179,7 +185,7 @@ export class Remote {
   /** For good, with nothing of ours left there. The last that is done there: else it would be said again that we are here. */
   async leave(): Promise<void> {
     this.#rest();
-    await this.exclusively(() => this.quietly(() => sayGone(this.link, this.origin, mailKey(this.origin))));
+    await this.exclusively(() => this.quietly(() => sayGone(this.link, this.origin)));
     await this.close();
   }
 
@@ -240,7 +246,7 @@ export class Remote {
     if ((await this.#resolve()) > 0) this.#news = true;
     if (nowMs >= this.#nextRetryMs) {
       this.#nextRetryMs = nowMs + RETRY_MS;
-      await this.#retryRefused();
+      await this.relay.retryRefused();
     }
     await this.#seeNew();
   }
@@ -297,17 +303,6 @@ export class Remote {
   /** Holds all that Redis should hold against what it does, now. */
   async reconcileNow(): Promise<void> {
     if ((await this.mail.reconcile(EVERY_STATE, (page) => page())) > 0) this.#news = true;
-  }
-
-  async #retryRefused(): Promise<void> {
-    const { sqlite, outbox } = this.#parts;
-    const groups = await sqlite.look(() => outbox().refusedGroups());
-    if (groups.length === 0) return;
-    for (const { workspace, task, group } of groups) {
-      const { keys } = this.queues.get(workspace, task);
-      await this.link.script('leaks', keys.permits(group), keys.prefix);
-    }
-    await sqlite.within(() => outbox().retryRefused());
   }
 
   async #seeNew(): Promise<void> {

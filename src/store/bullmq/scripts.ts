@@ -11,16 +11,18 @@ export const SETTLED = `${PREFIX}:settled`;
 export const SCRIPTS = {
   /**
    * Gives jobs that were added their exact rank. BullMQ's own priority is a number of
-   * 21 bits; the score of a job that waits may be any. KEYS: prioritized. ARGV: prefix, then id, rank, crashes of each.
+   * 21 bits; the score of a job that waits may be any. KEYS: prioritized. ARGV: prefix, then of each id, rank, crashes, and how
+   * its owner knows it when it claims it ('': as anybody does).
    */
   rank: {
     keys: 1,
     lua: `
-      for i = 2, #ARGV, 3 do
+      for i = 2, #ARGV, 4 do
         local job = ARGV[1] .. ARGV[i]
         if redis.call('EXISTS', job) == 1 then
           redis.call('ZADD', KEYS[1], 'XX', ARGV[i + 1], ARGV[i])
           if ARGV[i + 2] ~= '0' then redis.call('HSET', job, 'dogged:crashes', ARGV[i + 2]) end
+          if ARGV[i + 3] ~= '' then redis.call('HSET', job, 'dogged:own', ARGV[i + 3]) end
         end
       end`,
   },
@@ -53,11 +55,6 @@ export const SCRIPTS = {
         if redis.call('EXISTS', ARGV[1] .. id) == 0 then freed = freed + redis.call('ZREM', KEYS[1], id) end
       end
       return freed`,
-  },
-  /** ARGV: sender, then mail and message, again and again. */
-  post: {
-    keys: 0,
-    lua: `for n = 2, #ARGV, 2 do redis.call('XADD', ARGV[n], '*', 'by', ARGV[1], 'm', ARGV[n + 1]) end`,
   },
   /**
    * One more owner of a job of a shared source. One that has ended is told so at once, and must not be sent. KEYS: settled,

@@ -28,7 +28,7 @@ import { Recall } from './recall.js';
 import type { Remote } from './remote.js';
 import { Touched } from './touched.js';
 import type { TurnParts } from './turn.js';
-import { isUnleased } from './unleased.js';
+import { Unleased } from './unleased.js';
 
 /** What is done with the rows here, whoever does it. */
 export interface Rows {
@@ -61,6 +61,7 @@ export class BullmqStore extends BookReads implements Store {
   #outbox: Outbox | undefined;
   #books: Books | undefined;
   #touched: Touched | undefined;
+  #unleased: Unleased | undefined;
   #epoch: number | null = null;
 
   /** `worker`: null in commands and screens. They look, and ask by way of the rows; the worker does what they ask for. */
@@ -83,12 +84,18 @@ export class BullmqStore extends BookReads implements Store {
     return this.#books;
   }
 
+  get unleased(): Unleased {
+    if (this.#unleased === undefined) throw new Error('prepare the store first');
+    return this.#unleased;
+  }
+
   /** Once the tables are there. */
   async prepare(): Promise<void> {
     await this.sqlite.look((core, verbs) => {
       this.#outbox = new Outbox(core);
       this.#books = new Books(core, verbs);
       this.#touched = new Touched(core);
+      this.#unleased = new Unleased(core.db);
     });
   }
 
@@ -152,10 +159,10 @@ export class BullmqStore extends BookReads implements Store {
     const { remote } = this.#working();
     const leases = claims.map(({ id }) => remote.leases.get(id));
     const lost = new Set(await remote.claims.renew(leases.filter((lease) => lease !== undefined)));
-    const isLost = await this.sqlite.look(({ db }) =>
+    const isLost = await this.sqlite.look(() =>
       claims.map((claim, index) => {
         const lease = leases[index];
-        return lease === undefined ? !isUnleased(db, claim) : lost.has(lease);
+        return lease === undefined ? !this.unleased.is(claim) : lost.has(lease);
       }),
     );
     return claims.filter((_, index) => isLost[index]).map(({ id }) => id);

@@ -5,7 +5,7 @@ import { rowIdOf } from '../sqlite/core.js';
 import type { Verbs } from '../sqlite/verbs.js';
 import type { Claimed } from './claims.js';
 import { type Answer, ENDS_AT_ONCE } from './ends.js';
-import { endingOf, type Lease } from './lease.js';
+import type { Lease } from './lease.js';
 import type { Remote } from './remote.js';
 import type { BullmqStore } from './store.js';
 import {
@@ -19,7 +19,6 @@ import {
   takeRest,
   whileUp,
 } from './take.js';
-import { isUnleased } from './unleased.js';
 
 export interface TurnParts {
   readonly store: BullmqStore;
@@ -112,7 +111,7 @@ async function findUnleased({ store, remote, epoch, turn }: TurnParts): Promise<
   const without = turn.ends.filter(({ claim }) => claim.epoch === epoch && leaseOf(remote, claim) === null);
   if (without.length === 0) return new Set();
   return store.sqlite.look(
-    ({ db }) => new Set(without.filter(({ claim }) => remote.written.has(claim) || isUnleased(db, claim))),
+    () => new Set(without.filter(({ claim }) => remote.written.has(claim) || store.unleased.is(claim))),
   );
 }
 
@@ -131,7 +130,7 @@ async function tellAndClaim(
   ]);
   const claimed = claiming.status === 'fulfilled' ? claiming.value : null;
   const told = telling.status === 'fulfilled' ? telling.value : null;
-  if (told === null && claimed !== null) await remote.quietly(() => giveBack(remote, claimed.leases));
+  if (told === null && claimed !== null) await remote.quietly(() => giveBack(remote, claimed));
   if (telling.status === 'rejected') throw telling.reason;
   // Nothing is missed: without an answer of its own a claim is made after the ends.
   return { told, claimed };
@@ -139,13 +138,13 @@ async function tellAndClaim(
 
 /**
  * Whether what stands first in Redis now is what would be claimed after this turn's ends and all that SQLite does in it:
- * nothing waits to be sent, nothing becomes due or too late, and none of the ends makes way for another job.
+ * nothing waits to be sent, nothing becomes due or too late, and none of the ends makes way for another job. The ends are
+ * asked first: what they free for all machines can be claimed.
  */
 async function mayClaimAtOnce({ store, remote, epoch, turn }: TurnParts, local: Turn): Promise<boolean> {
   const makesWay = ({ claim, next }: End) =>
-    rowIdOf(claim.id) !== null &&
-    (next.to === 'pending' || (leaseOf(remote, claim)?.parcel.group ?? null) !== null);
-  if (turn.freeSlots <= 0 || turn.ends.some(makesWay)) return false;
+    rowIdOf(claim.id) !== null && (next.to === 'pending' || (leaseOf(remote, claim)?.group ?? null) !== null);
+  if (turn.freeSlots <= 0 || turn.ends.some(makesWay) || !remote.mail.hasReadTold) return false;
   const { sqlite, outbox } = store;
   const isQuiet = (verbs: Verbs) => verbs.dispatch.idle(local, epoch, sqlite.clockMovedMs) !== null;
   return sqlite.look((_, verbs) => !outbox.isWaiting() && !outbox.hasSuccessors() && isQuiet(verbs));
@@ -163,7 +162,7 @@ async function tellEnds(
     const lease = ours[index] ?? null;
     // Told before, in a turn that SQLite could not take; or twice in this one.
     if (lease === null || remote.answers.has(lease.token) || ours.indexOf(lease) < index) return [];
-    return [{ ending: endingOf(lease), report, next }];
+    return [{ ending: lease, report, next }];
   });
   try {
     for (const { ending } of untold) remote.unheard.add(ending.token);
@@ -201,7 +200,7 @@ async function writeDown(
   const { store, remote, epoch } = parts;
   const { sqlite } = store;
   const { clockMovedMs } = sqlite;
-  const isNothing = claimed !== null && claimed.leases.length === 0 && claimed.alone === null;
+  const isNothing = claimed !== null && claimed.jobs.length === 0 && claimed.alone === null;
   if (claimed !== null && !isNothing) {
     const written = await sqlite
       .within((_, verbs) => {
@@ -211,7 +210,7 @@ async function writeDown(
       })
       .catch(async (error: unknown) => {
         remote.tellError(error);
-        await remote.quietly(() => giveBack(remote, claimed.leases));
+        await remote.quietly(() => giveBack(remote, claimed));
         return null;
       });
     if (written !== null) {

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DoggedError } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/platform/clock.js';
@@ -33,6 +34,7 @@ async function ends() {
   onTestFinished(() => queues.close());
   const queue = queues.get('default', 'build');
   let isDeaf = false;
+  let hasUnwritten = false;
   /** What is asked is done, and nobody hears of it. */
   const deaf = {
     client: link.client,
@@ -47,7 +49,16 @@ async function ends() {
   } as unknown as RedisLink;
   return {
     client: server.client,
-    ends: new Ends({ link: deaf, origin: 'o', site: 'here' }),
+    ends: new Ends({
+      link: deaf,
+      origin: 'o',
+      site: 'here',
+      mail: () => ({ hasReadTold: true, readTold: () => Promise.resolve(0) }),
+      hasUnwritten: () => hasUnwritten,
+    }),
+    write: (isWritten: boolean) => {
+      hasUnwritten = !isWritten;
+    },
     missNext: () => {
       isDeaf = true;
     },
@@ -58,7 +69,16 @@ async function ends() {
       const rest = { origin: 'o', group: null, attempt: 1, isShared: false };
       return { queue, redisId: id, token: `token-${id}`, ...rest };
     },
+    /** What stands there for the next worker. */
+    told: async () => Object.entries(await server.client.hgetall('dogged:told:o')),
   };
+}
+
+async function letters(client: Redis, origin: string): Promise<readonly (readonly string[])[]> {
+  const found = await client.xrange(`dogged:ends:${origin}`, '-', '+');
+  return found.map(([, fields]) =>
+    fields.filter((_, n) => fields[n - 1] === 'm').map((text) => JSON.parse(text).id),
+  );
 }
 
 describe.skipIf(!hasRedis())(
@@ -67,7 +87,8 @@ describe.skipIf(!hasRedis())(
     it('are answered alike to one who did not hear it, whatever else was ended meanwhile, and told once', async () => {
       const { ends: its, client, missNext, running } = await ends();
       const told = (ending: Ending) => ({ ending, report: REPORT, next: { to: 'completed' } as const });
-      const [a, b, c, d] = [await running('a'), await running('b'), await running('c'), await running('d')];
+      const guest = async (id: string) => ({ ...(await running(id)), origin: 'other' });
+      const [a, b, c, d] = [await guest('a'), await running('b'), await running('c'), await running('d')];
       missNext();
       await expect(its.tell([told(a), told(b)], 'o/1', 1)).rejects.toMatchObject({ code: 'REDIS_AWAY' });
       await its.drop([c]);
@@ -75,12 +96,30 @@ describe.skipIf(!hasRedis())(
       expect(await its.tell([told(a), told(b)], 'o/1', 1)).toEqual(['recorded', 'recorded']);
       // By now it was heard, and nothing need be kept of it.
       expect(await its.tell([told(a), told(c)], 'o/1', 1)).toEqual(['lost', 'lost']);
-      const letters = await client.xrange('dogged:ends:o', '-', '+');
-      const ids = letters.map(([, fields]) =>
-        fields.filter((_, n) => fields[n - 1] === 'm').map((text) => JSON.parse(text).id),
-      );
-      expect(ids).toEqual([['a', 'b'], ['d']]);
+      // Of its own the worker hears in the answer.
+      expect(await letters(client, 'other')).toEqual([['a']]);
+      expect(await letters(client, 'o')).toEqual([['d']]);
       expect(await client.exists('dogged:default.build:active', 'dogged:told:o')).toBe(0);
+    });
+
+    it('stand there with all that was said of them until they are written down, if they are of jobs of its own', async () => {
+      const { ends: its, running, write, told: kept } = await ends();
+      const told = (ending: Ending) => ({ ending, report: REPORT, next: { to: 'completed' } as const });
+      const [a, b, c] = [await running('a'), await running('b'), await running('c')];
+      expect(await its.tell([told(a)], 'o/1', 1)).toEqual(['recorded']);
+      write(false);
+      expect(await its.tell([told(b)], 'o/1', 1)).toEqual(['recorded']);
+      const messages = (await kept()).map(([id, text]) => {
+        const [token, ...rest] = text.split(' ');
+        return [id, token, JSON.parse(rest.join(' ')).report];
+      });
+      expect(messages.sort()).toEqual([
+        ['a', 'token-a', REPORT],
+        ['b', 'token-b', REPORT],
+      ]);
+      write(true);
+      await its.tell([told(c)], 'o/1', 1);
+      expect((await kept()).map(([id]) => id)).toEqual(['c']);
     });
 
     it('of what was taken home count for whoever asks, until that is written down', async () => {

@@ -8,6 +8,7 @@ import {
   type AskedOfRedis,
   BULK_SCRIPTS,
   type ClaimedInRedis,
+  type EndsInRedis,
 } from '../../../src/store/bullmq/bulk-scripts.js';
 import { Queues, type TaskQueue } from '../../../src/store/bullmq/queues.js';
 import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
@@ -64,19 +65,28 @@ async function both(lockMs = 30_000) {
         settled: SETTLED,
         token: 'o/1/',
         number: number + 1,
+        own: 'o/',
         queues: [{ index: 0, prefix: keys.prefix, task: 'build' }],
         rooms: { build: free },
         trials: {},
       };
       number += free;
-      const [, found] = await link.run<[string, ClaimedInRedis[]]>('claim', [JSON.stringify(asked)]);
-      return found.map(([, token, id, , stalls]) => ({ id, token, stalls }));
+      const [, found, own] = await link.run<ClaimedInRedis>('claim', [JSON.stringify(asked)]);
+      expect(own).toEqual([]);
+      return found.map(([, nth, id, , stalls]) => ({ id, token: `o/1/${nth}`, stalls }));
     },
-    end: (...ended: readonly { readonly id: string; readonly token: string }[]) =>
-      link.run<number[]>('end', [
-        ...['', 0, SETTLED, '', 'dogged:home:o'],
-        ...ended.flatMap(({ id, token }) => [keys.prefix, id, token, '', '', '', '']),
-      ]),
+    end(...ended: readonly { readonly id: string; readonly token: string }[]): Promise<number[]> {
+      const asked: EndsInRedis = {
+        told: '',
+        isSure: false,
+        settled: SETTLED,
+        by: '',
+        home: 'dogged:home:o',
+        queues: [keys.prefix],
+        ends: ended.map(({ id, token }) => [0, id, token, '', '', '']),
+      };
+      return link.run<number[]>('end', [JSON.stringify(asked), ...ended.map(() => '')]);
+    },
   };
 }
 
