@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { MoveDesk } from '../../src/store/move/desk.js';
+import { openSqliteStore } from '../../src/store/sqlite/open.js';
 import { keysOf, type MovingMachine, movingMachine } from '../store/move/moving-machine.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -162,6 +165,35 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
       stdout: expect.stringContaining('From sqlite to redis:'),
       stderr: expect.stringMatching(/only a worker can move jobs[\s\S]*dogged start/),
     });
+  }, 20_000);
+
+  it('goes from one Redis to another by way of SQLite alone, and says so before it begins', async () => {
+    const bed = await place(3);
+    expect((await bed.run('migrate', '--to', redis.url)).code).toBe(0);
+    const byAnotherName = redis.url.replace('127.0.0.1', 'localhost');
+    for (const target of ['redis://127.0.0.1:1/0', byAnotherName]) {
+      for (const dryRun of [['--dry-run'], []]) {
+        expect(await bed.run('migrate', '--to', target, ...dryRun)).toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: expect.stringMatching(/the same by another name.*First: dogged migrate --to sqlite/),
+        });
+      }
+    }
+    const desk = new MoveDesk(await openSqliteStore(bed.stateFolder, 'command', systemClock), systemClock);
+    onTestFinished(() => desk.close());
+    await expect(desk.begin(byAnotherName)).rejects.toMatchObject({ code: 'MOVE_REFUSED' });
+    expect((await status(bed)).move).toBeNull();
+
+    // One that an older program has left is told of, and taken back.
+    await bed.one.begin(byAnotherName, 'cutover', redis.url);
+    const move = await until(async () => {
+      const { move } = await status(bed);
+      return move.problem === null ? null : move;
+    });
+    expect(move.problem).toMatch(/from one Redis to another.*dogged migrate --rollback/);
+    expect((await bed.run('migrate', '--rollback')).code).toBe(0);
+    expect(await status(bed)).toEqual({ store: redis.url, chosenStore: redis.url, move: null });
   }, 20_000);
 
   it('looks at Redis before it begins: its settings, its room, its rights, who else is there', async () => {

@@ -53,12 +53,16 @@ export class MoveDesk {
     }));
   }
 
-  /** Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE; what else speaks against it stands in the plan. */
+  /**
+   * Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE, and MOVE_REFUSED for a way that there is not; what else speaks against
+   * it stands in the plan.
+   */
   async plan(target: string): Promise<MovePlan> {
     const { source, origin } = await this.#sqlite.look(({ db }) => ({
       source: currentStore(db),
       origin: db.prepare<[], string>('SELECT store_id FROM meta').pluck().get() ?? '',
     }));
+    refuseBetweenRedis(source, target);
     const address = target === 'sqlite' ? source : target;
     return withRedis(address, this.#clock, async (link, warnings) => {
       const redis = await lookAtRedis(link);
@@ -68,13 +72,18 @@ export class MoveDesk {
     });
   }
 
-  /** Towards Redis it begins with a mirror; towards SQLite there is nothing to mirror, and the jobs are called home. */
+  /**
+   * Towards Redis it begins with a mirror; towards SQLite there is nothing to mirror, and the jobs are called home. Throws
+   * MOVE_REFUSED for a way that there is not.
+   */
   async begin(target: string): Promise<void> {
     const startedAtMs = this.#clock.wallMs();
     await this.#sqlite.within(({ db }) => {
       if (readMove(db) !== null) return;
       const phase = target === 'sqlite' ? 'cutover' : 'dual';
-      beginMove(db, { target, source: currentStore(db), phase, startedAtMs });
+      const source = currentStore(db);
+      refuseBetweenRedis(source, target);
+      beginMove(db, { target, source, phase, startedAtMs });
       if (target !== 'sqlite') startMirror(db);
     });
   }
@@ -142,6 +151,12 @@ export class MoveDesk {
   close(): Promise<void> {
     return this.#sqlite.close();
   }
+}
+
+function refuseBetweenRedis(source: string, target: string): void {
+  if (source === 'sqlite' || target === 'sqlite') return;
+  const detail = `from one Redis to another, or to the same by another name, the way leads through SQLite. First: dogged migrate --to sqlite. Then: dogged migrate --to ${target}`;
+  throw new DoggedError('MOVE_REFUSED', { source, target, detail });
 }
 
 function count(db: Database, what: string): number {
