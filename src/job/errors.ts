@@ -123,6 +123,11 @@ export const ERRORS = {
     message: 'The jobs are moving from {source} to {target} already.',
     remedy: 'Go on with: dogged migrate. Or take it back first: dogged migrate --rollback',
   },
+  MOVE_LOCKED_OUT: {
+    exitCode: EXIT.config,
+    message: 'The move cannot go on: {detail}.',
+    remedy: 'The move stays as it is. Once the worker is let in, go on with: dogged migrate',
+  },
   MOVE_DIVERGED: {
     exitCode: EXIT.failed,
     message: 'Both sides are not equal: {detail}.',
