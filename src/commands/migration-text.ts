@@ -42,13 +42,17 @@ function redisText({ redis, needsBytes, target }: MovePlan): string {
   return `version ${escapeText(version)}, ${used}${needs}${aof}`;
 }
 
-function thereSteps({ copyMs, verifyMs, cutoverMs, source }: MovePlan, ready: number): string[] {
+function thereSteps({ copyMs, verifyMs, cutoverMs, source, machines }: MovePlan, ready: number): string[] {
+  const back =
+    machines.length === 0
+      ? 'until then: dogged migrate --rollback'
+      : 'after the cutover there is no way back while other machines run with this Redis; before it: dogged migrate --rollback';
   return [
     `  dual      ${escapeText(source)} runs everything; each change is mirrored in Redis`,
     `  copy      what is there already, in about ${durationText(copyMs)}`,
     `  verify    both sides are held against each other, in about ${durationText(verifyMs)}`,
     `  cutover   ${plural(ready, 'ready job goes', 'ready jobs go')} there in about ${durationText(cutoverMs)}; claims pause for a moment, what runs ends where it is`,
-    '  finish    the mirror is removed; until then: dogged migrate --rollback',
+    `  finish    the mirror is removed; ${back}`,
   ];
 }
 

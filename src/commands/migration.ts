@@ -72,6 +72,7 @@ export class Migration {
 
   async rollBack(): Promise<number> {
     const { desk, output } = this.#options;
+    await desk.refuseRollBack();
     for (;;) {
       const { move } = await desk.look();
       if (move === null || move.phase === 'return') break;

@@ -221,7 +221,9 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
     expect(await look()).toMatchObject({ code: 0, stdout: expect.stringMatching(/⚠️ .*append-only file/) });
 
     await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs: 0 }));
-    expect((await look()).stdout).toMatch(/machines {2}pi-garage \(seen .* ago\)/);
+    expect((await look()).stdout).toMatch(
+      /machines {2}pi-garage \(seen .* ago\)[\s\S]*after the cutover there is no way back while other machines/,
+    );
 
     await redis.client.call('ACL', 'SETUSER', 'narrow', 'on', '>secret', '~other:*', '+@all');
     vi.stubEnv('DOGGED_REDIS_USERNAME', 'narrow');
@@ -239,13 +241,23 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
   it('says what it waits for, and gives up waiting when it is told to; the worker goes on by itself', async () => {
     const bed = await place(5);
     expect((await bed.run('migrate', '--to', redis.url, '--until', 'verify')).code).toBe(0);
-    // Another machine keeps a way back from being taken.
+    // Another machine keeps a way back from being taken, and nothing is changed by asking for it.
     expect((await bed.run('migrate', '--until', 'cutover')).code).toBe(0);
-    await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs: 0 }));
-    expect(await bed.run('migrate', '--rollback', '--timeout', '1s')).toMatchObject({
+    const seenAtMs = Date.now() - 65_000;
+    await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs }));
+    expect(await bed.run('migrate', '--rollback')).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
-        /^finish: other machines run .*pi-garage[\s\S]*did not come about within 1s/,
+        /cannot move from redis:\S+ to sqlite: other machines run .*pi-garage \(last seen .* ago\).*HDEL/,
+      ),
+    });
+    expect((await status(bed)).move).toMatchObject({ phase: 'moved', problem: null });
+    // One that comes when the way back has begun is waited for.
+    await bed.one.ask('moved', 'return');
+    expect(await bed.run('migrate', '--rollback', '--timeout', '2s')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^finish: other machines run .*: pi-garage\. Let.*\n.*did not come about within 2s/,
       ),
     });
     expect((await status(bed)).move).toMatchObject({

@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { lookAtRedis } from '../bullmq/look-at-redis.js';
-import { otherMachines } from '../bullmq/machines.js';
+import { otherMachines, type SeenMachine } from '../bullmq/machines.js';
 import { SEND_STATES } from '../bullmq/outbox.js';
 import { startCopy, startMirror, stopMirror } from '../mirror/mirroring.js';
 import { RedisMirror } from '../mirror/redis-mirror.js';
@@ -60,7 +60,7 @@ export class MoveDesk {
   async plan(target: string): Promise<MovePlan> {
     const { source, origin } = await this.#sqlite.look(({ db }) => ({
       source: currentStore(db),
-      origin: db.prepare<[], string>('SELECT store_id FROM meta').pluck().get() ?? '',
+      origin: originIn(db),
     }));
     refuseBetweenRedis(source, target);
     const address = target === 'sqlite' ? source : target;
@@ -119,6 +119,31 @@ export class MoveDesk {
     );
   }
 
+  /** Throws MOVE_REFUSED where the jobs would have to come home from a Redis with which other machines run. */
+  async refuseRollBack(): Promise<void> {
+    const { move, current, origin } = await this.#sqlite.look(({ db }) => ({
+      move: readMove(db),
+      current: currentStore(db),
+      origin: originIn(db),
+    }));
+    if (move === null || move.source !== 'sqlite' || current === 'sqlite') return;
+    if (move.phase !== 'cutover' && move.phase !== 'moved') return;
+    const others = await this.#othersIn(current, origin);
+    if (others.length === 0) return;
+    const detail = machinesText(others, current);
+    throw new DoggedError('MOVE_REFUSED', { source: current, target: 'sqlite', detail });
+  }
+
+  /** None where Redis cannot be asked: then the worker waits until it can, and looks by itself. */
+  async #othersIn(address: string, origin: string): Promise<readonly SeenMachine[]> {
+    try {
+      return await withRedis(address, this.#clock, (link) => otherMachines(link, origin));
+    } catch (error) {
+      if (error instanceof DoggedError) return [];
+      throw error;
+    }
+  }
+
   /** False where the move stands in another phase by now. */
   ask(from: MovePhase, to: MovePhase): Promise<boolean> {
     return this.#sqlite.within(({ db }) => {
@@ -157,6 +182,10 @@ function refuseBetweenRedis(source: string, target: string): void {
   if (source === 'sqlite' || target === 'sqlite') return;
   const detail = `from one Redis to another, or to the same by another name, the way leads through SQLite. First: dogged migrate --to sqlite. Then: dogged migrate --to ${target}`;
   throw new DoggedError('MOVE_REFUSED', { source, target, detail });
+}
+
+function originIn(db: Database): string {
+  return db.prepare<[], string>('SELECT store_id FROM meta').pluck().get() ?? '';
 }
 
 function count(db: Database, what: string): number {

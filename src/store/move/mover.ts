@@ -16,7 +16,7 @@ import { changePhase, chooseStore, currentStore, endMove, noteMoveProblem } from
 import { readMove } from '../sqlite/move-row.js';
 import { clearRemote } from '../sqlite/remote-mark.js';
 import { handOn, takeOver } from './hand-over.js';
-import { machinesText } from './machines-text.js';
+import { lastingMachinesText } from './machines-text.js';
 
 /** How often the row of the move is looked at: one look costs some microseconds. */
 const LOOK_EVERY_MS = 250;
@@ -159,7 +159,7 @@ export class Mover {
     const { link, address, origin } = remote;
     if (!link.isUp) return awayText(address, link.why);
     const others = await otherMachines(link, origin);
-    if (others.length > 0) return machinesText(others, address);
+    if (others.length > 0) return lastingMachinesText(others, address);
     if (this.#homecoming?.store !== redis)
       this.#homecoming = { store: redis, work: new Homecoming(redis, this.#closing.signal) };
     const guests = await live.sqlite.look(() => redis.books.guests());
