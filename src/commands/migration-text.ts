@@ -15,6 +15,7 @@ export function planJson(plan: MovePlan): object {
   return { step: 'plan', ...rest, machines: machines.map(({ site, seenMsAgo }) => ({ site, seenMsAgo })) };
 }
 
+/** What speaks against it is told by the refusal. */
 export function planLines(plan: MovePlan): string[] {
   const { source, target, jobs, ready, payloadBytes, machines } = plan;
   const counted = JOB_STATES.filter((state) => jobs[state] > 0).map(
@@ -30,7 +31,6 @@ export function planLines(plan: MovePlan): string[] {
     `  machines  ${others.length === 0 ? 'no other on this Redis' : others.join(', ')}`,
     ...(target === 'sqlite' ? homeSteps(plan, ready) : thereSteps(plan, ready)),
     ...plan.warnings.map((warning) => `  ⚠️ ${escapeText(warning)}`),
-    ...plan.hindrances.map((hindrance) => `  ✗ ${escapeText(hindrance)}`),
   ];
 }
 

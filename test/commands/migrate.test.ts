@@ -169,7 +169,10 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
 
   it('goes from one Redis to another by way of SQLite alone, and says so before it begins', async () => {
     const bed = await place(3);
-    expect((await bed.run('migrate', '--to', redis.url)).code).toBe(0);
+    await bed.one.begin(redis.url, 'cutover');
+    await bed.one.untilIn(redis.url);
+    await bed.one.ask('moved', 'ending');
+    await until(async () => (await bed.one.move()) === null);
     const byAnotherName = redis.url.replace('127.0.0.1', 'localhost');
     for (const target of ['redis://127.0.0.1:1/0', byAnotherName]) {
       for (const dryRun of [['--dry-run'], []]) {
@@ -212,9 +215,15 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
     await config('maxmemory', String(used + 100_000), '0');
     expect(await look()).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/✗ it has 1 MB free, and the move needs about/),
-      stderr: expect.stringMatching(/it has 1 MB free.*CONFIG SET maxmemory/),
+      stdout: expect.stringMatching(/the move needs about \d+ KB more/),
+      stderr: expect.stringMatching(/it has \d+ KB free.*CONFIG SET maxmemory/),
     });
+    await redis.client.config('SET', 'maxmemory', '100kb');
+    const { code, stdout, stderr } = await look();
+    expect(code).toBe(1);
+    const needed = /the move needs about (\d+ KB) more/.exec(stdout)?.[1];
+    expect(stderr).toContain(`: it is full, and the move needs about ${needed}: give it more`);
+    expect(stdout + stderr).not.toMatch(/may not do|OOM|is full[\s\S]*is full/);
     await redis.client.config('SET', 'maxmemory', '0');
 
     await config('appendonly', 'no', 'yes');

@@ -22,6 +22,7 @@ describe.skipIf(!hasRedis())(`a move whose Redis is${hasRedis() ? '' : ` (skippe
     ['emptied', 'to Redis'],
     ['emptied', 'before the way back'],
     ['emptied', 'back to SQLite'],
+    ['full', 'back to SQLite'],
   ])(
     '%s, %s: goes on by itself, and each job ends once',
     async (trouble, when) => {
@@ -37,6 +38,10 @@ describe.skipIf(!hasRedis())(`a move whose Redis is${hasRedis() ? '' : ` (skippe
         await (isThere ? one.begin(redis.url, 'cutover') : one.ask('moved', 'return'));
         await until(async () => /is away/.test((await one.move())?.problem ?? ''), { withinMs: 10_000 });
         redis.thaw();
+      } else if (trouble === 'full') {
+        onTestFinished(async () => void (await redis.client.config('SET', 'maxmemory', '0')));
+        await redis.client.config('SET', 'maxmemory', '1kb');
+        await one.ask('moved', 'return');
       } else if (isThere) {
         await one.begin(redis.url, 'cutover');
         await until(async () => (await redis.client.keys('dogged:*:k-*')).length > 0);
