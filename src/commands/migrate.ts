@@ -115,7 +115,7 @@ function refuseContradictions({ to, until, dryRun, status, rollback }: MigrateOp
   const hasOthers = to !== undefined || until !== undefined || dryRun === true;
   const problem =
     alone.length > 1 || (alone.length === 1 && hasOthers)
-      ? `${alone[0]} goes with no other step`
+      ? `${alone[0]} goes alone: with no --to, --until, --dry-run, --status or --rollback beside it`
       : to === 'sqlite' && (until === 'dual' || until === 'copy' || until === 'verify')
         ? `There is no step ${until} on the way to SQLite: the rows are there already`
         : null;

@@ -2,11 +2,12 @@ import { JOB_STATES } from '../job/job.js';
 import { isoTime } from '../platform/clock.js';
 import { countText, durationText, plural, sizeText } from '../platform/duration-text.js';
 import type { MoveLook, MovePlan, OpenJobsReport } from '../store/move.js';
-import { chosenStoreText } from '../store/move-contract.js';
+import { chosenStoreText, type Move } from '../store/move-contract.js';
 import { painter } from '../view/colour.js';
 import { escapeText } from '../view/escape.js';
 import { moveJson } from '../view/move-json.js';
 import { moveText } from '../view/move-text.js';
+import type { MigrationStep } from './migration-steps.js';
 
 /* What `dogged migrate` says. */
 
@@ -64,11 +65,21 @@ function homeSteps({ cutoverMs }: MovePlan, ready: number): string[] {
 }
 
 export function openJobsText({ before, open, ended, compared }: OpenJobsReport): string {
-  const kept =
-    before === null
-      ? 'open jobs were not counted before it'
-      : `${plural(before, 'job was', 'jobs were')} open before: ${countText(open)} open now, ${countText(ended)} ended meanwhile, none is gone, ids and payload hashes are equal`;
-  return `${kept}; ${plural(compared, 'job', 'jobs')} held against Redis`;
+  const held = `${plural(compared, 'job', 'jobs')} held against Redis`;
+  if (before !== null)
+    return `${plural(before, 'job was', 'jobs were')} open before: ${countText(open)} open now, ${countText(ended)} ended meanwhile, none is gone, ids and payload hashes are equal; ${held}`;
+  return `done, ${compared === 0 ? '' : `${held}, `}but the open jobs were not held against those from before: they were counted by a command that has ended. Whether every record is accounted for says: dogged audit`;
+}
+
+/** `move`: as it is when that step is asked for. */
+export function stoppedText(step: MigrationStep, { copyUntil, verifiedAtMs }: Move): string {
+  const isPast =
+    (step === 'dual' && copyUntil !== null) ||
+    (step === 'copy' && copyUntil !== null && verifiedAtMs !== null);
+  const first = isPast
+    ? `The move is past ${step} already: ${verifiedAtMs === null ? 'the copy has begun' : 'both sides were compared'}.`
+    : `Stopped after ${step}.`;
+  return `${first} Go on with: dogged migrate. Take it back with: dogged migrate --rollback`;
 }
 
 export function statusJson({ move, current, chosen }: MoveLook): object {

@@ -9,7 +9,7 @@ import { phaseText } from '../view/move-text.js';
 import { lookAtProcesses } from '../view/worker-look.js';
 import type { Output } from './command.js';
 import { MIGRATION_STEPS, type MigrationStep } from './migration-steps.js';
-import { doneLines, openJobsText } from './migration-text.js';
+import { doneLines, openJobsText, stoppedText } from './migration-text.js';
 import { onChange } from './on-change.js';
 import { progressLine } from './progress-line.js';
 
@@ -62,7 +62,7 @@ export class Migration {
     ({ move } = await desk.look());
     if (move?.phase === 'cutover' || move?.phase === 'moved') {
       await this.#cutOver(move);
-      if (this.#endsWith('cutover')) return EXIT.ok;
+      if (this.#endsWith('cutover', move)) return EXIT.ok;
       failpoint('migrate.step');
       await desk.ask('moved', 'ending');
       failpoint('migrate.step');
@@ -102,14 +102,14 @@ export class Migration {
                 : `dual: ${plural(now.behind, 'change')} to be mirrored`,
           },
     );
-    if (this.#endsWith('dual')) return true;
+    if (this.#endsWith('dual', move)) return true;
     failpoint('migrate.step');
     await desk.copy();
     failpoint('migrate.step');
     await this.#watch('copy', ({ move: now }) => copyProgress(now));
-    if (this.#endsWith('copy')) return true;
+    if (this.#endsWith('copy', move)) return true;
     await this.#verify(move);
-    if (this.#endsWith('verify')) return true;
+    if (this.#endsWith('verify', move)) return true;
     desk.remember();
     failpoint('migrate.step');
     await desk.ask('dual', 'cutover');
@@ -187,14 +187,13 @@ export class Migration {
     return EXIT.ok;
   }
 
-  #endsWith(step: MigrationStep): boolean {
+  /** `before`: the move as this command has met it. */
+  #endsWith(step: MigrationStep, before: Move): boolean {
     const { until, output } = this.#options;
     const isOver = MIGRATION_STEPS.indexOf(until) <= MIGRATION_STEPS.indexOf(step);
     if (isOver) {
       output.json({ step, done: true });
-      output.print(
-        `Stopped after ${step}. Go on with: dogged migrate. Take it back with: dogged migrate --rollback`,
-      );
+      output.print(stoppedText(step, before));
     }
     return isOver;
   }

@@ -111,7 +111,7 @@ export const ERRORS = {
   REDIS_UNSAFE: {
     exitCode: EXIT.unavailable,
     message: 'Redis at {address} cannot be trusted with jobs: {detail}.',
-    remedy: 'Mend it as said above: a worker with its monitor then starts by itself.',
+    remedy: 'Mend it as said above. A worker that waits for it starts by itself.',
   },
   MOVE_REFUSED: {
     exitCode: EXIT.failed,
@@ -141,7 +141,8 @@ export const ERRORS = {
   MOVE_NONE: {
     exitCode: EXIT.failed,
     message: 'Nothing is being moved: the jobs run from {store}.',
-    remedy: 'Begin with: dogged migrate --to STORE --dry-run',
+    remedy:
+      'To go back from Redis: dogged migrate --to sqlite. To look at a move: dogged migrate --to STORE --dry-run',
   },
   WORKER_NEEDED: {
     exitCode: EXIT.unavailable,
