@@ -6,7 +6,7 @@ import { FleetLimits } from './fleet-limits.js';
 import type { Lease } from './lease.js';
 import { LeaseWatch } from './lease-watch.js';
 import { SAYS_SO_EVERY_MS, sayGone, sayHere } from './machines.js';
-import { Mail, mailKey } from './mail.js';
+import { Mail } from './mail.js';
 import { hasNamesake } from './namesake.js';
 import type { HeldState } from './outbox.js';
 import { Queues } from './queues.js';
@@ -179,7 +179,7 @@ export class Remote {
   /** For good, with nothing of ours left there. The last that is done there: else it would be said again that we are here. */
   async leave(): Promise<void> {
     this.#rest();
-    await this.exclusively(() => this.quietly(() => sayGone(this.link, this.origin, mailKey(this.origin))));
+    await this.exclusively(() => this.quietly(() => sayGone(this.link, this.origin)));
     await this.close();
   }
 

@@ -13,6 +13,7 @@ import { readMove } from '../sqlite/move-row.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import { machinesText } from './machines-text.js';
 import { checkOpenJobs, type OpenJobsReport, rememberOpenJobs } from './open-jobs.js';
+import { originOf } from './origin.js';
 import { composePlan, type MovePlan } from './plan.js';
 import { withRedis } from './with-redis.js';
 
@@ -60,7 +61,7 @@ export class MoveDesk {
   async plan(target: string): Promise<MovePlan> {
     const { source, origin } = await this.#sqlite.look(({ db }) => ({
       source: currentStore(db),
-      origin: originIn(db),
+      origin: originOf(db),
     }));
     refuseBetweenRedis(source, target);
     const address = target === 'sqlite' ? source : target;
@@ -124,7 +125,7 @@ export class MoveDesk {
     const { move, current, origin } = await this.#sqlite.look(({ db }) => ({
       move: readMove(db),
       current: currentStore(db),
-      origin: originIn(db),
+      origin: originOf(db),
     }));
     if (move === null || move.source !== 'sqlite' || current === 'sqlite') return;
     if (move.phase !== 'cutover' && move.phase !== 'moved') return;
@@ -182,10 +183,6 @@ function refuseBetweenRedis(source: string, target: string): void {
   if (source === 'sqlite' || target === 'sqlite') return;
   const detail = `from one Redis to another, or to the same by another name, the way leads through SQLite. First: dogged migrate --to sqlite. Then: dogged migrate --to ${target}`;
   throw new DoggedError('MOVE_REFUSED', { source, target, detail });
-}
-
-function originIn(db: Database): string {
-  return db.prepare<[], string>('SELECT store_id FROM meta').pluck().get() ?? '';
 }
 
 function count(db: Database, what: string): number {

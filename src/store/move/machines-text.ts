@@ -22,5 +22,5 @@ function textOf(
 ): string {
   const names = others.map(nameOf).join(', ');
   const removals = others.map(({ origin }) => origin).join(' ');
-  return `other machines run with Redis at ${address}: ${names}. Let each of them leave first: dogged drain, dogged stop, and store: sqlite in its config. One that has left, or is gone for good, is forgotten with: redis-cli -u ${address} HDEL ${MACHINES} ${removals}`;
+  return `other machines run with Redis at ${address}: ${names}. Let each of them leave first: dogged drain, dogged stop, store: sqlite in its config, dogged start. One that is gone for good is forgotten with: redis-cli -u ${address} HDEL ${MACHINES} ${removals}`;
 }
