@@ -1,6 +1,6 @@
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import { isLoginRefused, redisAddress } from '../bullmq/address.js';
+import { isLoginRefused, type RedisAddress, redisAddress } from '../bullmq/address.js';
 import type { RedisLink } from '../bullmq/redis-link.js';
 
 /** Speaks with a Redis for as long as `work` takes. Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE. */
@@ -21,14 +21,24 @@ export async function withRedis<T>(
   });
   try {
     await link.settled();
-    if (!link.isUp || link.unsafe !== null) throw refusal(address.shown, link);
+    if (!link.isUp || link.unsafe !== null) throw refusal(address, link);
     return await work(link, warnings);
   } finally {
     link.close();
   }
 }
 
-function refusal(address: string, { unsafe, why }: RedisLink): DoggedError {
-  if (unsafe !== null) return new DoggedError('REDIS_UNSAFE', { address, detail: unsafe });
-  return new DoggedError(isLoginRefused(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY', { address, detail: why });
+function refusal({ shown, tls }: RedisAddress, link: RedisLink): DoggedError {
+  const { unsafe, why } = link;
+  if (unsafe !== null) return new DoggedError('REDIS_UNSAFE', { address: shown, detail: unsafe });
+  if (isLoginRefused(why)) return new DoggedError('REDIS_REFUSED', { address: shown, detail: why });
+  return new DoggedError('REDIS_AWAY', { address: shown, detail: absenceText(link, tls) });
 }
+
+function absenceText({ why, client }: RedisLink, tls: boolean): string {
+  if (client.status === 'connect') return 'it takes the connection, but gives no answer';
+  if (!tls || NOBODY_THERE.test(why)) return why;
+  return `no connection by TLS came about (${why}); without TLS its address begins with redis://`;
+}
+
+const NOBODY_THERE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH/;
