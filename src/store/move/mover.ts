@@ -3,6 +3,7 @@ import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { failpoint } from '../../platform/failpoint.js';
 import type { Log } from '../../platform/log.js';
+import { redisAddress } from '../bullmq/address.js';
 import { Homecoming } from '../bullmq/homecoming.js';
 import { otherMachines } from '../bullmq/machines.js';
 import { Outbox } from '../bullmq/outbox.js';
@@ -17,6 +18,7 @@ import { readMove } from '../sqlite/move-row.js';
 import { clearRemote } from '../sqlite/remote-mark.js';
 import { handOn, takeOver } from './hand-over.js';
 import { lastingMachinesText } from './machines-text.js';
+import { absenceText } from './with-redis.js';
 
 /** How often the row of the move is looked at: one look costs some microseconds. */
 const LOOK_EVERY_MS = 250;
@@ -131,7 +133,7 @@ export class Mover {
       const { link } = redis.remote;
       if (!link.isUp) {
         await redis.closeRemote();
-        return awayText(url, link.why);
+        return awayText(url, absenceText(link, redisAddress(url, {})));
       }
       await live.exchange(async () => {
         await takeOver(redis, clock.wallMs());

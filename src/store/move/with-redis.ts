@@ -28,14 +28,20 @@ export async function withRedis<T>(
   }
 }
 
-function refusal({ shown, tls }: RedisAddress, link: RedisLink): DoggedError {
+function refusal(address: RedisAddress, link: RedisLink): DoggedError {
   const { unsafe, why } = link;
+  const { shown } = address;
   if (unsafe !== null) return new DoggedError('REDIS_UNSAFE', { address: shown, detail: unsafe });
   if (isLoginRefused(why)) return new DoggedError('REDIS_REFUSED', { address: shown, detail: why });
-  return new DoggedError('REDIS_AWAY', { address: shown, detail: absenceText(link, tls) });
+  return new DoggedError('REDIS_AWAY', { address: shown, detail: absenceText(link, address) });
 }
 
-function absenceText({ why, client }: RedisLink, tls: boolean): string {
+/** Why a Redis that is not up is not, in words. */
+export function absenceText(
+  { why, client }: Pick<RedisLink, 'why' | 'client'>,
+  { tls }: Pick<RedisAddress, 'tls'>,
+): string {
+  if (isLoginRefused(why)) return why;
   if (client.status === 'connect') return 'it takes the connection, but gives no answer';
   if (!tls || NOBODY_THERE.test(why)) return why;
   return `no connection by TLS came about (${why}); without TLS its address begins with redis://`;
