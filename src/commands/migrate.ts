@@ -31,7 +31,7 @@ export const migrateCommand: CommandModule<MigrateOptions> = {
   notes: `The worker keeps running, and so do the programs that write its files. Broken off anywhere, the same command goes on from
 there. Steps: ${MIGRATION_STEPS.join(', ')}; to SQLite: plan, cutover, finish. User and password of Redis come from the environment.
 Exit codes: 0 done, or stopped where --until says, 1 refused, taken back too late, not equal, or timed out, 69 no worker, or
-Redis is away, 78 Redis refuses us or is not to be trusted.`,
+Redis is away or not to be trusted, 78 Redis refuses us or the worker.`,
   configure(command) {
     command
       .option('--to <store>', 'sqlite, or an address such as redis://192.168.1.10:6379/0', storeTarget)
@@ -115,7 +115,7 @@ function refuseContradictions({ to, until, dryRun, status, rollback }: MigrateOp
   const hasOthers = to !== undefined || until !== undefined || dryRun === true;
   const problem =
     alone.length > 1 || (alone.length === 1 && hasOthers)
-      ? `${alone[0]} goes with no other step`
+      ? `${alone[0]} goes alone: with no --to, --until, --dry-run, --status or --rollback beside it`
       : to === 'sqlite' && (until === 'dual' || until === 'copy' || until === 'verify')
         ? `There is no step ${until} on the way to SQLite: the rows are there already`
         : null;

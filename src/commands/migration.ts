@@ -3,13 +3,13 @@ import { type Clock, pause } from '../platform/clock.js';
 import { countText, plural } from '../platform/duration-text.js';
 import { failpoint } from '../platform/failpoint.js';
 import type { MoveDesk, MoveLook } from '../store/move.js';
-import { hindranceOf, type Move } from '../store/move-contract.js';
+import { hindranceOf, isLockedOut, type Move } from '../store/move-contract.js';
 import { escapeText } from '../view/escape.js';
 import { phaseText } from '../view/move-text.js';
 import { lookAtProcesses } from '../view/worker-look.js';
 import type { Output } from './command.js';
 import { MIGRATION_STEPS, type MigrationStep } from './migration-steps.js';
-import { doneLines, openJobsText } from './migration-text.js';
+import { doneLines, openJobsText, stoppedText } from './migration-text.js';
 import { onChange } from './on-change.js';
 import { progressLine } from './progress-line.js';
 
@@ -18,6 +18,10 @@ const LOOK_EVERY_MS = 200;
 const LOOKS = 5;
 /** The mirror has caught up when no more changes are behind than go with one batch. */
 const ONE_BATCH = 500;
+/** What stands in the row when this command begins may be of a worker that is no more; the next looks within a moment. */
+const OLD_FOR_MS = 1_000;
+/** A worker that lacks the password does not get it by waiting. */
+const LOCKED_OUT_WITHIN_MS = 5_000;
 
 export interface MigrationOptions {
   readonly desk: MoveDesk;
@@ -38,6 +42,7 @@ interface Progress {
 export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedAtMs: number;
+  #lockedOutAtMs: number | null = null;
 
   constructor(options: MigrationOptions) {
     this.#options = options;
@@ -57,7 +62,7 @@ export class Migration {
     ({ move } = await desk.look());
     if (move?.phase === 'cutover' || move?.phase === 'moved') {
       await this.#cutOver(move);
-      if (this.#endsWith('cutover')) return EXIT.ok;
+      if (this.#endsWith('cutover', move)) return EXIT.ok;
       failpoint('migrate.step');
       await desk.ask('moved', 'ending');
       failpoint('migrate.step');
@@ -67,6 +72,7 @@ export class Migration {
 
   async rollBack(): Promise<number> {
     const { desk, output } = this.#options;
+    await desk.refuseRollBack();
     for (;;) {
       const { move } = await desk.look();
       if (move === null || move.phase === 'return') break;
@@ -96,14 +102,14 @@ export class Migration {
                 : `dual: ${plural(now.behind, 'change')} to be mirrored`,
           },
     );
-    if (this.#endsWith('dual')) return true;
+    if (this.#endsWith('dual', move)) return true;
     failpoint('migrate.step');
     await desk.copy();
     failpoint('migrate.step');
     await this.#watch('copy', ({ move: now }) => copyProgress(now));
-    if (this.#endsWith('copy')) return true;
+    if (this.#endsWith('copy', move)) return true;
     await this.#verify(move);
-    if (this.#endsWith('verify')) return true;
+    if (this.#endsWith('verify', move)) return true;
     desk.remember();
     failpoint('migrate.step');
     await desk.ask('dual', 'cutover');
@@ -181,14 +187,13 @@ export class Migration {
     return EXIT.ok;
   }
 
-  #endsWith(step: MigrationStep): boolean {
+  /** `before`: the move as this command has met it. */
+  #endsWith(step: MigrationStep, before: Move): boolean {
     const { until, output } = this.#options;
     const isOver = MIGRATION_STEPS.indexOf(until) <= MIGRATION_STEPS.indexOf(step);
     if (isOver) {
       output.json({ step, done: true });
-      output.print(
-        `Stopped after ${step}. Go on with: dogged migrate. Take it back with: dogged migrate --rollback`,
-      );
+      output.print(stoppedText(step, before));
     }
     return isOver;
   }
@@ -209,6 +214,7 @@ export class Migration {
         progress.show(now.done, now.total, now.text);
         const hindrance = this.#hindrance(look.move);
         if (hindrance !== null) warn(hindrance);
+        this.#refuseLockedOut(look.move, hindrance);
         this.#refuseToWaitLonger(step, look.move);
         await pause(clock, LOOK_EVERY_MS);
       }
@@ -224,7 +230,19 @@ export class Migration {
       return monitor.pid === null
         ? 'no worker runs, so nothing moves; start it with: dogged start'
         : 'the worker has just died; its monitor starts it again, and it goes on from here';
-    return move && hindranceOf(move);
+    if (move === null || clock.monotonicMs() - this.#startedAtMs < OLD_FOR_MS) return null;
+    return hindranceOf(move);
+  }
+
+  #refuseLockedOut(move: Move | null, hindrance: string | null): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (move === null || hindrance === null || hindrance !== hindranceOf(move) || !isLockedOut(move)) {
+      this.#lockedOutAtMs = null;
+      return;
+    }
+    this.#lockedOutAtMs ??= nowMs;
+    if (nowMs - this.#lockedOutAtMs >= LOCKED_OUT_WITHIN_MS)
+      throw new DoggedError('MOVE_LOCKED_OUT', { detail: hindrance });
   }
 
   #refuseToWaitLonger(step: MigrationStep, move: Move | null): void {

@@ -111,7 +111,7 @@ export const ERRORS = {
   REDIS_UNSAFE: {
     exitCode: EXIT.unavailable,
     message: 'Redis at {address} cannot be trusted with jobs: {detail}.',
-    remedy: 'Mend it as said above: a worker with its monitor then starts by itself.',
+    remedy: 'Mend it as said above. A worker that waits for it starts by itself.',
   },
   MOVE_REFUSED: {
     exitCode: EXIT.failed,
@@ -122,6 +122,11 @@ export const ERRORS = {
     exitCode: EXIT.failed,
     message: 'The jobs are moving from {source} to {target} already.',
     remedy: 'Go on with: dogged migrate. Or take it back first: dogged migrate --rollback',
+  },
+  MOVE_LOCKED_OUT: {
+    exitCode: EXIT.config,
+    message: 'The move cannot go on: {detail}.',
+    remedy: 'The move stays as it is. Once the worker is let in, go on with: dogged migrate',
   },
   MOVE_DIVERGED: {
     exitCode: EXIT.failed,
@@ -136,7 +141,8 @@ export const ERRORS = {
   MOVE_NONE: {
     exitCode: EXIT.failed,
     message: 'Nothing is being moved: the jobs run from {store}.',
-    remedy: 'Begin with: dogged migrate --to STORE --dry-run',
+    remedy:
+      'To go back from Redis: dogged migrate --to sqlite. To look at a move: dogged migrate --to STORE --dry-run',
   },
   WORKER_NEEDED: {
     exitCode: EXIT.unavailable,

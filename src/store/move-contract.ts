@@ -78,6 +78,11 @@ export function hindranceOf(move: Move): string | null {
   return move.problem ?? mirrorProblemText(move);
 }
 
+/** What keeps it is that Redis does not let the worker in. */
+export function isLockedOut({ problem, mirrorProblem }: Pick<Move, 'problem' | 'mirrorProblem'>): boolean {
+  return isLoginRefused(problem ?? mirrorProblem ?? '');
+}
+
 /** Which store runs the jobs, where that was decided by a move and the config may still name another. */
 export interface ChosenStore {
   readonly store: string;

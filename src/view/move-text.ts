@@ -12,13 +12,14 @@ export function moveText(move: Move, nowMs: number, paint: Paint): string {
     [mirrorProblemText(move), move.mirrorProblemSinceMs],
   ] as const) {
     if (problem === null) continue;
-    const since = sinceMs === null ? '' : ` for ${durationText(Math.max(0, nowMs - sinceMs))}`;
-    parts.push(paint(`⚠️ ${escapeText(problem)}${since}`, 'yellow'));
+    // A problem may end with a command: the time comes first.
+    const since = sinceMs === null ? '' : `for ${durationText(Math.max(0, nowMs - sinceMs))}: `;
+    parts.push(paint(`⚠️ ${since}${escapeText(problem)}`, 'yellow'));
   }
   return parts.join(' · ');
 }
 
-export function phaseText({ phase, source, target, copyUntil }: Move): string {
+export function phaseText({ phase, source, target, copyUntil, mirror }: Move): string {
   switch (phase) {
     case 'dual':
       return copyUntil === null
@@ -31,7 +32,7 @@ export function phaseText({ phase, source, target, copyUntil }: Move): string {
     case 'return':
       return `jobs go back to ${escapeText(source)}`;
     case 'ending':
-      return 'it is over, and what is left of the mirror is removed';
+      return mirror === null ? 'it is over' : 'it is over, and what is left of the mirror is removed';
   }
 }
 

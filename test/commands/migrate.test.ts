@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { nameThisProcess, writePidFile } from '../../src/heartbeat/pid-file.js';
 import { stateFiles } from '../../src/heartbeat/state-files.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { MoveDesk } from '../../src/store/move/desk.js';
+import { openSqliteStore } from '../../src/store/sqlite/open.js';
 import { keysOf, type MovingMachine, movingMachine } from '../store/move/moving-machine.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -68,6 +71,9 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
       { step: 'verify', done: true },
     ]);
     expect((await status(bed)).move).toMatchObject({ phase: 'dual', divergent: 0 });
+    expect((await bed.run('migrate', '--until', 'dual')).stdout).toMatch(
+      /^The move is past dual already: both sides were compared\. Go on with: dogged migrate\./,
+    );
     expect(await bed.json('migrate', '--until', 'cutover')).toEqual([
       { step: 'verify', jobs: 20, divergent: 0 },
       { step: 'cutover', store: redis.url, before: 20, open: 20, ended: 0, compared: 19, wrong: [] },
@@ -93,10 +99,13 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
       { step: 'cutover', done: true },
     ]);
     expect(await ours()).toEqual([]);
-    expect(await bed.json('migrate')).toMatchObject([
-      { step: 'cutover', store: 'sqlite', before: null },
-      { step: 'finish', done: true, store: 'sqlite', chosenStore: null },
-    ]);
+    // The way home has no mirror, and nobody knows any more what was open before: both are said plainly.
+    const { code, stdout } = await bed.run('migrate');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^cutover: done, but the open jobs were not held against those from before.*dogged audit$[\s\S]*^Done: jobs run from sqlite\./m,
+    );
+    expect(stdout).not.toContain('mirror');
     expect(await status(bed)).toEqual(home);
     if (claim !== undefined) expect((await bed.one.turn([claim])).ends).toEqual(['recorded']);
     await bed.one.work(async () => (await bed.one.store.counts()).total.completed === 20);
@@ -134,10 +143,14 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
       ['migrate', 64, /Say where the jobs are to go: --to STORE/],
       ['migrate --to postgres://x', 64, /The store must be sqlite, or an address/],
       ['migrate --to sqlite --until verify', 64, /no step verify on the way to SQLite/],
-      ['migrate --status --rollback', 64, /--status goes with no other step/],
-      [`migrate --rollback --to ${redis.url}`, 64, /--rollback goes with no other step/],
+      ['migrate --status --rollback', 64, /--status goes alone: with no --to/],
+      [`migrate --rollback --to ${redis.url}`, 64, /--rollback goes alone: with no --to/],
       [`migrate --to ${redis.url} --until there`, 64, /one of plan, dual, copy, verify, cutover, finish/],
-      ['migrate --rollback', 1, /Nothing is being moved: the jobs run from sqlite/],
+      [
+        'migrate --rollback',
+        1,
+        /Nothing is being moved: the jobs run from sqlite[\s\S]*go back from Redis: dogged migrate .*--to sqlite/,
+      ],
       ['migrate --to redis://127.0.0.1:1/0', 69, /redis:\/\/127\.0\.0\.1:1\/0 is away: .*ECONNREFUSED/],
     ] as const) {
       expect(await bed.run(...line.split(' '))).toMatchObject({ code, stderr: expect.stringMatching(words) });
@@ -164,6 +177,38 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
     });
   }, 20_000);
 
+  it('goes from one Redis to another by way of SQLite alone, and says so before it begins', async () => {
+    const bed = await place(3);
+    await bed.one.begin(redis.url, 'cutover');
+    await bed.one.untilIn(redis.url);
+    await bed.one.ask('moved', 'ending');
+    await until(async () => (await bed.one.move()) === null);
+    const byAnotherName = redis.url.replace('127.0.0.1', 'localhost');
+    for (const target of ['redis://127.0.0.1:1/0', byAnotherName]) {
+      for (const dryRun of [['--dry-run'], []]) {
+        expect(await bed.run('migrate', '--to', target, ...dryRun)).toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: expect.stringMatching(/the same by another name.*First: dogged migrate --to sqlite/),
+        });
+      }
+    }
+    const desk = new MoveDesk(await openSqliteStore(bed.stateFolder, 'command', systemClock), systemClock);
+    onTestFinished(() => desk.close());
+    await expect(desk.begin(byAnotherName)).rejects.toMatchObject({ code: 'MOVE_REFUSED' });
+    expect((await status(bed)).move).toBeNull();
+
+    // One that an older program has left is told of, and taken back.
+    await bed.one.begin(byAnotherName, 'cutover', redis.url);
+    const move = await until(async () => {
+      const { move } = await status(bed);
+      return move.problem === null ? null : move;
+    });
+    expect(move.problem).toMatch(/from one Redis to another.*dogged migrate --rollback/);
+    expect((await bed.run('migrate', '--rollback')).code).toBe(0);
+    expect(await status(bed)).toEqual({ store: redis.url, chosenStore: redis.url, move: null });
+  }, 20_000);
+
   it('looks at Redis before it begins: its settings, its room, its rights, who else is there', async () => {
     const bed = await place(50);
     const config = async (name: string, value: string, back: string) => {
@@ -180,16 +225,24 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
     await config('maxmemory', String(used + 100_000), '0');
     expect(await look()).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/✗ it has 1 MB free, and the move needs about/),
-      stderr: expect.stringMatching(/it has 1 MB free.*CONFIG SET maxmemory/),
+      stdout: expect.stringMatching(/the move needs about \d+ KB more/),
+      stderr: expect.stringMatching(/it has \d+ KB free.*CONFIG SET maxmemory/),
     });
+    await redis.client.config('SET', 'maxmemory', '100kb');
+    const { code, stdout, stderr } = await look();
+    expect(code).toBe(1);
+    const needed = /the move needs about (\d+ KB) more/.exec(stdout)?.[1];
+    expect(stderr).toContain(`: it is full, and the move needs about ${needed}: give it more`);
+    expect(stdout + stderr).not.toMatch(/may not do|OOM|is full[\s\S]*is full/);
     await redis.client.config('SET', 'maxmemory', '0');
 
     await config('appendonly', 'no', 'yes');
     expect(await look()).toMatchObject({ code: 0, stdout: expect.stringMatching(/⚠️ .*append-only file/) });
 
     await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs: 0 }));
-    expect((await look()).stdout).toMatch(/machines {2}pi-garage \(seen .* ago\)/);
+    expect((await look()).stdout).toMatch(
+      /machines {2}pi-garage \(seen .* ago\)[\s\S]*after the cutover there is no way back while other machines/,
+    );
 
     await redis.client.call('ACL', 'SETUSER', 'narrow', 'on', '>secret', '~other:*', '+@all');
     vi.stubEnv('DOGGED_REDIS_USERNAME', 'narrow');
@@ -207,20 +260,30 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
   it('says what it waits for, and gives up waiting when it is told to; the worker goes on by itself', async () => {
     const bed = await place(5);
     expect((await bed.run('migrate', '--to', redis.url, '--until', 'verify')).code).toBe(0);
-    // Another machine keeps a way back from being taken.
+    // Another machine keeps a way back from being taken, and nothing is changed by asking for it.
     expect((await bed.run('migrate', '--until', 'cutover')).code).toBe(0);
-    await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs: 0 }));
-    expect(await bed.run('migrate', '--rollback', '--timeout', '1s')).toMatchObject({
+    const seenAtMs = Date.now() - 65_000;
+    await redis.client.hset('dogged:machines', 'x', JSON.stringify({ site: 'pi-garage', seenAtMs }));
+    expect(await bed.run('migrate', '--rollback')).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
-        /^finish: other machines run .*pi-garage[\s\S]*did not come about within 1s/,
+        /cannot move from redis:\S+ to sqlite: other machines run .*pi-garage \(last seen .* ago\).*HDEL/,
+      ),
+    });
+    expect((await status(bed)).move).toMatchObject({ phase: 'moved', problem: null });
+    // One that comes when the way back has begun is waited for.
+    await bed.one.ask('moved', 'return');
+    expect(await bed.run('migrate', '--rollback', '--timeout', '2s')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^finish: other machines run .*: pi-garage\. Let.*\n.*did not come about within 2s/,
       ),
     });
     expect((await status(bed)).move).toMatchObject({
       phase: 'return',
       problem: expect.stringContaining('pi-garage'),
     });
-    expect((await bed.run('status')).stdout).toMatch(/Move.*⚠️ other machines run .*pi-garage/);
+    expect((await bed.run('status')).stdout).toMatch(/Move.*⚠️ for \S+: other machines run .*pi-garage/);
     await redis.client.hdel('dogged:machines', 'x');
     await until(async () => (await bed.one.move()) === null, { withinMs: 10_000 });
     expect(await status(bed)).toEqual(home);

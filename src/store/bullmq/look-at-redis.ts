@@ -12,6 +12,8 @@ export interface RedisFacts {
   readonly keepsAppendOnlyFile: boolean | null;
   /** What this user may not do with our keys, in the words of Redis; null: nothing is missing. */
   readonly forbidden: string | null;
+  /** It takes nothing new. */
+  readonly isFull: boolean;
 }
 
 /** Throws REDIS_AWAY. */
@@ -27,12 +29,14 @@ export async function lookAtRedis(link: Pick<RedisLink, 'call' | 'client'>): Pro
     usedBytes: Number(said('used_memory') ?? 0),
     mostBytes: limit > 0 ? limit : machine > 0 ? machine : null,
     keepsAppendOnlyFile: appendOnly === null ? null : appendOnly === '1',
-    forbidden: await tryRights(link),
+    ...(await tryRights(link)),
   };
 }
 
 /** Each kind of call that is made later, with a key that is gone again at once. */
-async function tryRights(link: Pick<RedisLink, 'call' | 'client'>): Promise<string | null> {
+async function tryRights(
+  link: Pick<RedisLink, 'call' | 'client'>,
+): Promise<Pick<RedisFacts, 'forbidden' | 'isFull'>> {
   const key = `${PREFIX}:try:${randomBytes(6).toString('hex')}`;
   const script = `
     redis.call('HSET', KEYS[1], 'a', '1')
@@ -49,10 +53,11 @@ async function tryRights(link: Pick<RedisLink, 'call' | 'client'>): Promise<stri
   try {
     await link.call(() => link.client.eval(script, 2, key, `${key}:2`));
     await link.call(() => link.client.scan(0, 'MATCH', key));
-    return null;
+    return { forbidden: null, isFull: false };
   } catch (error) {
     const { message } = error as Error;
-    if (/NOPERM|OOM/.test(message)) return message;
+    if (/\bOOM\b/.test(message)) return { forbidden: null, isFull: true };
+    if (/NOPERM/.test(message)) return { forbidden: message, isFull: false };
     throw error;
   }
 }

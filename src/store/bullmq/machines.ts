@@ -1,4 +1,5 @@
 import { mailKey, toldKey } from './mail.js';
+import { siteKey } from './namesake.js';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
 
@@ -37,13 +38,20 @@ export async function otherMachines(
 }
 
 /** Nothing of ours is left there, and nobody is to wait for us. */
-export async function sayGone(link: RedisLink, origin: string): Promise<void> {
-  const ours = [mailKey(origin), toldKey(origin), `${PREFIX}:life:${origin}`];
+export async function sayGone(link: Pick<RedisLink, 'call' | 'client'>, origin: string): Promise<void> {
+  const { client } = link;
+  const entry = await link.call(() => client.hget(MACHINES, origin));
+  const ours = [...['life', 'home'].map((kind) => `${PREFIX}:${kind}:${origin}`), toldKey(origin)];
+  if (entry !== null) {
+    // Another state folder may go by the same site.
+    const site = siteKey(readEntry(entry).site);
+    if ((await link.call(() => client.get(site))) === origin) ours.push(site);
+  }
   await link.call(() =>
-    link.client
+    client
       .multi()
+      .del(mailKey(origin), ...ours)
       .hdel(MACHINES, origin)
-      .del(...ours)
       .exec(),
   );
 }

@@ -39,7 +39,8 @@ export class RedisLink {
   readonly #options: LinkOptions;
   readonly #callWithinMs: number;
   #status: Status = 'unknown';
-  #why: string | null = null;
+  #why = 'not reached yet';
+  #wasUp = false;
   #isProbing = false;
   #nextLookMs = 0;
   #unsafe: string | null = null;
@@ -88,10 +89,10 @@ export class RedisLink {
 
   /** What is the matter with it. */
   get why(): string {
-    if (this.#why !== null) return this.#why;
-    if (this.client.status === 'connect') return 'it takes the connection and gives no answer';
-    const isHandshake = this.#options.address.tls && this.client.status === 'connecting';
-    return isHandshake ? 'no answer to TLS: is this the port on which it speaks TLS?' : 'not reached yet';
+    if (this.#wasUp || isLoginRefused(this.#why)) return this.#why;
+    if (this.client.status === 'connect') return 'it takes the connection, but gives no answer';
+    if (!this.#options.address.tls || NOBODY_THERE.test(this.#why)) return this.#why;
+    return `no connection by TLS came about (${this.#why}); without TLS its address begins with redis://`;
   }
 
   /** Resolves once it is known whether Redis answers. */
@@ -187,7 +188,7 @@ export class RedisLink {
     const isNews = this.#status !== 'away' || this.#why !== why;
     this.#status = 'away';
     this.#why = why;
-    if (isNews) this.#options.onProblem(why);
+    if (isNews) this.#options.onProblem(this.why);
     this.#probeLater(PROBE_EVERY_MS);
   }
 
@@ -208,7 +209,7 @@ export class RedisLink {
     if (this.#isProbing || this.#status === 'up' || this.#status === 'closed') return;
     this.#isProbing = true;
     try {
-      if (this.client.status !== 'ready') throw new Error(this.why);
+      if (this.client.status !== 'ready') throw new Error(this.#why);
       // A number that it does not have would leave us in another database than ours, without a word.
       await this.client.select(this.#options.address.db);
       await this.#look();
@@ -234,12 +235,15 @@ export class RedisLink {
   #rise(): void {
     if (this.#status === 'closed') return;
     this.#status = 'up';
+    this.#wasUp = true;
     this.#why = '';
     this.#options.onProblem(null);
     this.#options.onBack();
   }
 }
 
+/** Whom a name or an address leads to nobody, TLS is not in the way. */
+const NOBODY_THERE = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/;
 const ABSENCE =
   /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|LOADING|READONLY|MASTERDOWN|NOAUTH|WRONGPASS|MISCONF|Socket timeout|MaxRetriesPerRequest/;
 

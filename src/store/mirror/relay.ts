@@ -31,6 +31,7 @@ export interface Step {
   readonly why: string | null;
   /** Redis takes nothing now: it is away, or full. */
   readonly isBlocked: boolean;
+  readonly isAway: boolean;
   /** Redis no longer knows the mirror. */
   readonly isLost: boolean;
 }
@@ -70,7 +71,8 @@ export class MirrorRelay {
       isAway = written.isAway;
       this.#share = isAway ? Math.max(1 / SLICE, this.#share / 2) : Math.min(1, this.#share * 2);
     }
-    if (changes.length === 0) return { sent: 0, failed: 0, why: null, isBlocked: false, isLost: false };
+    if (changes.length === 0)
+      return { sent: 0, failed: 0, why: null, isBlocked: false, isAway: false, isLost: false };
     await sqlite.within((core, verbs) => {
       this.#line ??= new Line(core.db, verbs);
       this.#line.settle(changes, answers);
@@ -86,6 +88,7 @@ export class MirrorRelay {
       why: failures[0] ?? null,
       isBlocked:
         isAway || failures.length === changes.length || failures.some((why) => OUT_OF_MEMORY.test(why)),
+      isAway,
       isLost: answers.some(({ kind }) => kind === 'lost'),
     };
   }

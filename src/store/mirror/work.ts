@@ -52,6 +52,8 @@ export class MirrorWork {
   #work: Promise<void> = Promise.resolve();
   #isStopped = false;
   #problem: string | null | undefined;
+  /** What is told is of jobs that Redis did not take while it took others: it stands until they are taken. */
+  #isOfJobs = false;
   #retryMs = FIRST_RETRY_MS;
   #retryAtMs = 0;
   /** Nothing at all is sent until then. */
@@ -124,6 +126,7 @@ export class MirrorWork {
     while (this.#link.isUp && !this.#isStopped) {
       const fresh = await this.#relay.send('fresh');
       if (await this.#settled(fresh)) return;
+      if (fresh.sent > fresh.failed && !this.#isOfJobs) await this.#tell(null);
       if (fresh.sent > 0) continue;
       if (clock.monotonicMs() >= this.#retryAtMs) {
         const again = await this.#relay.send('failed');
@@ -145,6 +148,7 @@ export class MirrorWork {
     if (step.failed === 0) return false;
     this.#waitLonger();
     if (step.isBlocked) this.#blockedUntilMs = this.#retryAtMs;
+    this.#isOfJobs = !step.isAway;
     await this.#tell(step.why);
     return step.isBlocked;
   }
@@ -156,6 +160,7 @@ export class MirrorWork {
 
   async #allIsWell(): Promise<void> {
     this.#retryMs = FIRST_RETRY_MS;
+    this.#isOfJobs = false;
     await this.#tell(null);
   }
 

@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { lookAtRedis } from '../bullmq/look-at-redis.js';
-import { otherMachines } from '../bullmq/machines.js';
+import { otherMachines, type SeenMachine } from '../bullmq/machines.js';
 import { SEND_STATES } from '../bullmq/outbox.js';
 import { startCopy, startMirror, stopMirror } from '../mirror/mirroring.js';
 import { RedisMirror } from '../mirror/redis-mirror.js';
@@ -13,6 +13,7 @@ import { readMove } from '../sqlite/move-row.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import { machinesText } from './machines-text.js';
 import { checkOpenJobs, type OpenJobsReport, rememberOpenJobs } from './open-jobs.js';
+import { originOf } from './origin.js';
 import { composePlan, type MovePlan } from './plan.js';
 import { withRedis } from './with-redis.js';
 
@@ -53,12 +54,16 @@ export class MoveDesk {
     }));
   }
 
-  /** Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE; what else speaks against it stands in the plan. */
+  /**
+   * Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE, and MOVE_REFUSED for a way that there is not; what else speaks against
+   * it stands in the plan.
+   */
   async plan(target: string): Promise<MovePlan> {
     const { source, origin } = await this.#sqlite.look(({ db }) => ({
       source: currentStore(db),
-      origin: db.prepare<[], string>('SELECT store_id FROM meta').pluck().get() ?? '',
+      origin: originOf(db),
     }));
+    refuseBetweenRedis(source, target);
     const address = target === 'sqlite' ? source : target;
     return withRedis(address, this.#clock, async (link, warnings) => {
       const redis = await lookAtRedis(link);
@@ -68,13 +73,18 @@ export class MoveDesk {
     });
   }
 
-  /** Towards Redis it begins with a mirror; towards SQLite there is nothing to mirror, and the jobs are called home. */
+  /**
+   * Towards Redis it begins with a mirror; towards SQLite there is nothing to mirror, and the jobs are called home. Throws
+   * MOVE_REFUSED for a way that there is not.
+   */
   async begin(target: string): Promise<void> {
     const startedAtMs = this.#clock.wallMs();
     await this.#sqlite.within(({ db }) => {
       if (readMove(db) !== null) return;
       const phase = target === 'sqlite' ? 'cutover' : 'dual';
-      beginMove(db, { target, source: currentStore(db), phase, startedAtMs });
+      const source = currentStore(db);
+      refuseBetweenRedis(source, target);
+      beginMove(db, { target, source, phase, startedAtMs });
       if (target !== 'sqlite') startMirror(db);
     });
   }
@@ -110,6 +120,31 @@ export class MoveDesk {
     );
   }
 
+  /** Throws MOVE_REFUSED where the jobs would have to come home from a Redis with which other machines run. */
+  async refuseRollBack(): Promise<void> {
+    const { move, current, origin } = await this.#sqlite.look(({ db }) => ({
+      move: readMove(db),
+      current: currentStore(db),
+      origin: originOf(db),
+    }));
+    if (move === null || move.source !== 'sqlite' || current === 'sqlite') return;
+    if (move.phase !== 'cutover' && move.phase !== 'moved') return;
+    const others = await this.#othersIn(current, origin);
+    if (others.length === 0) return;
+    const detail = machinesText(others, current);
+    throw new DoggedError('MOVE_REFUSED', { source: current, target: 'sqlite', detail });
+  }
+
+  /** None where Redis cannot be asked: then the worker waits until it can, and looks by itself. */
+  async #othersIn(address: string, origin: string): Promise<readonly SeenMachine[]> {
+    try {
+      return await withRedis(address, this.#clock, (link) => otherMachines(link, origin));
+    } catch (error) {
+      if (error instanceof DoggedError) return [];
+      throw error;
+    }
+  }
+
   /** False where the move stands in another phase by now. */
   ask(from: MovePhase, to: MovePhase): Promise<boolean> {
     return this.#sqlite.within(({ db }) => {
@@ -142,6 +177,12 @@ export class MoveDesk {
   close(): Promise<void> {
     return this.#sqlite.close();
   }
+}
+
+function refuseBetweenRedis(source: string, target: string): void {
+  if (source === 'sqlite' || target === 'sqlite') return;
+  const detail = `from one Redis to another, or to the same by another name, the way leads through SQLite. First: dogged migrate --to sqlite. Then: dogged migrate --to ${target}`;
+  throw new DoggedError('MOVE_REFUSED', { source, target, detail });
 }
 
 function count(db: Database, what: string): number {

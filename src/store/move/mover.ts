@@ -16,7 +16,7 @@ import { changePhase, chooseStore, currentStore, endMove, noteMoveProblem } from
 import { readMove } from '../sqlite/move-row.js';
 import { clearRemote } from '../sqlite/remote-mark.js';
 import { handOn, takeOver } from './hand-over.js';
-import { machinesText } from './machines-text.js';
+import { lastingMachinesText } from './machines-text.js';
 
 /** How often the row of the move is looked at: one look costs some microseconds. */
 const LOOK_EVERY_MS = 250;
@@ -108,9 +108,10 @@ export class Mover {
   }
 
   /** null: it is done, or goes on. Else what it waits for. */
-  #change(move: Move, wanted: string): Promise<string | null> {
+  async #change(move: Move, wanted: string): Promise<string | null> {
     if (wanted === 'sqlite') return this.#comeHome(move);
-    if (this.#redis !== null) throw new Error(`the jobs cannot go from one Redis to another: ${wanted}`);
+    // Nobody begins such a move: a database that was changed by hand, or that an older program left.
+    if (this.#redis !== null) return BETWEEN_REDIS;
     return this.#handOver(move, wanted);
   }
 
@@ -158,7 +159,7 @@ export class Mover {
     const { link, address, origin } = remote;
     if (!link.isUp) return awayText(address, link.why);
     const others = await otherMachines(link, origin);
-    if (others.length > 0) return machinesText(others, address);
+    if (others.length > 0) return lastingMachinesText(others, address);
     if (this.#homecoming?.store !== redis)
       this.#homecoming = { store: redis, work: new Homecoming(redis, this.#closing.signal) };
     const guests = await live.sqlite.look(() => redis.books.guests());
@@ -234,23 +235,26 @@ export class Mover {
   }
 
   async #note(error: unknown): Promise<void> {
-    const { log } = this.#options;
-    if (error instanceof DoggedError) return this.#tell(error.message);
+    if (error instanceof DoggedError) return void (await this.#tell(error.message));
     // The driver hangs the command and its arguments on an error: payloads do not belong into a log.
     const { message, stack } = error as Error;
-    log.error({ err: { message, stack } }, 'Unforeseen trouble with a move; trying again');
-    return this.#tell(message);
+    if (await this.#tell(message))
+      this.#options.log.error({ err: { message, stack } }, 'Unforeseen trouble with a move; trying again');
   }
 
-  async #tell(problem: string | null): Promise<void> {
+  /** False: that is what it waits for already. */
+  async #tell(problem: string | null): Promise<boolean> {
     const { live, clock, log } = this.#options;
     const before = await live.sqlite.look(({ db }) => readMove(db)?.problem ?? null);
-    if (before === problem) return;
+    if (before === problem) return false;
     await live.sqlite.within(({ db }) => noteMoveProblem(db, problem, clock.wallMs()));
     if (problem !== null) log.warn({ problem }, `The move between stores waits: ${problem}`);
+    return true;
   }
 }
 
+const BETWEEN_REDIS =
+  'jobs do not go from one Redis to another: take it back with dogged migrate --rollback, then go by way of SQLite';
 const KEPT_TEXTS = {
   guests: 'jobs of other machines still run here',
   elsewhere: 'Redis has not told yet how some jobs of ours stand',

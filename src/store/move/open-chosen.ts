@@ -5,6 +5,7 @@ import { LiveStore } from '../live-store.js';
 import { chooseStore, readChosenStore } from '../sqlite/move-book.js';
 import { leaveRedis } from '../sqlite/remote-mark.js';
 import type { SqliteStore } from '../sqlite/store.js';
+import { signOff } from './sign-off.js';
 
 /** The engine that runs the jobs: a move's choice wins over the config until the config says the same. */
 export async function openChosen(
@@ -19,7 +20,8 @@ export async function openChosen(
   if (chosen === configured) await sqlite.within(({ db }) => chooseStore(db, null, clock.wallMs()));
   const chosenStore = chosen === configured ? null : chosen;
   if (store === 'sqlite') {
-    await leaveRedis(sqlite, stateFolder);
+    const left = await leaveRedis(sqlite, stateFolder);
+    if (left !== null) await signOff(sqlite, left, clock, events);
     return { store: new LiveStore(sqlite, sqlite), redisAddress: null, chosenStore };
   }
   const { openForWorker } = await import('../bullmq/open.js');

@@ -1,5 +1,6 @@
 import type { JobState } from '../../job/job.js';
 import { JOB_STATES, placeFromCode, stateOfPlace } from '../../job/job.js';
+import { sizeText } from '../../platform/duration-text.js';
 import type { RedisFacts } from '../bullmq/look-at-redis.js';
 import type { SeenMachine } from '../bullmq/machines.js';
 import type { SqliteStore } from '../sqlite/store.js';
@@ -8,7 +9,7 @@ import type { SqliteStore } from '../sqlite/store.js';
 const RATES = { mirrored: 7_000, compared: 4_000, handedOver: 3_500, calledHome: 10_000 } as const;
 /** What Redis keeps beside the payload: of a job in BullMQ's lists, and of one in the mirror with its record. */
 const BESIDE_BYTES = { queued: 2_000, mirrored: 2_500 } as const;
-/** What must be free beyond the estimate: jobs go on coming. */
+/** By how much more than the estimate is asked for: jobs go on coming. */
 const SPARE = 1.5;
 /** `ZRANGE … BYSCORE`, which our scripts use. */
 const OLDEST_REDIS = [6, 2] as const;
@@ -22,7 +23,7 @@ export interface MovePlan {
   readonly ready: number;
   readonly payloadBytes: number;
   readonly redis: RedisFacts;
-  /** Most that Redis needs in addition while the move lasts. */
+  /** What Redis needs in addition while the move lasts, about, and half as much again. */
   readonly needsBytes: number;
   /** How long the copy into the mirror takes, about, and to compare both sides; 0 where there is no mirror. */
   readonly copyMs: number;
@@ -67,7 +68,9 @@ export async function composePlan(input: PlanInput): Promise<MovePlan> {
   const meanBytes = all === 0 ? 0 : payloadBytes / all;
   const isThere = target !== 'sqlite';
   const needsBytes = isThere
-    ? Math.ceil(all * (BESIDE_BYTES.mirrored + meanBytes) + ready * (BESIDE_BYTES.queued + meanBytes))
+    ? Math.ceil(
+        SPARE * (all * (BESIDE_BYTES.mirrored + meanBytes) + ready * (BESIDE_BYTES.queued + meanBytes)),
+      )
     : 0;
   const hindrances: string[] = [];
   if (redis.forbidden !== null)
@@ -104,11 +107,12 @@ function byState(places: readonly { readonly place: number; readonly jobs: numbe
   return { jobs, ready };
 }
 
-function roomHindrances({ usedBytes, mostBytes }: RedisFacts, needsBytes: number): string[] {
-  if (mostBytes === null || mostBytes - usedBytes >= needsBytes * SPARE) return [];
-  const mib = (bytes: number) => `${Math.ceil(bytes / 1_048_576)} MB`;
+function roomHindrances({ usedBytes, mostBytes, isFull }: RedisFacts, needsBytes: number): string[] {
+  const freeBytes = isFull ? 0 : mostBytes === null ? Number.POSITIVE_INFINITY : mostBytes - usedBytes;
+  if (!isFull && freeBytes >= needsBytes) return [];
+  const free = freeBytes > 0 ? `has ${sizeText(freeBytes)} free` : 'is full';
   return [
-    `it has ${mib(Math.max(0, mostBytes - usedBytes))} free, and the move needs about ${mib(needsBytes * SPARE)}: give it more (redis-cli CONFIG SET maxmemory), or remove ended jobs first (dogged prune)`,
+    `it ${free}, and the move needs about ${sizeText(needsBytes)}: give it more (redis-cli CONFIG SET maxmemory), or remove ended jobs first (dogged prune)`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
-import { isLoginRefused, redisAddress } from '../bullmq/address.js';
+import { isLoginRefused, type RedisAddress, redisAddress } from '../bullmq/address.js';
 import type { RedisLink } from '../bullmq/redis-link.js';
 
 /** Speaks with a Redis for as long as `work` takes. Throws REDIS_AWAY, REDIS_REFUSED and REDIS_UNSAFE. */
@@ -21,14 +21,15 @@ export async function withRedis<T>(
   });
   try {
     await link.settled();
-    if (!link.isUp || link.unsafe !== null) throw refusal(address.shown, link);
+    if (!link.isUp || link.unsafe !== null) throw refusal(address, link);
     return await work(link, warnings);
   } finally {
     link.close();
   }
 }
 
-function refusal(address: string, { unsafe, why }: RedisLink): DoggedError {
-  if (unsafe !== null) return new DoggedError('REDIS_UNSAFE', { address, detail: unsafe });
-  return new DoggedError(isLoginRefused(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY', { address, detail: why });
+function refusal({ shown }: RedisAddress, { unsafe, why }: RedisLink): DoggedError {
+  if (unsafe !== null) return new DoggedError('REDIS_UNSAFE', { address: shown, detail: unsafe });
+  const code = isLoginRefused(why) ? 'REDIS_REFUSED' : 'REDIS_AWAY';
+  return new DoggedError(code, { address: shown, detail: why });
 }

@@ -4,12 +4,14 @@ import { currentStore } from './move-book.js';
 import type { SqliteStore } from './store.js';
 
 /**
- * From now on jobs run from here alone. Throws STORE_ELSEWHERE, and changes nothing, while Redis may hold any of ours: they
- * would run twice.
+ * From now on jobs run from here alone. Resolves with the address of the Redis that was left, or null. Throws
+ * STORE_ELSEWHERE, and changes nothing, while Redis may hold any of ours: they would run twice.
  */
-export async function leaveRedis(store: SqliteStore, stateFolder: string): Promise<void> {
-  if ((await store.look(({ db }) => currentStore(db))) === 'sqlite') return;
+export async function leaveRedis(store: SqliteStore, stateFolder: string): Promise<string | null> {
+  const address = await store.look(({ db }) => currentStore(db));
+  if (address === 'sqlite') return null;
   await store.within(({ db }) => clearRemote(db, stateFolder));
+  return address;
 }
 
 /** The same in a transaction of the caller's. */

@@ -88,8 +88,12 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
 
   it.each([
     ['has no such database', 'redis://HERE/99', 'it has no database of this number'],
-    ['speaks no TLS there', 'rediss://HERE/0', 'no answer to TLS: is this the port on which it speaks TLS?'],
-    ['is frozen from the beginning', 'redis://HERE/0', 'it takes the connection and gives no answer'],
+    [
+      'speaks no TLS there',
+      'rediss://HERE/0',
+      'no connection by TLS came about (not reached yet); without TLS its address begins with redis://',
+    ],
+    ['is frozen from the beginning', 'redis://HERE/0', 'it takes the connection, but gives no answer'],
   ])('says that Redis %s', async (what, url, why) => {
     const server = await startRedis();
     onTestFinished(() => server.stop());

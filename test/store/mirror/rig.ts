@@ -56,6 +56,8 @@ export interface Working {
   /** How many jobs came to what, by `workspace result`. */
   readonly results: Map<string, number>;
   readonly problems: (string | null)[];
+  /** Changes that were behind when a problem was over. */
+  readonly behindWhenOver: number[];
   readonly errors: unknown[];
 }
 
@@ -68,9 +70,10 @@ export function counting(): { results: Map<string, number>; onResult: NoteResult
   return { results, onResult };
 }
 
-export function working(server: RedisServer, { store, mirror }: Mirrored): Working {
+export function working(server: RedisServer, { store, db, mirror }: Mirrored): Working {
   const { results, onResult } = counting();
   const problems: (string | null)[] = [];
+  const behindWhenOver: number[] = [];
   const errors: unknown[] = [];
   const work = new MirrorWork({
     sqlite: store,
@@ -79,13 +82,16 @@ export function working(server: RedisServer, { store, mirror }: Mirrored): Worki
     clock: systemClock,
     events: {
       onResult,
-      onMirror: (problem) => problems.push(problem),
+      onMirror(problem) {
+        problems.push(problem);
+        if (problem === null) behindWhenOver.push(readMove(db)?.behind ?? 0);
+      },
       onMirrorError: (error) => errors.push(error),
     },
   });
   work.start();
   onTestFinished(() => work.stop());
-  return { work, results, problems, errors };
+  return { work, results, problems, behindWhenOver, errors };
 }
 
 /** All that is there is in the mirror, as far as the line tells. */

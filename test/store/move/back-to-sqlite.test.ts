@@ -9,6 +9,8 @@ let redis: RedisServer;
 
 const jobsInRedis = async () =>
   (await redis.client.keys('dogged:*:k-*')).filter((key) => /:k-[0-9a-f]{64}$/.test(key));
+const keysLike = async (kind: RegExp) =>
+  (await redis.client.keys('dogged:*')).filter((key) => kind.test(key));
 const there = (options: MovingOptions = {}) => movedTo(redis.url, options);
 
 describe.skipIf(!hasRedis())(
@@ -123,7 +125,8 @@ describe.skipIf(!hasRedis())(
       await one.admit(keysOf(3));
       await one.ask('moved', 'return');
       const problem = await until(async () => (await one.move())?.problem ?? null);
-      expect(problem).toMatch(/pi-garage \(last seen .* ago\)/);
+      // No time is in it: it is told once, however long it stands.
+      expect(problem).toMatch(/^other machines run with Redis at \S+: pi-garage\. Let each/);
       const [, origin] = /HDEL dogged:machines (\S+)$/.exec(problem) ?? [];
       expect(await one.current()).toBe(redis.url);
       // The work goes on meanwhile.
@@ -132,6 +135,17 @@ describe.skipIf(!hasRedis())(
       await redis.client.hdel('dogged:machines', origin ?? '');
       await one.untilIn('sqlite');
       await one.work(completed(one, 4));
+    });
+
+    it('a worker that begins with SQLite, and left nothing in Redis, signs off there', async () => {
+      const other = await movingMachine({ configured: redis.url, site: 'pi-garage' });
+      await other.admit(keysOf(2));
+      await other.work(completed(other, 2));
+      await until(async () => (await keysLike(/:(machines|site)/)).length === 2);
+      await other.close();
+      const back = await movingMachine({ folder: other.folder, site: 'pi-garage' });
+      expect(await back.current()).toBe('sqlite');
+      expect(await keysLike(/:(machines|site|told|ends|life)/)).toEqual([]);
     });
 
     it('waits for the end of what another machine runs of ours, though that machine was forgotten', async () => {

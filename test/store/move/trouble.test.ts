@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/platform/clock.js';
+import { withRedis } from '../../../src/store/move/with-redis.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 import { completed, keysOf, type MovingOptions, movedTo, movingMachine } from './moving-machine.js';
@@ -16,12 +18,31 @@ describe.skipIf(!hasRedis())(`a move whose Redis is${hasRedis() ? '' : ` (skippe
   });
   afterAll(() => redis.stop());
 
+  it('not reached is told of by how far it was reached', async () => {
+    const why = (url: string) =>
+      withRedis(url, systemClock, async () => 'reached').catch(({ message }: Error) => message);
+    onTestFinished(() => redis.thaw());
+    redis.freeze();
+    expect(
+      await Promise.all([
+        why(redis.url),
+        why(redis.url.replace('redis:', 'rediss:')),
+        why('rediss://127.0.0.1:1/0'),
+      ]),
+    ).toEqual([
+      expect.stringMatching(/is away: it takes the connection, but gives no answer\.$/),
+      expect.stringMatching(/is away: no connection by TLS came about .*begins with redis:\/\/\.$/),
+      expect.stringMatching(/is away: connect ECONNREFUSED 127\.0\.0\.1:1\.$/),
+    ]);
+  });
+
   it.each([
     ['frozen', 'to Redis'],
     ['frozen', 'back to SQLite'],
     ['emptied', 'to Redis'],
     ['emptied', 'before the way back'],
     ['emptied', 'back to SQLite'],
+    ['full', 'back to SQLite'],
   ])(
     '%s, %s: goes on by itself, and each job ends once',
     async (trouble, when) => {
@@ -37,6 +58,10 @@ describe.skipIf(!hasRedis())(`a move whose Redis is${hasRedis() ? '' : ` (skippe
         await (isThere ? one.begin(redis.url, 'cutover') : one.ask('moved', 'return'));
         await until(async () => /is away/.test((await one.move())?.problem ?? ''), { withinMs: 10_000 });
         redis.thaw();
+      } else if (trouble === 'full') {
+        onTestFinished(async () => void (await redis.client.config('SET', 'maxmemory', '0')));
+        await redis.client.config('SET', 'maxmemory', '1kb');
+        await one.ask('moved', 'return');
       } else if (isThere) {
         await one.begin(redis.url, 'cutover');
         await until(async () => (await redis.client.keys('dogged:*:k-*')).length > 0);
