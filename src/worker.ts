@@ -164,6 +164,7 @@ async function runLocked(
     pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
     redis: redis.problem,
+    endsKept: () => dispatcher.status().endsKept.length,
     away: () => dispatcher.status().away,
     clockState: () => clockWatch.distrust()?.state ?? null,
     clockJumps: () => jumps.recent().length,

@@ -41,6 +41,8 @@ export interface Beat {
   readonly metrics?: string;
   /** Why Redis takes nothing: intake goes on, and jobs wait. Left out when it does, and where there is none. */
   readonly redis?: string;
+  /** Attempts that have ended, and whose ends the store does not take: they are offered again. Left out while there are none. */
+  readonly endsKept?: readonly BeatEnd[];
   /** The wall clock is not trusted. Left out while it is. */
   readonly clock?: BeatClock;
   /** When the wall clock was set during the last hour, or the machine slept; the newest last. Left out when it was not. */
@@ -143,6 +145,14 @@ export interface BeatFailure {
   readonly task: string;
   readonly key: string;
   readonly reason: string;
+}
+
+/** In the database its job runs until the end is written down. */
+export interface BeatEnd {
+  readonly job: string;
+  readonly workspace: string;
+  readonly task: string;
+  readonly attempt: number;
 }
 
 export interface BeatClock {

@@ -3,6 +3,7 @@ import type { ProcessIdentity } from '../platform/process-identity.js';
 import type {
   Beat,
   BeatCounters,
+  BeatEnd,
   BeatFailure,
   BeatOutage,
   BeatQueue,
@@ -39,6 +40,7 @@ export interface WorkerFacts {
   readonly storage: string | null;
   readonly metrics: string | null;
   readonly redis: string | null;
+  readonly endsKept: readonly BeatEnd[];
   /** Jobs that Redis does not hold yet. */
   readonly outbox: number;
   readonly clock: NonNullable<Beat['clock']> | null;
@@ -75,6 +77,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.storage === null ? {} : { storage: facts.storage }),
     ...(facts.metrics === null ? {} : { metrics: facts.metrics }),
     ...(facts.redis === null ? {} : { redis: facts.redis }),
+    ...(facts.endsKept.length === 0 ? {} : { endsKept: facts.endsKept }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
     ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),
     lag: facts.lag,

@@ -3,6 +3,7 @@ import type {
   Beat,
   BeatClock,
   BeatCounters,
+  BeatEnd,
   BeatFailure,
   BeatLook,
   BeatOutage,
@@ -24,6 +25,8 @@ export function beatFile(heartbeatFolder: string): string {
 export function readBeat(heartbeatFolder: string): StateFile<Beat> {
   return readStateFile<Beat>(beatFile(heartbeatFolder), checkBeat);
 }
+
+export const checkBeatEnd = shapeOf<BeatEnd>({ job: text, workspace: text, task: text, attempt: count });
 
 const checkBeat = shapeOf<Beat>({
   schema: oneOf(1),
@@ -97,6 +100,7 @@ const checkBeat = shapeOf<Beat>({
   storage: optional(text),
   metrics: optional(text),
   redis: optional(text),
+  endsKept: optional(listOf(checkBeatEnd)),
   clock: optional(
     shapeOf<BeatClock>({
       state: oneOf('suspect', 'believed'),

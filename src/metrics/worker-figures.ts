@@ -1,3 +1,5 @@
+import type { BeatEnd } from '../heartbeat/beat.js';
+import { checkBeatEnd } from '../heartbeat/read-beat.js';
 import {
   amount,
   type Check,
@@ -46,6 +48,8 @@ export interface WorkerFigures {
   readonly dualWrites: Readonly<Record<string, Counts>>;
   readonly slots: number;
   readonly freeSlots: number;
+  /** Attempts that have ended, and whose ends the store does not take yet. */
+  readonly endsKept: readonly BeatEnd[];
   readonly pressure: 'memory' | 'disk' | null;
   readonly storageRefuses: boolean;
   readonly databaseHeld: boolean;
@@ -91,6 +95,7 @@ export const checkWorkerFigures = shapeOf<WorkerFigures>({
   dualWrites: mapOf(mapOf(count)),
   slots: count,
   freeSlots: count,
+  endsKept: listOf(checkBeatEnd),
   pressure: orNull(text),
   storageRefuses: flag,
   databaseHeld: flag,

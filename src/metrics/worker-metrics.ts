@@ -1,4 +1,5 @@
 import type { Config, MetricsConfig } from '../config/config.js';
+import type { BeatEnd } from '../heartbeat/beat.js';
 import type { LagMeter } from '../heartbeat/lag-meter.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
@@ -23,7 +24,13 @@ export interface WorkerMetricsParts {
   readonly log: Log;
   readonly nonce: string;
   readonly lag: Pick<LagMeter, 'percentiles'>;
-  readonly dispatch: { status(): { readonly freeSlots: number; readonly pressure: Pressure | null } };
+  readonly dispatch: {
+    status(): {
+      readonly freeSlots: number;
+      readonly pressure: Pressure | null;
+      readonly endsKept: readonly BeatEnd[];
+    };
+  };
   /** Why the disk refuses the database's writes; null when it takes them. */
   readonly storage: () => string | null;
   /** Called when `problem` tells something else than before. */
@@ -46,13 +53,14 @@ export async function createWorkerMetrics(parts: WorkerMetricsParts): Promise<Wo
   const startedAtMs = clock.wallMs();
   const figures = (): WorkerFigures => {
     const { user, system } = process.cpuUsage();
-    const { freeSlots, pressure } = dispatch.status();
+    const { freeSlots, pressure, endsKept } = dispatch.status();
     return {
       schema: 1,
       startedAtMs,
       ...counts.read(),
       slots: config.slots,
       freeSlots,
+      endsKept,
       pressure,
       storageRefuses: storage() !== null,
       databaseHeld: store.heldElsewhere() !== null,

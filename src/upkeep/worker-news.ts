@@ -15,7 +15,7 @@ const AT_MOST_EVERY_MS = 5_000;
 /**
  * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when it was
  * held against the ledger with another result, when the machine has no room for jobs, its clock jumps or is not trusted, and
- * when an outage begins or ends: what a person who looks at a screen, or waits for an alert, wants to know sooner than with
+ * when an outage begins or ends, or ends of jobs are kept: what a person who looks at a screen, or waits for an alert, wants to know sooner than with
  * the next beat. `look` is cheap and may be called as often as one likes.
  */
 export function createWorkerNews(options: {
@@ -26,6 +26,8 @@ export function createWorkerNews(options: {
   readonly storage: () => string | null;
   /** Why Redis takes nothing; null when it does, and where there is none. */
   readonly redis: () => string | null;
+  /** How many ends of jobs are kept until the store takes them. */
+  readonly endsKept: () => number;
   /** Dependencies that are away. */
   readonly away: () => readonly string[];
   /** How far the wall clock is not trusted; null while it is. */
@@ -36,13 +38,15 @@ export function createWorkerNews(options: {
   readonly log: Log;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, redis, away, clockState, clockJumps, clock, log, onNews } = options;
+  const { sources, pressure, storage, redis, endsKept, away, clockState, clockJumps, clock, log, onNews } =
+    options;
   const problems = new Map<string, string | null>();
   const describe = () =>
     JSON.stringify([
       pressure(),
       storage(),
       redis() !== null,
+      endsKept(),
       away(),
       clockState(),
       clockJumps(),

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js';
 import type {
   Beat,
   BeatClock,
+  BeatEnd,
   BeatFailure,
   BeatLook,
   BeatOutage,
@@ -18,6 +19,7 @@ import { DoggedError } from '../job/errors.js';
 import { type Clock, isoTime } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
+import { withoutKeptEnds } from '../policy/kept-ends.js';
 import type { Pressure } from '../policy/pressure.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { UpkeepStore } from '../store/contract.js';
@@ -41,6 +43,7 @@ export interface ReportedParts {
       readonly oldestRunningMs: number;
       readonly alone: string | null;
       readonly pressure: Pressure | null;
+      readonly endsKept: readonly BeatEnd[];
       readonly lastFailed: BeatFailure | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
@@ -113,12 +116,15 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       const distrust = parts.clockDistrust();
       const clockHolds = distrust?.state === 'suspect';
       // While somebody holds the database, a beat that waited for it would tell of a dead worker.
-      const counts =
+      const written =
         held !== null && lastCounts !== null
           ? lastCounts
           : await store.counts(clockHolds ? clock.wallMs() : undefined);
-      lastCounts = counts;
+      lastCounts = written;
       const { slots, freeSlots, oldestRunningMs, alone, ...dispatch } = parts.dispatch.status();
+      // Those of a worker that has stopped are lost: its jobs are found running.
+      const endsKept = state === 'stopped' ? [] : dispatch.endsKept;
+      const counts = withoutKeptEnds(written, endsKept);
       const storage = parts.storage();
       const pressure = dispatch.pressure ?? (storage === null ? null : 'disk');
       const { waiting, runnable } = explainWaiting({
@@ -180,6 +186,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         storage,
         metrics: parts.metrics(),
         redis: counts.outbox?.problem?.slice(0, LONGEST_TEXT) ?? null,
+        endsKept,
         clock: distrust,
         clockJumps: parts.clockJumps(),
         lag: parts.lag.percentiles(),

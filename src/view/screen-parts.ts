@@ -57,18 +57,25 @@ export function workerText({ worker }: SystemSnapshot): string {
 }
 
 /** Waiting and running jobs always; ended ones where there are any. */
-export function queueText({ queue, nextScheduledAtMs, takenAtMs }: SystemSnapshot): string {
+export function queueText({ queue, endsKept, redis, nextScheduledAtMs, takenAtMs }: SystemSnapshot): string {
   const parts = [`${countText(queue.pending)} pending`];
   if (queue.scheduled > 0) {
     const next =
       nextScheduledAtMs === null ? '' : ` (next in ${durationText(nextScheduledAtMs - takenAtMs)})`;
     parts.push(`${countText(queue.scheduled)} scheduled${next}`);
   }
-  parts.push(`${countText(queue.running)} running`, `${countText(queue.completed)} completed`);
+  parts.push(`${countText(queue.running)} running`);
+  if (endsKept.length > 0) parts.push(keptText(endsKept.length, redis));
+  parts.push(`${countText(queue.completed)} completed`);
   for (const state of ['failed', 'cancelled', 'expired', 'outbox'] as const) {
     if (queue[state] > 0) parts.push(`${countText(queue[state])} ${state}`);
   }
   return parts.join(' · ');
+}
+
+function keptText(ends: number, redis: SystemSnapshot['redis']): string {
+  const until = redis?.problem ? 'Redis is back' : `${ends === 1 ? 'it' : 'they'} can be written down`;
+  return `${plural(ends, 'end is', 'ends are')} kept until ${until}`;
 }
 
 /** Counts per task, ends that are rare only where there are any; a task without any job yet is not known here. */

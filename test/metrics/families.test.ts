@@ -4,6 +4,7 @@ import { DURATION_BOUNDS, Histogram } from '../../src/metrics/histogram.js';
 import { createNaming } from '../../src/metrics/naming.js';
 import { renderMetrics } from '../../src/metrics/render.js';
 import { storeFamilies } from '../../src/metrics/store-families.js';
+import { withoutKeptEnds } from '../../src/policy/kept-ends.js';
 import type { QueueCounts } from '../../src/store/read-contract.js';
 import { parseMetrics } from './parse-metrics.js';
 
@@ -138,6 +139,30 @@ test('of Redis and of a mirror something is said only where there is one', async
   const looked = await tell({ ...NOTHING, move: { ...move, mirrorProblem: null, divergent: 2 } });
   expect(looked.value('dogged_dual_write_divergent_jobs', {})).toBe(2);
   expect(looked.value('dogged_dual_write_up', {})).toBe(1);
+});
+
+test('a job whose end is only kept is not told as running', async () => {
+  const line = { workspace: 'w', task: 'a', paused: false, places };
+  const guests = [
+    { id: 'k-1', task: 'a', key: 'a', startedAtMs: 0 },
+    { id: 'k-2', task: 'a', key: 'b', startedAtMs: 0 },
+  ];
+  const outbox = {
+    guests,
+    waiting: 0,
+    elsewhere: 0,
+    address: '',
+    problem: 'x',
+    problemSinceMs: 0,
+    claimable: 0,
+  };
+  const end = (job: string, task = 'a') => ({ job, workspace: 'w', task, attempt: 1 });
+  const ends = [end('1'), end('2'), end('3', 'gone'), end('k-1')];
+  const counts = withoutKeptEnds({ ...NOTHING, tasks: [line], outbox }, ends);
+  expect(counts.total).toEqual({ ...places, running: 1 });
+  const { value } = parseMetrics(await renderMetrics(storeFamilies(counts, createNaming(null), [], 0)));
+  expect(value('dogged_jobs', { workspace: 'w', task: 'a', state: 'running' })).toBe(2);
+  expect(value('dogged_guest_jobs', {})).toBe(1);
 });
 
 test('a value that is a bound falls below it, and one above all bounds is counted', async () => {

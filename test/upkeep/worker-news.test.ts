@@ -15,6 +15,7 @@ function stand() {
   const machine = {
     pressure: null as string | null,
     away: [] as string[],
+    endsKept: 0,
     clock: null as string | null,
     clockJumps: 0,
   };
@@ -29,6 +30,7 @@ function stand() {
     pressure: () => machine.pressure,
     storage: () => null,
     redis: () => null,
+    endsKept: () => machine.endsKept,
     away: () => machine.away,
     clockState: () => machine.clock,
     clockJumps: () => machine.clockJumps,
@@ -116,6 +118,17 @@ test('an outage that begins or ends is told at once', async () => {
   expect(told()).toBe(1);
   await clock.advance(5_000);
   machine.away = [];
+  news.look();
+  expect(told()).toBe(2);
+});
+
+test('that ends of jobs are kept is told at once, and so is that they were taken', async () => {
+  const { clock, machine, news, told } = stand();
+  machine.endsKept = 2;
+  news.look();
+  expect(told()).toBe(1);
+  await clock.advance(5_000);
+  machine.endsKept = 0;
   news.look();
   expect(told()).toBe(2);
 });
