@@ -196,6 +196,7 @@ async function runLocked(
     lag,
     dispatch: dispatcher,
     storage: storage.problem,
+    redisAbsences: redis.absences,
     onChange: () => void beat.beatNow(),
   });
   const report = createWorkerReport({

@@ -45,6 +45,15 @@ export function workerFamilies(figures: WorkerFigures): readonly Family[] {
       'Whether another process keeps the worker from its database.',
       figures.databaseHeld,
     ),
+    ...(figures.redisAbsences === null
+      ? []
+      : [
+          counter(
+            'dogged_redis_absences_total',
+            'How often Redis has ceased to take jobs.',
+            figures.redisAbsences,
+          ),
+        ]),
     counter(
       'dogged_outages_total',
       'Outages that began: breakers that opened.',

@@ -52,6 +52,8 @@ export interface WorkerFigures {
   readonly endsKept: readonly BeatEnd[];
   readonly pressure: 'memory' | 'disk' | null;
   readonly storageRefuses: boolean;
+  /** How often Redis has ceased to take jobs; null where they run through none. */
+  readonly redisAbsences: number | null;
   readonly databaseHeld: boolean;
   readonly rssBytes: number;
   readonly cpuSeconds: number;
@@ -98,6 +100,7 @@ export const checkWorkerFigures = shapeOf<WorkerFigures>({
   endsKept: listOf(checkBeatEnd),
   pressure: orNull(text),
   storageRefuses: flag,
+  redisAbsences: orNull(count),
   databaseHeld: flag,
   rssBytes: count,
   cpuSeconds: amount,

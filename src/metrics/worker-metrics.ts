@@ -33,6 +33,8 @@ export interface WorkerMetricsParts {
   };
   /** Why the disk refuses the database's writes; null when it takes them. */
   readonly storage: () => string | null;
+  /** How often Redis has ceased to take jobs; null where they run through none. */
+  readonly redisAbsences: () => number | null;
   /** Called when `problem` tells something else than before. */
   readonly onChange: () => void;
 }
@@ -49,7 +51,20 @@ const AT_MOST_EVERY_MS = 1_000;
 
 /** Tells the worker's figures to whoever asks over its line, and where the config wants them: an address, a file. */
 export async function createWorkerMetrics(parts: WorkerMetricsParts): Promise<WorkerMetrics> {
-  const { config, outlets, counts, store, clock, log, nonce, lag, dispatch, storage, onChange } = parts;
+  const {
+    config,
+    outlets,
+    counts,
+    store,
+    clock,
+    log,
+    nonce,
+    lag,
+    dispatch,
+    storage,
+    redisAbsences,
+    onChange,
+  } = parts;
   const startedAtMs = clock.wallMs();
   const figures = (): WorkerFigures => {
     const { user, system } = process.cpuUsage();
@@ -63,6 +78,7 @@ export async function createWorkerMetrics(parts: WorkerMetricsParts): Promise<Wo
       endsKept,
       pressure,
       storageRefuses: storage() !== null,
+      redisAbsences: redisAbsences(),
       databaseHeld: store.heldElsewhere() !== null,
       rssBytes: process.memoryUsage.rss(),
       cpuSeconds: (user + system) / 1e6,

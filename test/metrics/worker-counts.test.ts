@@ -98,6 +98,7 @@ async function figuresOf(counts: WorkerCounts): Promise<WorkerFigures> {
     endsKept: [{ job: '7', workspace: 'default', task: 'note', attempt: 1 }],
     pressure: null,
     storageRefuses: false,
+    redisAbsences: 2,
     databaseHeld: false,
   };
   const lag = { p50Ms: 0, p99Ms: 0, maxMs: 0 };
