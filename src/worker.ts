@@ -161,11 +161,9 @@ async function runLocked(
   let loopTurns = 0;
   const news = createWorkerNews({
     sources: intake.status,
-    pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
     redis: redis.problem,
-    endsKept: () => dispatcher.status().endsKept.length,
-    away: () => dispatcher.status().away,
+    dispatch: () => dispatcher.status(),
     clockState: () => clockWatch.distrust()?.state ?? null,
     clockJumps: () => jumps.recent().length,
     clock,
