@@ -86,6 +86,9 @@ describe.skipIf(!hasRedis())(
       expect(away.runs).toHaveLength(20);
       const jobs = await back.store.list({ limit: 99 });
       expect(new Set(jobs.map(({ attempts }) => attempts))).toEqual(new Set([1]));
+      // When it was taken, not when its owner heard of that.
+      const [taken, attempt] = (await back.store.get(null, jobs[0]?.id ?? ''))?.history ?? [];
+      expect(taken).toMatchObject({ kind: 'event', event: 'taken', atMs: attempt?.atMs });
       await back.close();
       // Read twice, nothing more comes of it.
       const again = await machine(redis.url, { site: 'home', folder: home.folder });
