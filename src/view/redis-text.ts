@@ -12,11 +12,11 @@ export function redisText(
   const parts = [escapeText(address)];
   if (elsewhere > 0)
     parts.push(
-      `${plural(elsewhere, 'job of ours runs', 'jobs of ours run')} at other machines, or until a lease is over`,
+      `${plural(elsewhere, 'job of ours runs', 'jobs of ours run')} at other machines, or ${elsewhere === 1 ? 'waits' : 'wait'} for the lease of one that is gone to end`,
     );
   if (problem !== null) {
     const since = problemSinceMs === null ? '' : ` for ${durationText(Math.max(0, nowMs - problemSinceMs))}`;
-    const text = `⚠️ ${escapeText(problem)}${since}; jobs wait here, and go on by themselves`;
+    const text = `⚠️ takes nothing${since}: ${escapeText(problem)}; jobs wait here, and go on by themselves`;
     parts.push(paint(text, 'yellow'));
   }
   return parts.join(' · ');

@@ -211,6 +211,11 @@ describe('counts', () => {
     expect(snapshot).toMatchObject({ countedFrom: 'database', nextScheduledAtMs: NOW + 5_000 });
   });
 
+  test('of jobs that Redis does not hold yet are told as a part of those that are pending', () => {
+    beats({ queue: { ...aBeat().queue, pending: 120, outbox: 104 } });
+    expect(queueText(look())).toBe('120 pending (104 not in Redis yet) · 0 running · 0 completed');
+  });
+
   test('are those of the last beat where the database cannot be read, and the screen knows', () => {
     workerRuns();
     beats({ queue: { ...aBeat().queue, pending: 3 } });
