@@ -5,6 +5,7 @@ import type {
   BeatCounters,
   BeatEnd,
   BeatFailure,
+  BeatMachine,
   BeatOutage,
   BeatQueue,
   BeatSlot,
@@ -40,6 +41,7 @@ export interface WorkerFacts {
   readonly storage: string | null;
   readonly metrics: string | null;
   readonly redis: string | null;
+  readonly machines: readonly BeatMachine[];
   readonly endsKept: readonly BeatEnd[];
   /** Jobs that Redis does not hold yet. */
   readonly outbox: number;
@@ -77,6 +79,7 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.storage === null ? {} : { storage: facts.storage }),
     ...(facts.metrics === null ? {} : { metrics: facts.metrics }),
     ...(facts.redis === null ? {} : { redis: facts.redis }),
+    ...(facts.machines.length === 0 ? {} : { machines: facts.machines }),
     ...(facts.endsKept.length === 0 ? {} : { endsKept: facts.endsKept }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
     ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),

@@ -6,6 +6,7 @@ import type {
   BeatEnd,
   BeatFailure,
   BeatLook,
+  BeatMachine,
   BeatOutage,
   BeatQueue,
   BeatReading,
@@ -100,6 +101,7 @@ const checkBeat = shapeOf<Beat>({
   storage: optional(text),
   metrics: optional(text),
   redis: optional(text),
+  machines: optional(listOf(shapeOf<BeatMachine>({ site: text, seenMsAgo: amount }))),
   endsKept: optional(listOf(checkBeatEnd)),
   clock: optional(
     shapeOf<BeatClock>({

@@ -6,6 +6,7 @@ import type {
   BeatEnd,
   BeatFailure,
   BeatLook,
+  BeatMachine,
   BeatOutage,
   BeatReading,
   BeatSlot,
@@ -78,6 +79,7 @@ export interface ReportedParts {
 const WORTH_SAYING_MS = 250;
 /** A beat is read every second: it holds no program's whole last words. */
 const LONGEST_TEXT = 300;
+const MOST_MACHINES = 100;
 
 /** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
 export interface WorkerReport {
@@ -186,6 +188,7 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         storage,
         metrics: parts.metrics(),
         redis: counts.outbox?.problem?.slice(0, LONGEST_TEXT) ?? null,
+        machines: (counts.outbox?.machines ?? []).slice(0, MOST_MACHINES).map(shortened),
         endsKept,
         clock: distrust,
         clockJumps: parts.clockJumps(),
@@ -203,6 +206,11 @@ function sourceTotals(counts: QueueCounts, name: string): { records: number; rej
 
 function outageOf({ id, dependency, sinceMs, cause }: Outage): BeatOutage {
   return { id, dependency, since: isoTime(sinceMs) ?? '', cause: cause.slice(0, LONGEST_TEXT) };
+}
+
+/** Whatever stands in Redis as its name. */
+function shortened({ site, seenMsAgo }: BeatMachine): BeatMachine {
+  return { site: site.slice(0, LONGEST_TEXT), seenMsAgo };
 }
 
 function cutShort(failure: BeatFailure | null): BeatFailure | null {

@@ -2,6 +2,7 @@ import type {
   Beat,
   BeatClock,
   BeatEnd,
+  BeatMachine,
   BeatQueue,
   BeatSlot,
   BeatSource,
@@ -46,6 +47,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly move: Move | null;
   /** The store that a move has chosen, as long as the config may name another. */
   readonly chosenStore: string | null;
+  /** Other machines that run with the same Redis, as of the last beat. */
+  readonly machines: readonly BeatMachine[];
   /** The way to Redis; null where the store is SQLite alone, or cannot be read. */
   readonly redis: OutboxCounts | null;
   /** Due jobs that the next claim can take. */
@@ -86,6 +89,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
   if (look.status === 'failed') problems.push(`database: ${look.why}`);
   const works = verdict === 'running' || verdict === 'stuck';
   const clock = works ? (beat?.clock ?? null) : null;
+  const machines = works ? machinesOf(beat, worker.beatAgeMs) : [];
   // Of a worker that is gone none are kept.
   const told = works && worker.beatAgeMs !== null ? (beat?.endsKept ?? []) : [];
 
@@ -109,6 +113,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
       pausedAll: false,
       clock,
       redis: null,
+      machines,
       move: null,
       chosenStore: null,
       runnable: works ? (beat?.runnable ?? 0) : 0,
@@ -153,6 +158,7 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     pausedAll: counts.pausedAll,
     clock,
     redis: counts.outbox ?? null,
+    machines,
     move: counts.move ?? null,
     chosenStore: counts.chosenStore ?? null,
     runnable,
@@ -275,6 +281,12 @@ function mergeSources(
       states: sumOfStates(counted),
     };
   });
+}
+
+/** As of now. Only a worker that has beaten knows any. */
+function machinesOf(beat: Beat | null, beatAgeMs: number | null): readonly BeatMachine[] {
+  if (beatAgeMs === null) return [];
+  return (beat?.machines ?? []).map(({ site, seenMsAgo }) => ({ site, seenMsAgo: seenMsAgo + beatAgeMs }));
 }
 
 /** As of now, and only where the beat is that of the worker whose age is known: nobody can tell how old another one is. */

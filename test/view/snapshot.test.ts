@@ -16,6 +16,7 @@ import { remainingOf } from '../../src/view/drain-text.js';
 import { jobScreen } from '../../src/view/job-screen.js';
 import { jobsTable } from '../../src/view/jobs-table.js';
 import { jobRows } from '../../src/view/queue-monitor/job-rows.js';
+import { redisText } from '../../src/view/redis-text.js';
 import { queueText } from '../../src/view/screen-parts.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../../src/view/snapshot.js';
 import { snapshotJson } from '../../src/view/snapshot-json.js';
@@ -197,6 +198,29 @@ describe('a job that has ended, while the store does not take its end', () => {
     expect(await lookWith(store)).toMatchObject({ endsKept: [], queue: { running: 1 } });
     await store.close();
   });
+});
+
+test('other machines with this Redis are told as of the last beat, and of no worker that is gone', () => {
+  const machines = [{ site: 'pi\x1b[2J', seenMsAgo: 5_000 }];
+  beats({ machines });
+  expect(look().machines).toEqual([]);
+  workerRuns();
+  const snapshot = look();
+  expect(snapshot.machines).toEqual([{ site: 'pi\x1b[2J', seenMsAgo: 12_000 }]);
+  expect(snapshotJson(snapshot)).toMatchObject({ machines: snapshot.machines });
+  const redis = {
+    address: 'redis://127.0.0.1:6379/0',
+    waiting: 0,
+    elsewhere: 1,
+    problem: null,
+    problemSinceMs: null,
+    claimable: 0,
+    guests: [],
+  };
+  expect(redisText(redis, snapshot, painter(false))).toBe(
+    'redis://127.0.0.1:6379/0 · also there: pi\\x1b[2J (seen 12s ago) · 1 job of ours runs at other machines, or waits for the lease of one that is gone to end',
+  );
+  expect(redisText({ ...redis, problem: 'away' }, snapshot, painter(false))).not.toContain('also there');
 });
 
 describe('counts', () => {

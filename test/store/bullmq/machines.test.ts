@@ -72,6 +72,19 @@ describe.skipIf(!hasRedis())(
       expect((await home.admit([{ key: 'a', content: '{"n":1.0}' }]))[0]?.result).toBe('already-done');
     });
 
+    it('know which others are there, by their sites', async () => {
+      const away = await machine(redis.url, { site: 'away' });
+      await until(async () => (await redis.client.hlen('dogged:machines')) === 1);
+      expect((await away.store.counts()).outbox?.machines).toEqual([]);
+      const home = await machine(redis.url, { site: 'home' });
+      const seen = await until(async () => {
+        const { machines = [] } = (await home.store.counts()).outbox ?? {};
+        return machines.length === 0 ? null : machines;
+      });
+      expect(seen.map(({ site }) => site)).toEqual(['away']);
+      expect(seen[0]?.seenMsAgo).toBeGreaterThanOrEqual(0);
+    });
+
     it('settle what others ended while the owner was off, once it is back, each of it once', async () => {
       const home = await machine(redis.url, { site: 'home' });
       await home.admit(keysOf(20));
