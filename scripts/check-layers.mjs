@@ -71,6 +71,7 @@ const MAY_IMPORT = {
     'view/worker-look',
     'view/escape',
     'policy/pressure',
+    'policy/kept-ends',
     'job',
     'config/config',
     'platform',

@@ -161,10 +161,9 @@ async function runLocked(
   let loopTurns = 0;
   const news = createWorkerNews({
     sources: intake.status,
-    pressure: () => dispatcher.status().pressure,
     storage: storage.problem,
     redis: redis.problem,
-    away: () => dispatcher.status().away,
+    dispatch: () => dispatcher.status(),
     clockState: () => clockWatch.distrust()?.state ?? null,
     clockJumps: () => jumps.recent().length,
     clock,
@@ -195,6 +194,7 @@ async function runLocked(
     lag,
     dispatch: dispatcher,
     storage: storage.problem,
+    redisAbsences: redis.absences,
     onChange: () => void beat.beatNow(),
   });
   const report = createWorkerReport({

@@ -8,6 +8,7 @@ import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { refuseUnknownNames } from './known-names.js';
 import { layoutFor } from './layout.js';
+import { newestOnly } from './newest-only.js';
 import { wholeNumber, workspaceId } from './option-values.js';
 import { locateSystem, withJobReader } from './system.js';
 
@@ -80,6 +81,5 @@ function printTable(
   }
   const layout = layoutFor(options, output);
   output.print(jobsTable(jobs, snapshot, layout).join('\n'));
-  if (jobs.length === options.limit)
-    output.note(`These are the newest ${options.limit}; there may be more: --limit N`);
+  if (jobs.length === options.limit) output.note(newestOnly(options.limit));
 }

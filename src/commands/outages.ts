@@ -4,6 +4,7 @@ import { outageJson } from '../view/outage-json.js';
 import { outageParagraph } from '../view/outage-text.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { layoutFor } from './layout.js';
+import { newestOnly } from './newest-only.js';
 import { wholeNumber } from './option-values.js';
 import { locateSystem, withReader } from './system.js';
 
@@ -37,8 +38,7 @@ export const outagesCommand: CommandModule<OutagesOptions> = {
     output.print(
       outages.length === 0 ? 'No outage.' : `${plural(outages.length, 'outage')}, ${ongoing} ongoing`,
     );
-    if (outages.length === options.limit)
-      output.note(`These are the newest ${options.limit}; there may be more: --limit N`);
+    if (outages.length === options.limit) output.note(newestOnly(options.limit));
     return EXIT.ok;
   },
 };

@@ -8,6 +8,7 @@ import { escapeText } from '../view/escape.js';
 import { truncateText } from '../view/text-width.js';
 import type { CommandModule, CommonOptions } from './command.js';
 import { refuseUnknownNames } from './known-names.js';
+import { newestOnly } from './newest-only.js';
 import { wholeNumber } from './option-values.js';
 import { locateSystem, withReader } from './system.js';
 
@@ -38,8 +39,7 @@ export const rejectsCommand: CommandModule<RejectsOptions> = {
       output.print(text(reject, excerptOf(stateFolder, reject), output.columns));
     }
     output.print(rejects.length === 0 ? 'No record is refused.' : plural(rejects.length, 'record'));
-    if (rejects.length === options.limit)
-      output.note(`These are the newest ${options.limit}; there may be more: --limit N`);
+    if (rejects.length === options.limit) output.note(newestOnly(options.limit));
     return EXIT.ok;
   },
 };

@@ -1,11 +1,14 @@
 import { DoggedError, EXIT } from '../job/errors.js';
 import { type Clock, pause } from '../platform/clock.js';
+import type { JobDetails } from '../store/read-contract.js';
 import type { KnownKey } from '../store/trace-contract.js';
 import type { CheckpointVerdict } from '../trace/verdict.js';
 import { escapeText } from '../view/escape.js';
 import type { Layout } from '../view/screen-parts.js';
+import { composeSnapshot, lookAtStore } from '../view/snapshot.js';
 import { checkpointLines, shortKey, traceHead, traceJson, traceScreen } from '../view/trace-screen.js';
 import { type Way, wayOfCycle, wayOfJob } from '../view/trace-way.js';
+import { waitingFor } from '../view/waiting-for.js';
 import type { CommandModule, CommonOptions, Output } from './command.js';
 import { layoutFor } from './layout.js';
 import { locateSystem, type Reader, withReader } from './system.js';
@@ -31,7 +34,14 @@ Exit codes: 0 every hand-off is well or still to come, 1 one is broken. With --f
     const { stateFolder } = await locateSystem(options);
     return withReader(stateFolder, clock, async (store) => {
       const layout = layoutFor(options, output);
-      const find = await finderOf(store, what, output);
+      const isEndKept: Asker = async (job) => {
+        if (job.place !== 'running') return false;
+        const nowMs = clock.wallMs();
+        return (
+          waitingFor(job, composeSnapshot(stateFolder, await lookAtStore(store, nowMs), nowMs)) === 'end'
+        );
+      };
+      const find = await finderOf(store, what, output, isEndKept);
       let way = await find();
       output.json(traceJson(way));
       output.print(traceScreen(way, layout).join('\n'));
@@ -40,6 +50,9 @@ Exit codes: 0 every hand-off is well or still to come, 1 one is broken. With --f
     });
   },
 };
+
+/** Whether its attempt is over, and the worker keeps the end. */
+type Asker = (job: JobDetails) => Promise<boolean>;
 
 interface FollowParts {
   readonly store: Reader;
@@ -74,8 +87,13 @@ function identify({ atMs: _, ...step }: CheckpointVerdict): string {
 }
 
 /** Asks again for the same thing. Throws TRACE_UNKNOWN where nothing is known of it. */
-async function finderOf(store: Reader, what: string, output: Output): Promise<() => Promise<Way>> {
-  if (/^\d+$/.test(what)) return () => findJob(store, what, what);
+async function finderOf(
+  store: Reader,
+  what: string,
+  output: Output,
+  isEndKept: Asker,
+): Promise<() => Promise<Way>> {
+  if (/^\d+$/.test(what)) return () => findJob(store, what, what, isEndKept);
   const cycle = await store.cycle(what);
   if (cycle !== null) return () => findCycle(store, what);
   const colon = what.indexOf(':');
@@ -88,7 +106,7 @@ async function finderOf(store: Reader, what: string, output: Output): Promise<()
   for (const other of known) if (other !== chosen) output.note(tellOther(other));
   const { job, mentions } = chosen;
   const [mention] = mentions;
-  if (job !== null && chosen.prunedAs === null) return () => findJob(store, job, what);
+  if (job !== null && chosen.prunedAs === null) return () => findJob(store, job, what, isEndKept);
   if (mention !== undefined) return () => findCycle(store, mention);
   throw new DoggedError('TRACE_UNKNOWN', {
     what: `${shortKey(what)} but that its job is ${chosen.prunedAs}, and was pruned`,
@@ -130,11 +148,11 @@ async function findCycle(store: Reader, id: string): Promise<Way> {
   return wayOfCycle(cycle);
 }
 
-async function findJob(store: Reader, id: string, what: string): Promise<Way> {
+async function findJob(store: Reader, id: string, what: string, isEndKept: Asker): Promise<Way> {
   const job = await store.get(null, id);
   if (job === null)
     throw new DoggedError('TRACE_UNKNOWN', {
       what: `${what === id ? 'job' : 'the job of'} ${shortKey(what)}`,
     });
-  return wayOfJob(job, await store.cycle(job.cycle));
+  return wayOfJob(job, await store.cycle(job.cycle), await isEndKept(job));
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js';
-import type { BeatFailure, BeatSlot } from '../heartbeat/beat.js';
+import type { BeatEnd, BeatFailure, BeatSlot } from '../heartbeat/beat.js';
 import type { DoggedError } from '../job/errors.js';
 import type { JobId } from '../job/job.js';
 import type { Clock } from '../platform/clock.js';
@@ -65,6 +65,8 @@ export interface DispatchStatus {
   readonly pressure: Pressure | null;
   /** Dependencies whose breaker is not closed. */
   readonly away: readonly string[];
+  /** Ends that the store did not take when they were offered last, and those that have come since. */
+  readonly endsKept: readonly BeatEnd[];
   /** The last job that was recorded as failed for good. */
   readonly lastFailed: BeatFailure | null;
 }

@@ -18,6 +18,7 @@ import type {
 } from './dispatcher.js';
 import { DueTimes } from './due-times.js';
 import { eligibleTasks } from './eligible-tasks.js';
+import { toldEnds } from './kept-ends.js';
 import { readMachineRoom } from './machine-room.js';
 import type { ProbeResult } from './probes.js';
 import { announceEnd, announceFailedTurn, decideEnd, type EndedAttempt, type OverAttempt } from './record.js';
@@ -144,6 +145,7 @@ class DispatchLoop implements Dispatcher {
       alone: this.#alone?.id ?? null,
       pressure: this.#pressure.now,
       away: this.#breakers.away(),
+      endsKept: this.#turns.isFailing ? toldEnds([...this.#committing, ...this.#ends]) : [],
       lastFailed: this.#lastFailed,
     };
   }

@@ -37,6 +37,11 @@ export class TurnTimer {
     return !this.#requested && !this.#taking && this.#cancelRetry === null;
   }
 
+  /** The last turn failed, and none has succeeded since. */
+  get isFailing(): boolean {
+    return this.#failures > 0;
+  }
+
   /** No turn will be taken any more. */
   get isHalted(): boolean {
     return this.#halted;

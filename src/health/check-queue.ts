@@ -24,6 +24,8 @@ export interface QueueFacts {
     readonly problem: string | null;
     readonly waiting: number;
   } | null;
+  /** Ends of jobs that the worker keeps until the store takes them. */
+  readonly endsKept?: readonly object[];
   /** Jobs move between stores, as people are told of it, and what is wrong with that. */
   readonly move?: { readonly text: string; readonly problems: readonly string[] } | null;
   /** That the config names another store than the one that runs the jobs, with the line to write. */
@@ -159,7 +161,7 @@ function checkBreakers({ outages }: QueueFacts): CheckResult[] {
   });
 }
 
-function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
+function checkRedis({ redis, endsKept = [], verdict = 'running' }: QueueFacts): CheckResult[] {
   if (redis === undefined || redis === null) return [];
   const { address, problem, waiting } = redis;
   if (verdict !== 'running' && verdict !== 'stuck') {
@@ -168,7 +170,9 @@ function checkRedis({ redis, verdict = 'running' }: QueueFacts): CheckResult[] {
   }
   if (problem === null) return [result('redis', 'Redis', 'ok', `${address} takes jobs`)];
   const [why, command] = commandIn(problem);
-  const text = `${why}; ${plural(waiting, 'job waits', 'jobs wait')} here for it, and intake goes on`;
+  const kept =
+    endsKept.length === 0 ? '' : `, ${plural(endsKept.length, 'end is', 'ends are')} kept until it is back`;
+  const text = `${why}; ${plural(waiting, 'job waits', 'jobs wait')} here for it${kept}, and intake goes on`;
   return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} ${command ?? 'PING'}`)];
 }
 

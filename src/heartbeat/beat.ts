@@ -41,6 +41,10 @@ export interface Beat {
   readonly metrics?: string;
   /** Why Redis takes nothing: intake goes on, and jobs wait. Left out when it does, and where there is none. */
   readonly redis?: string;
+  /** Other machines that run with the same Redis. Left out while there are none. */
+  readonly machines?: readonly BeatMachine[];
+  /** Attempts that have ended, and whose ends the store does not take: they are offered again. Left out while there are none. */
+  readonly endsKept?: readonly BeatEnd[];
   /** The wall clock is not trusted. Left out while it is. */
   readonly clock?: BeatClock;
   /** When the wall clock was set during the last hour, or the machine slept; the newest last. Left out when it was not. */
@@ -143,6 +147,20 @@ export interface BeatFailure {
   readonly task: string;
   readonly key: string;
   readonly reason: string;
+}
+
+export interface BeatMachine {
+  readonly site: string;
+  /** How long before this beat it last said that it is there; each does every 15 s. */
+  readonly seenMsAgo: number;
+}
+
+/** In the database its job runs until the end is written down. */
+export interface BeatEnd {
+  readonly job: string;
+  readonly workspace: string;
+  readonly task: string;
+  readonly attempt: number;
 }
 
 export interface BeatClock {

@@ -3,7 +3,9 @@ import type { ProcessIdentity } from '../platform/process-identity.js';
 import type {
   Beat,
   BeatCounters,
+  BeatEnd,
   BeatFailure,
+  BeatMachine,
   BeatOutage,
   BeatQueue,
   BeatSlot,
@@ -39,6 +41,8 @@ export interface WorkerFacts {
   readonly storage: string | null;
   readonly metrics: string | null;
   readonly redis: string | null;
+  readonly machines: readonly BeatMachine[];
+  readonly endsKept: readonly BeatEnd[];
   /** Jobs that Redis does not hold yet. */
   readonly outbox: number;
   readonly clock: NonNullable<Beat['clock']> | null;
@@ -75,6 +79,8 @@ export function composeBeat(facts: WorkerFacts): Beat {
     ...(facts.storage === null ? {} : { storage: facts.storage }),
     ...(facts.metrics === null ? {} : { metrics: facts.metrics }),
     ...(facts.redis === null ? {} : { redis: facts.redis }),
+    ...(facts.machines.length === 0 ? {} : { machines: facts.machines }),
+    ...(facts.endsKept.length === 0 ? {} : { endsKept: facts.endsKept }),
     ...(facts.clock === null ? {} : { clock: facts.clock }),
     ...(facts.clockJumps.length === 0 ? {} : { clockJumps: facts.clockJumps }),
     lag: facts.lag,

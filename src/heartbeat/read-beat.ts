@@ -3,8 +3,10 @@ import type {
   Beat,
   BeatClock,
   BeatCounters,
+  BeatEnd,
   BeatFailure,
   BeatLook,
+  BeatMachine,
   BeatOutage,
   BeatQueue,
   BeatReading,
@@ -24,6 +26,8 @@ export function beatFile(heartbeatFolder: string): string {
 export function readBeat(heartbeatFolder: string): StateFile<Beat> {
   return readStateFile<Beat>(beatFile(heartbeatFolder), checkBeat);
 }
+
+export const checkBeatEnd = shapeOf<BeatEnd>({ job: text, workspace: text, task: text, attempt: count });
 
 const checkBeat = shapeOf<Beat>({
   schema: oneOf(1),
@@ -97,6 +101,8 @@ const checkBeat = shapeOf<Beat>({
   storage: optional(text),
   metrics: optional(text),
   redis: optional(text),
+  machines: optional(listOf(shapeOf<BeatMachine>({ site: text, seenMsAgo: amount }))),
+  endsKept: optional(listOf(checkBeatEnd)),
   clock: optional(
     shapeOf<BeatClock>({
       state: oneOf('suspect', 'believed'),

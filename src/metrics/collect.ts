@@ -1,4 +1,5 @@
 import { programVersion } from '../platform/version.js';
+import { withoutKeptEnds } from '../policy/kept-ends.js';
 import type { QueueCounts } from '../store/read-contract.js';
 import { lookAtProcesses, type ProcessesLook } from '../view/worker-look.js';
 import { type Family, flag, gauge } from './family.js';
@@ -39,7 +40,14 @@ export function createCollector(
         counts !== null,
       ),
       ...processFamilies(look, stateFolder, recoveries(), naming),
-      ...(counts === null ? [] : storeFamilies(counts, naming, settings.names?.dependencies ?? [], nowMs)),
+      ...(counts === null
+        ? []
+        : storeFamilies(
+            withoutKeptEnds(counts, figures?.endsKept ?? []),
+            naming,
+            settings.names?.dependencies ?? [],
+            nowMs,
+          )),
       ...(figures === null ? [] : workerFamilies(figures)),
     ];
   };

@@ -1,5 +1,5 @@
 import { queueOf } from '../heartbeat/compose-beat.js';
-import type { Move } from '../store/move-contract.js';
+import type { Move, MovePhase } from '../store/move-contract.js';
 import type { OutboxCounts, QueueCounts } from '../store/read-contract.js';
 import { type Family, flag, gauge, type Row } from './family.js';
 import type { Naming } from './naming.js';
@@ -53,15 +53,23 @@ export function storeFamilies(
       'Records that are refused now.',
       source(({ rejected }) => rejected),
     ),
-    ...(counts.outbox === undefined ? [] : redisFamilies(counts.outbox)),
-    ...(counts.move === undefined ? [] : moveFamilies(counts.move)),
+    ...(counts.outbox === undefined ? [] : redisFamilies(counts.outbox, nowMs)),
+    ...(counts.move === undefined ? [] : moveFamilies(counts.move, nowMs)),
   ];
 }
 
 /** Only where jobs run through Redis. */
-function redisFamilies({ waiting, elsewhere, problem, guests }: OutboxCounts): readonly Family[] {
+function redisFamilies(
+  { waiting, elsewhere, problem, problemSinceMs, guests }: OutboxCounts,
+  nowMs: number,
+): readonly Family[] {
   return [
     flag('dogged_redis_up', 'Whether Redis takes jobs.', problem === null),
+    gauge(
+      'dogged_redis_away_seconds',
+      'For how long Redis has taken no jobs; 0 when it takes them.',
+      problem === null ? 0 : secondsSince(problemSinceMs, nowMs),
+    ),
     gauge(
       'dogged_outbox_jobs',
       'Ready jobs that Redis is still to be given. Counted up to 100,000.',
@@ -73,7 +81,30 @@ function redisFamilies({ waiting, elsewhere, problem, guests }: OutboxCounts): r
 }
 
 /** Only while jobs move from one store to another. */
-function moveFamilies({ behind, divergent, mirror, mirrorProblem }: Move): readonly Family[] {
+function moveFamilies(move: Move, nowMs: number): readonly Family[] {
+  const { phase, problemSinceMs, mirrorProblemSinceMs } = move;
+  return [
+    flag(
+      'dogged_move_phase',
+      'Whether a move of the jobs to another store is in this phase.',
+      PHASES.map((name) => [{ phase: name }, name === phase]),
+    ),
+    gauge(
+      'dogged_move_problem_seconds',
+      'For how long something that is known has kept the move from going on; 0 when nothing does.',
+      Math.max(secondsSince(problemSinceMs, nowMs), secondsSince(mirrorProblemSinceMs, nowMs)),
+    ),
+    ...mirrorFamilies(move),
+  ];
+}
+
+const PHASES: readonly MovePhase[] = ['dual', 'cutover', 'moved', 'return', 'ending'];
+
+function secondsSince(sinceMs: number | null, nowMs: number): number {
+  return sinceMs === null ? 0 : Math.max(0, nowMs - sinceMs) / 1000;
+}
+
+function mirrorFamilies({ behind, divergent, mirror, mirrorProblem }: Move): readonly Family[] {
   if (mirror === null) return [];
   return [
     flag('dogged_dual_write_up', 'Whether the mirror takes all that it is sent.', mirrorProblem === null),

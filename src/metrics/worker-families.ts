@@ -26,6 +26,11 @@ export function workerFamilies(figures: WorkerFigures): readonly Family[] {
     gauge('dogged_worker_event_loop_lag_max_seconds', 'The same: longest.', lag.maxMs / 1000),
     gauge('dogged_slots', 'Most jobs at once.', figures.slots),
     gauge('dogged_slots_in_use', 'Slots with a job in them.', figures.slots - figures.freeSlots),
+    gauge(
+      'dogged_ends_kept',
+      'Jobs that have run, and whose end is kept until the store takes it: none of them counts as running.',
+      figures.endsKept.length,
+    ),
     flag(
       'dogged_backpressure',
       'Whether no further job is begun for want of room: memory, disk, or a disk that refuses writes (storage).',
@@ -40,6 +45,15 @@ export function workerFamilies(figures: WorkerFigures): readonly Family[] {
       'Whether another process keeps the worker from its database.',
       figures.databaseHeld,
     ),
+    ...(figures.redisAbsences === null
+      ? []
+      : [
+          counter(
+            'dogged_redis_absences_total',
+            'How often Redis has ceased to take jobs.',
+            figures.redisAbsences,
+          ),
+        ]),
     counter(
       'dogged_outages_total',
       'Outages that began: breakers that opened.',

@@ -1,3 +1,5 @@
+import type { BeatEnd } from '../heartbeat/beat.js';
+import { checkBeatEnd } from '../heartbeat/read-beat.js';
 import {
   amount,
   type Check,
@@ -46,8 +48,12 @@ export interface WorkerFigures {
   readonly dualWrites: Readonly<Record<string, Counts>>;
   readonly slots: number;
   readonly freeSlots: number;
+  /** Attempts that have ended, and whose ends the store does not take yet. */
+  readonly endsKept: readonly BeatEnd[];
   readonly pressure: 'memory' | 'disk' | null;
   readonly storageRefuses: boolean;
+  /** How often Redis has ceased to take jobs; null where they run through none. */
+  readonly redisAbsences: number | null;
   readonly databaseHeld: boolean;
   readonly rssBytes: number;
   readonly cpuSeconds: number;
@@ -91,8 +97,10 @@ export const checkWorkerFigures = shapeOf<WorkerFigures>({
   dualWrites: mapOf(mapOf(count)),
   slots: count,
   freeSlots: count,
+  endsKept: listOf(checkBeatEnd),
   pressure: orNull(text),
   storageRefuses: flag,
+  redisAbsences: orNull(count),
   databaseHeld: flag,
   rssBytes: count,
   cpuSeconds: amount,

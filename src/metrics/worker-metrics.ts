@@ -1,4 +1,5 @@
 import type { Config, MetricsConfig } from '../config/config.js';
+import type { BeatEnd } from '../heartbeat/beat.js';
 import type { LagMeter } from '../heartbeat/lag-meter.js';
 import type { Clock } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
@@ -23,9 +24,17 @@ export interface WorkerMetricsParts {
   readonly log: Log;
   readonly nonce: string;
   readonly lag: Pick<LagMeter, 'percentiles'>;
-  readonly dispatch: { status(): { readonly freeSlots: number; readonly pressure: Pressure | null } };
+  readonly dispatch: {
+    status(): {
+      readonly freeSlots: number;
+      readonly pressure: Pressure | null;
+      readonly endsKept: readonly BeatEnd[];
+    };
+  };
   /** Why the disk refuses the database's writes; null when it takes them. */
   readonly storage: () => string | null;
+  /** How often Redis has ceased to take jobs; null where they run through none. */
+  readonly redisAbsences: () => number | null;
   /** Called when `problem` tells something else than before. */
   readonly onChange: () => void;
 }
@@ -42,19 +51,34 @@ const AT_MOST_EVERY_MS = 1_000;
 
 /** Tells the worker's figures to whoever asks over its line, and where the config wants them: an address, a file. */
 export async function createWorkerMetrics(parts: WorkerMetricsParts): Promise<WorkerMetrics> {
-  const { config, outlets, counts, store, clock, log, nonce, lag, dispatch, storage, onChange } = parts;
+  const {
+    config,
+    outlets,
+    counts,
+    store,
+    clock,
+    log,
+    nonce,
+    lag,
+    dispatch,
+    storage,
+    redisAbsences,
+    onChange,
+  } = parts;
   const startedAtMs = clock.wallMs();
   const figures = (): WorkerFigures => {
     const { user, system } = process.cpuUsage();
-    const { freeSlots, pressure } = dispatch.status();
+    const { freeSlots, pressure, endsKept } = dispatch.status();
     return {
       schema: 1,
       startedAtMs,
       ...counts.read(),
       slots: config.slots,
       freeSlots,
+      endsKept,
       pressure,
       storageRefuses: storage() !== null,
+      redisAbsences: redisAbsences(),
       databaseHeld: store.heldElsewhere() !== null,
       rssBytes: process.memoryUsage.rss(),
       cpuSeconds: (user + system) / 1e6,

@@ -43,6 +43,14 @@ export interface OutboxCounts {
   readonly claimable: number | null;
   /** Jobs of other machines that run here. */
   readonly guests: readonly Guest[];
+  /** Other machines that run with this Redis. Only its worker knows of them. */
+  readonly machines?: readonly OtherMachine[];
+}
+
+interface OtherMachine {
+  readonly site: string;
+  /** How long ago it last said that it is there; each does every 15 s. */
+  readonly seenMsAgo: number;
 }
 
 /** Its id is none of ours: only its own machine tells more of it. */

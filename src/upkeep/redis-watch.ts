@@ -9,6 +9,8 @@ export interface RedisWatch {
   };
   /** Jobs run through this Redis from now on; null: through none. */
   moveTo(address: string | null): void;
+  /** How often it has ceased to take jobs; null while they run through none. */
+  absences(): number | null;
   /** In words; null when all is well. */
   problem(): string | null;
   sayIn(log: Log): void;
@@ -19,6 +21,7 @@ export function createRedisWatch(): RedisWatch {
   let address: string | null = null;
   let problem: string | null = null;
   let warning: string | null = null;
+  let absences = 0;
   let trouble: string | null = null;
   let log: Log | null = null;
   const say = () => {
@@ -31,7 +34,10 @@ export function createRedisWatch(): RedisWatch {
         problem = now;
         if (now === null && before !== null) log?.warn({ address }, 'Redis takes jobs again');
         // One that flaps between two reasons is one absence.
-        else if (before === null) say();
+        else if (now !== null && before === null) {
+          absences += 1;
+          say();
+        }
       },
       onRemoteWarning(text) {
         if (text !== warning) log?.warn({ address }, text);
@@ -52,6 +58,7 @@ export function createRedisWatch(): RedisWatch {
       problem = null;
       warning = null;
     },
+    absences: () => (address === null ? null : absences),
     problem: () => problem,
     sayIn(where) {
       log = where;

@@ -15,19 +15,23 @@ const AT_MOST_EVERY_MS = 5_000;
 /**
  * Sees when a source gets or loses a problem, begins or ceases to wait for a file, or goes on with a backlog, when it was
  * held against the ledger with another result, when the machine has no room for jobs, its clock jumps or is not trusted, and
- * when an outage begins or ends: what a person who looks at a screen, or waits for an alert, wants to know sooner than with
+ * when an outage begins or ends, or ends of jobs are kept: what a person who looks at a screen, or waits for an alert, wants to know sooner than with
  * the next beat. `look` is cheap and may be called as often as one likes.
  */
 export function createWorkerNews(options: {
   readonly sources: () => readonly SourceState[];
-  /** Why no further job is begun; null when there is room. */
-  readonly pressure: () => string | null;
   /** Why the disk refuses writes; null when it takes them. */
   readonly storage: () => string | null;
   /** Why Redis takes nothing; null when it does, and where there is none. */
   readonly redis: () => string | null;
-  /** Dependencies that are away. */
-  readonly away: () => readonly string[];
+  readonly dispatch: () => {
+    /** Why no further job is begun; null when there is room. */
+    readonly pressure: string | null;
+    /** Ends of jobs that are kept until the store takes them. */
+    readonly endsKept: readonly unknown[];
+    /** Dependencies that are away. */
+    readonly away: readonly string[];
+  };
   /** How far the wall clock is not trusted; null while it is. */
   readonly clockState: () => string | null;
   /** How many jumps of the clock are told of. */
@@ -36,18 +40,21 @@ export function createWorkerNews(options: {
   readonly log: Log;
   readonly onNews: () => void;
 }): { look(): void } {
-  const { sources, pressure, storage, redis, away, clockState, clockJumps, clock, log, onNews } = options;
+  const { sources, dispatch, storage, redis, clockState, clockJumps, clock, log, onNews } = options;
   const problems = new Map<string, string | null>();
-  const describe = () =>
-    JSON.stringify([
-      pressure(),
+  const describe = () => {
+    const { pressure, endsKept, away } = dispatch();
+    return JSON.stringify([
+      pressure,
       storage(),
       redis() !== null,
-      away(),
+      endsKept.length,
+      away,
       clockState(),
       clockJumps(),
       sources().map(stateOf),
     ]);
+  };
   /** Also in the log: screens and diagnosis tell only of now. */
   const logProblems = () => {
     for (const { name, problem } of sources()) {

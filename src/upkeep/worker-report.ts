@@ -3,8 +3,10 @@ import type { Config } from '../config/config.js';
 import type {
   Beat,
   BeatClock,
+  BeatEnd,
   BeatFailure,
   BeatLook,
+  BeatMachine,
   BeatOutage,
   BeatReading,
   BeatSlot,
@@ -18,6 +20,7 @@ import { DoggedError } from '../job/errors.js';
 import { type Clock, isoTime } from '../platform/clock.js';
 import type { Log } from '../platform/log.js';
 import { programVersion } from '../platform/version.js';
+import { withoutKeptEnds } from '../policy/kept-ends.js';
 import type { Pressure } from '../policy/pressure.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { UpkeepStore } from '../store/contract.js';
@@ -41,6 +44,7 @@ export interface ReportedParts {
       readonly oldestRunningMs: number;
       readonly alone: string | null;
       readonly pressure: Pressure | null;
+      readonly endsKept: readonly BeatEnd[];
       readonly lastFailed: BeatFailure | null;
     };
     readonly counters: { readonly claims: number; readonly completed: number; readonly failed: number };
@@ -75,6 +79,7 @@ export interface ReportedParts {
 const WORTH_SAYING_MS = 250;
 /** A beat is read every second: it holds no program's whole last words. */
 const LONGEST_TEXT = 300;
+const MOST_MACHINES = 100;
 
 /** Composes beats. Each also asks for a commit and for a file read, whose answers the next beat counts. */
 export interface WorkerReport {
@@ -113,12 +118,15 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
       const distrust = parts.clockDistrust();
       const clockHolds = distrust?.state === 'suspect';
       // While somebody holds the database, a beat that waited for it would tell of a dead worker.
-      const counts =
+      const written =
         held !== null && lastCounts !== null
           ? lastCounts
           : await store.counts(clockHolds ? clock.wallMs() : undefined);
-      lastCounts = counts;
+      lastCounts = written;
       const { slots, freeSlots, oldestRunningMs, alone, ...dispatch } = parts.dispatch.status();
+      // Those of a worker that has stopped are lost: its jobs are found running.
+      const endsKept = state === 'stopped' ? [] : dispatch.endsKept;
+      const counts = withoutKeptEnds(written, endsKept);
       const storage = parts.storage();
       const pressure = dispatch.pressure ?? (storage === null ? null : 'disk');
       const { waiting, runnable } = explainWaiting({
@@ -180,6 +188,8 @@ export function createWorkerReport(parts: ReportedParts): WorkerReport {
         storage,
         metrics: parts.metrics(),
         redis: counts.outbox?.problem?.slice(0, LONGEST_TEXT) ?? null,
+        machines: (counts.outbox?.machines ?? []).slice(0, MOST_MACHINES).map(shortened),
+        endsKept,
         clock: distrust,
         clockJumps: parts.clockJumps(),
         lag: parts.lag.percentiles(),
@@ -196,6 +206,11 @@ function sourceTotals(counts: QueueCounts, name: string): { records: number; rej
 
 function outageOf({ id, dependency, sinceMs, cause }: Outage): BeatOutage {
   return { id, dependency, since: isoTime(sinceMs) ?? '', cause: cause.slice(0, LONGEST_TEXT) };
+}
+
+/** Whatever stands in Redis as its name. */
+function shortened({ site, seenMsAgo }: BeatMachine): BeatMachine {
+  return { site: site.slice(0, LONGEST_TEXT), seenMsAgo };
 }
 
 function cutShort(failure: BeatFailure | null): BeatFailure | null {

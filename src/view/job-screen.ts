@@ -5,7 +5,7 @@ import { durationText, sizeText } from '../platform/duration-text.js';
 import type { HistoryEntry, JobDetails } from '../store/read-contract.js';
 import { escapeLines, escapeText } from './escape.js';
 import { shownReason } from './job-json.js';
-import { ELSEWHERE_TEXT, stateStyle, tookText } from './jobs-table.js';
+import { ELSEWHERE_TEXT, stateCell, tookText } from './jobs-table.js';
 import type { Layout } from './screen-parts.js';
 import { truncateText } from './text-width.js';
 import { type WaitingFor, waitingText } from './waiting-for.js';
@@ -19,9 +19,10 @@ export function jobScreen(
 ): string[] {
   const { columns, paint, remedy } = layout;
   const state = stateOfPlace(job.place);
+  const shown = stateCell(job, waits);
   const reason = shownReason(job);
   const lines = [
-    `Job ${job.id}  ${paint(state, stateStyle(state))}  ${escapeText(job.task)}  ${escapeText(job.key)}`,
+    `Job ${job.id}  ${paint(shown.text, shown.style)}  ${escapeText(job.task)}  ${escapeText(job.key)}`,
     '',
   ];
   const fact = (label: string, text: string | null) => {
@@ -46,7 +47,7 @@ export function jobScreen(
   fact('expires', whenText(job.expiresAtMs, nowMs));
   fact('started', whenText(job.startedAtMs, nowMs));
   fact('ended', whenText(job.endedAtMs, nowMs));
-  fact('took', lastTookText(job) || tookText(job, nowMs));
+  fact('took', lastTookText(job) || (waits === 'end' ? null : tookText(job, nowMs)));
   fact('late by', job.lateByMs === null ? null : durationText(job.lateByMs));
   fact('tries', triesText(job));
   fact('exit code', job.exitCode === null ? null : String(job.exitCode));
@@ -62,7 +63,7 @@ export function jobScreen(
           'red',
         ),
   );
-  for (const entry of job.history) lines.push(...historyLines(entry, layout));
+  for (const entry of job.history) lines.push(...historyLines(entry, waits, layout));
   return lines;
 }
 
@@ -79,11 +80,13 @@ function triesText({ attempts, charged, crashes, maxAttempts }: JobDetails): str
   return parts.join(', ');
 }
 
-function historyLines(entry: HistoryEntry, { paint }: Layout): string[] {
+function historyLines(entry: HistoryEntry, waits: WaitingFor | null, { paint }: Layout): string[] {
   const at = paint(isoTime(entry.atMs) ?? '', 'dim');
   if (entry.kind === 'event')
     return ['', `${at}  ${escapeText(entry.event)}  ${escapeText(entry.detail)}`.trimEnd()];
-  const parts = [`attempt ${entry.attempt}: ${entry.outcome ?? 'running'}`];
+  const parts = [
+    `attempt ${entry.attempt}: ${entry.outcome ?? (waits === 'end' ? 'over, its end is kept' : 'running')}`,
+  ];
   if (entry.endedAtMs !== null) parts.push(`after ${durationText(entry.endedAtMs - entry.atMs)}`);
   if (entry.exitCode !== null) parts.push(`exit code ${entry.exitCode}`);
   if (entry.signal !== null) parts.push(`signal ${escapeText(entry.signal)}`);

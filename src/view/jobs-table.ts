@@ -6,7 +6,7 @@ import { reasonText, shownReason } from './job-json.js';
 import type { Layout } from './screen-parts.js';
 import type { SystemSnapshot } from './snapshot.js';
 import { formatTable } from './table.js';
-import { waitingFor, waitingText } from './waiting-for.js';
+import { type WaitingFor, waitingFor, waitingText } from './waiting-for.js';
 
 const STYLES: Readonly<Record<JobState, Style>> = {
   pending: 'yellow',
@@ -17,8 +17,15 @@ const STYLES: Readonly<Record<JobState, Style>> = {
   expired: 'dim',
 };
 
-export function stateStyle(state: JobState): Style {
-  return STYLES[state];
+/** For people: a job whose end is only kept by the worker stands as `running` in the database, and does not run. */
+export function stateCell(job: Pick<JobSummary, 'place'>, waits: WaitingFor | null): StateCell {
+  const state = stateOfPlace(job.place);
+  return waits === 'end' ? { text: 'ended', style: 'yellow' } : { text: state, style: STYLES[state] };
+}
+
+interface StateCell {
+  readonly text: string;
+  readonly style: Style;
 }
 
 /** `dogged jobs`: one line a job, with what a person asks next: how long it took, why it failed, what it waits for. */
@@ -29,15 +36,15 @@ export function jobsTable(
 ): string[] {
   const nowMs = snapshot.takenAtMs;
   const rows = jobs.map((job) => {
-    const state = stateOfPlace(job.place);
+    const waits = waitingFor(job, snapshot);
     return [
       job.id,
-      { text: state, style: stateStyle(state) },
+      stateCell(job, waits),
       job.task,
       job.key,
       String(job.attempts),
       `${durationText(nowMs - job.createdAtMs)} ago`,
-      tookText(job, nowMs),
+      waits === 'end' ? '' : tookText(job, nowMs),
       jobRemark(job, snapshot),
     ];
   });

@@ -57,18 +57,26 @@ export function workerText({ worker }: SystemSnapshot): string {
 }
 
 /** Waiting and running jobs always; ended ones where there are any. */
-export function queueText({ queue, nextScheduledAtMs, takenAtMs }: SystemSnapshot): string {
-  const parts = [`${countText(queue.pending)} pending`];
+export function queueText({ queue, endsKept, redis, nextScheduledAtMs, takenAtMs }: SystemSnapshot): string {
+  const unsent = queue.outbox > 0 ? ` (${countText(queue.outbox)} not in Redis yet)` : '';
+  const parts = [`${countText(queue.pending)} pending${unsent}`];
   if (queue.scheduled > 0) {
     const next =
       nextScheduledAtMs === null ? '' : ` (next in ${durationText(nextScheduledAtMs - takenAtMs)})`;
     parts.push(`${countText(queue.scheduled)} scheduled${next}`);
   }
-  parts.push(`${countText(queue.running)} running`, `${countText(queue.completed)} completed`);
-  for (const state of ['failed', 'cancelled', 'expired', 'outbox'] as const) {
+  parts.push(`${countText(queue.running)} running`);
+  if (endsKept.length > 0) parts.push(keptText(endsKept.length, redis));
+  parts.push(`${countText(queue.completed)} completed`);
+  for (const state of ['failed', 'cancelled', 'expired'] as const) {
     if (queue[state] > 0) parts.push(`${countText(queue[state])} ${state}`);
   }
   return parts.join(' · ');
+}
+
+function keptText(ends: number, redis: SystemSnapshot['redis']): string {
+  const until = redis?.problem ? 'Redis is back' : `${ends === 1 ? 'it' : 'they'} can be written down`;
+  return `${plural(ends, 'end is', 'ends are')} kept until ${until}`;
 }
 
 /** Counts per task, ends that are rare only where there are any; a task without any job yet is not known here. */
@@ -125,10 +133,10 @@ export function sourceTable({ sources, worker }: SystemSnapshot, { columns, pain
   );
 }
 
-/** As of the last beat, said as of now. Of a worker that is gone, or has not beaten yet, nothing is known. */
+/** What the last beat knows: since then it may have been polled many times. Of a worker that is gone, or has not beaten yet, nothing is known. */
 function polledText({ lastPollMs }: BeatSource, beatAgeMs: number | null): string {
   if (lastPollMs === null || beatAgeMs === null) return '-';
-  return `${durationText(lastPollMs + beatAgeMs)} ago`;
+  return `${durationText(lastPollMs)} before the beat`;
 }
 
 function sourceRemark({ problem, reading, waitingFiles = 0 }: BeatSource): Cell {

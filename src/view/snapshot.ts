@@ -1,7 +1,17 @@
-import type { Beat, BeatClock, BeatQueue, BeatSlot, BeatSource, BeatWaiting } from '../heartbeat/beat.js';
+import type {
+  Beat,
+  BeatClock,
+  BeatEnd,
+  BeatMachine,
+  BeatQueue,
+  BeatSlot,
+  BeatSource,
+  BeatWaiting,
+} from '../heartbeat/beat.js';
 import { queueOf } from '../heartbeat/compose-beat.js';
 import type { TaskLimits } from '../heartbeat/settings.js';
 import { JOB_STATES, type JobState } from '../job/job.js';
+import { withoutKeptEnds } from '../policy/kept-ends.js';
 import { explainWaiting, heldTasks } from '../policy/waiting.js';
 import type { Move } from '../store/move-contract.js';
 import type {
@@ -25,6 +35,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly slots: readonly BeatSlot[];
   readonly sources: readonly SourceLook[];
   readonly waiting: readonly BeatWaiting[];
+  /** Attempts that have ended, and whose ends the store does not take yet. Their jobs are not counted as running. */
+  readonly endsKept: readonly BeatEnd[];
   /** Those that go on. None are known where there is no database to read. */
   readonly outages: readonly Outage[];
   readonly tasks: readonly TaskCounts[];
@@ -35,6 +47,8 @@ export interface SystemSnapshot extends Pick<ProcessesLook, 'verdict' | 'worker'
   readonly move: Move | null;
   /** The store that a move has chosen, as long as the config may name another. */
   readonly chosenStore: string | null;
+  /** Other machines that run with the same Redis, as of the last beat. */
+  readonly machines: readonly BeatMachine[];
   /** The way to Redis; null where the store is SQLite alone, or cannot be read. */
   readonly redis: OutboxCounts | null;
   /** Due jobs that the next claim can take. */
@@ -75,6 +89,9 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
   if (look.status === 'failed') problems.push(`database: ${look.why}`);
   const works = verdict === 'running' || verdict === 'stuck';
   const clock = works ? (beat?.clock ?? null) : null;
+  const machines = works ? machinesOf(beat, worker.beatAgeMs) : [];
+  // Of a worker that is gone none are kept.
+  const told = works && worker.beatAgeMs !== null ? (beat?.endsKept ?? []) : [];
 
   if (look.status !== 'read') {
     return {
@@ -90,11 +107,13 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
         states: null,
       })),
       waiting: works ? (beat?.waiting ?? []) : [],
+      endsKept: told,
       outages: [],
       tasks: [],
       pausedAll: false,
       clock,
       redis: null,
+      machines,
       move: null,
       chosenStore: null,
       runnable: works ? (beat?.runnable ?? 0) : 0,
@@ -106,9 +125,13 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     };
   }
 
-  const { counts } = look;
+  const running = runningHere(look);
+  const endsKept = told.filter((end) => running.some((job) => isEndOf(end, job)));
+  const counts = withoutKeptEnds(look.counts, endsKept);
   const slotCount = works ? (processes.settingsKnown ? settings.slots : (beat?.slots.length ?? 0)) : 0;
-  const slots = works ? correctSlots(beat, runningHere(look), slotCount, settings.tasks, nowMs) : [];
+  const slots = works
+    ? correctSlots(beat, stillRunning(running, endsKept), slotCount, settings.tasks, nowMs)
+    : [];
   const { waiting, runnable } = explainWaiting({
     lines: counts.tasks,
     pausedAll: counts.pausedAll,
@@ -129,11 +152,13 @@ export function composeSnapshot(stateFolder: string, look: StoreLook, nowMs: num
     slots,
     sources: mergeSources(beat, counts, works, worker.beatAgeMs),
     waiting,
+    endsKept,
     outages: counts.outages,
     tasks: counts.tasks,
     pausedAll: counts.pausedAll,
     clock,
     redis: counts.outbox ?? null,
+    machines,
     move: counts.move ?? null,
     chosenStore: counts.chosenStore ?? null,
     runnable,
@@ -157,8 +182,23 @@ const NO_QUEUE: BeatQueue = {
 };
 
 /** Jobs of ours that run at other machines fill no slot here; jobs of theirs that run here do. */
-function runningHere({ running, counts }: Extract<StoreLook, { status: 'read' }>): readonly Guest[] {
+function runningHere({
+  running,
+  counts,
+}: Extract<StoreLook, { status: 'read' }>): readonly (Guest & Partial<JobSummary>)[] {
   return [...running.filter(({ isElsewhere }) => !isElsewhere), ...(counts.outbox?.guests ?? [])];
+}
+
+/** Since the beat was written, the end may have been taken, and the job may run again. */
+export function isEndOf(
+  end: BeatEnd,
+  { id, attempts = end.attempt }: Pick<Guest, 'id'> & { readonly attempts?: number },
+): boolean {
+  return end.job === id && end.attempt === attempts;
+}
+
+function stillRunning(running: readonly Guest[], endsKept: readonly BeatEnd[]): readonly Guest[] {
+  return running.filter((job) => !endsKept.some((end) => isEndOf(end, job)));
 }
 
 /**
@@ -241,6 +281,12 @@ function mergeSources(
       states: sumOfStates(counted),
     };
   });
+}
+
+/** As of now. Only a worker that has beaten knows any. */
+function machinesOf(beat: Beat | null, beatAgeMs: number | null): readonly BeatMachine[] {
+  if (beatAgeMs === null) return [];
+  return (beat?.machines ?? []).map(({ site, seenMsAgo }) => ({ site, seenMsAgo: seenMsAgo + beatAgeMs }));
 }
 
 /** As of now, and only where the beat is that of the worker whose age is known: nobody can tell how old another one is. */

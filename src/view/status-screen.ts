@@ -39,8 +39,7 @@ export function statusScreen(snapshot: SystemSnapshot, extras: StatusExtras, lay
     `${label('State')}${escapeText(extras.stateFolder)}`,
     `${label('Queue')}${queueText(snapshot)}${snapshot.pausedAll ? ` · everything is paused: ${remedy('dogged resume')}` : ''}`,
   ];
-  if (snapshot.redis !== null)
-    lines.push(`${label('Redis')}${redisText(snapshot.redis, snapshot.takenAtMs, paint)}`);
+  if (snapshot.redis !== null) lines.push(`${label('Redis')}${redisText(snapshot.redis, snapshot, paint)}`);
   if (snapshot.move !== null)
     lines.push(`${label('Move')}${moveText(snapshot.move, snapshot.takenAtMs, paint)}`);
   if (snapshot.chosenStore !== null)

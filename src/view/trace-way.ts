@@ -32,14 +32,21 @@ export function wayOfCycle({ cycle, source, task, trace, queue }: StoredCycle): 
   return { cycle, source, task, job: null, verdict, checkpoints, lost, gone, events: [], isOver };
 }
 
-/** What its cycle came to up to the queue, and then this job alone. */
-export function wayOfJob(job: JobDetails, cycle: StoredCycle | null): Way {
+/**
+ * What its cycle came to up to the queue, and then this job alone. `isEndKept`: its attempt is over, and the end cannot be written
+ * down yet.
+ */
+export function wayOfJob(job: JobDetails, cycle: StoredCycle | null, isEndKept: boolean): Way {
   const { id, key, task, source, place, history } = job;
   const before = cycle === null ? [] : judgeCycle(cycle.trace, cycle.queue).slice(0, -1);
   // Attempts at an older version are none of this cycle's.
   const sinceVersion = history.slice(history.findLastIndex(isNewVersion) + 1);
   const attempts = sinceVersion.filter((entry): entry is Attempt => entry.kind === 'attempt');
-  const checkpoints = [...before, readOf(job, attempts), ...attempts.flatMap((entry) => stepsOf(job, entry))];
+  const checkpoints = [
+    ...before,
+    readOf(job, attempts),
+    ...attempts.flatMap((entry) => stepsOf(job, entry, isEndKept)),
+  ];
   const lost = (cycle?.trace.lost ?? []).filter((record) => record.key === key);
   const events = history.filter((entry): entry is JobEvent => entry.kind === 'event');
   const [verdict, isOver] = [verdictOf(checkpoints), isTerminal(stateOfPlace(place))];
@@ -73,16 +80,17 @@ function readOf(job: JobDetails, attempts: readonly Attempt[]): CheckpointVerdic
   return { ...unread, atMs: endedAtMs, ok: true, remark: 'never claimed', reasons: { [why]: 1 } };
 }
 
-function stepsOf(job: JobDetails, entry: Attempt): CheckpointVerdict[] {
+function stepsOf(job: JobDetails, entry: Attempt, isEndKept: boolean): CheckpointVerdict[] {
   const { attempt, atMs, endedAtMs, outcome, reason } = entry;
   const base = { count: 1, hash: beginningOf(job), reasons: {} };
   const isRun = outcome !== 'damaged';
   const recorded = { ...base, name: 'RECORDED', atMs: endedAtMs } as const;
   const why = reason === null ? '' : `: ${reason}`;
+  const open = isEndKept ? 'is over, and its end is kept until it can be written down' : 'runs';
   return [
     ...(isRun ? [{ ...base, name: 'RUN' as const, atMs, ok: true, remark: `attempt ${attempt}` }] : []),
     endedAtMs === null
-      ? { ...recorded, count: 0, hash: digestText(NOTHING), ok: null, remark: `attempt ${attempt} runs` }
+      ? { ...recorded, count: 0, hash: digestText(NOTHING), ok: null, remark: `attempt ${attempt} ${open}` }
       : { ...recorded, ok: true, remark: `attempt ${attempt}: ${outcome}${why}` },
   ];
 }

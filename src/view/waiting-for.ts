@@ -1,19 +1,19 @@
 import type { WaitingReason } from '../heartbeat/beat.js';
 import { heldTasks } from '../policy/waiting.js';
 import type { JobSummary } from '../store/read-contract.js';
-import type { SystemSnapshot } from './snapshot.js';
+import { isEndOf, type SystemSnapshot } from './snapshot.js';
 
 /**
  * What one job waits for: a reason as in `waiting`, or what only a single job can wait for. `time`: it was added for
  * later. `backoff`: it is to be retried. `predecessor`: an older version of its record still runs. `worker`: nobody
- * runs jobs here. `orphan`: its worker died, and what it had started cannot be killed, so it stays running. null: it does
- * not wait, or the next claim can take it.
+ * runs jobs here. `orphan`: its worker died, and what it had started cannot be killed, so it stays running. `end`: its
+ * attempt is over, and the end cannot be written down yet. null: it does not wait, or the next claim can take it.
  */
-export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'worker' | 'orphan';
+export type WaitingFor = WaitingReason | 'time' | 'backoff' | 'predecessor' | 'worker' | 'orphan' | 'end';
 
 export function waitingFor(
   job: Pick<JobSummary, 'id' | 'place' | 'parkedBy' | 'task' | 'attempts'>,
-  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages' | 'slots' | 'clock'>,
+  snapshot: Pick<SystemSnapshot, 'verdict' | 'waiting' | 'outages' | 'slots' | 'clock' | 'endsKept'>,
 ): WaitingFor | null {
   switch (job.place) {
     case 'scheduled':
@@ -28,6 +28,7 @@ export function waitingFor(
         snapshot.waiting.find((line) => line.task === job.task && line.reason !== 'group')?.reason ?? null
       );
     case 'running':
+      if (snapshot.endsKept.some((end) => isEndOf(end, job))) return 'end';
       return snapshot.slots.some((slot) => slot.job === job.id && slot.orphanPids) ? 'orphan' : null;
     case 'completed':
     case 'failed':
@@ -53,6 +54,7 @@ const WORDS: Readonly<Record<WaitingFor, string>> = {
   backoff: 'it is to be retried',
   predecessor: 'an older version of its record still runs',
   worker: 'no worker runs',
+  end: 'its attempt is over, and its end is kept until it can be written down',
   orphan: 'its worker died, and what that had started cannot be killed; it stays running until that is gone',
 };
 

@@ -169,7 +169,9 @@ describe('jobs', () => {
     expect(await keys('--task', 'slow')).toEqual(['b']);
     expect(await keys('--source', 'ideas', '--state', 'failed')).toEqual([]);
     expect(await keys('--limit', '1')).toEqual(['c']);
-    expect((await place.run('jobs', '--limit', '1')).stderr).toContain('there may be more: --limit N');
+    expect((await place.run('jobs', '--limit', '1')).stderr).toContain(
+      'This is the newest one; there may be more: --limit N',
+    );
     expect((await place.run('jobs', '--task', 'slow', '--state', 'failed')).stdout).toBe('No such jobs.\n');
   });
 

@@ -214,10 +214,15 @@ describe('a database that takes no turn', () => {
     busy = true;
     rig.write('go', '');
     await until(() => rig.logged().includes('; 1 end of jobs is kept until then'));
+    const [job = ''] = ids;
+    const { endsKept, freeSlots } = rig.dispatcher.status();
+    expect(endsKept).toEqual([{ job, workspace: 'default', task: 'held', attempt: 1 }]);
+    expect(freeSlots).toBe(1);
     expect(rig.dispatcher.drained()).toBe(false);
     expect(await rig.job(ids[1] ?? '')).toMatchObject({ attempts: 0 });
     busy = false;
     for (const id of ids) expect(await rig.until(id, 'completed')).toMatchObject({ attempts: 1 });
+    expect(rig.dispatcher.status().endsKept).toEqual([]);
   });
 
   test('that belongs to another worker ends this one: its children are killed, and it says so once', async () => {

@@ -314,6 +314,13 @@ test('a job whose dead worker left processes that cannot be killed is told, with
 test('what is the matter with Redis is told with the command that mends it, where there is one', async () => {
   const redis = (problem: string) =>
     checkQueue({ redis: { address: 'redis://pi:6379/0', problem, waiting: 3 } });
+  const kept = await checkQueue({
+    redis: { address: 'redis://pi:6379/0', problem: 'away', waiting: 1 },
+    endsKept: [{}, {}],
+  });
+  expect(kept).toMatchObject([
+    { text: 'away; 1 job waits here for it, 2 ends are kept until it is back, and intake goes on' },
+  ]);
   expect(await redis('ECONNREFUSED')).toMatchObject([
     {
       text: 'ECONNREFUSED; 3 jobs wait here for it, and intake goes on',

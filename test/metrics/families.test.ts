@@ -4,6 +4,7 @@ import { DURATION_BOUNDS, Histogram } from '../../src/metrics/histogram.js';
 import { createNaming } from '../../src/metrics/naming.js';
 import { renderMetrics } from '../../src/metrics/render.js';
 import { storeFamilies } from '../../src/metrics/store-families.js';
+import { withoutKeptEnds } from '../../src/policy/kept-ends.js';
 import type { QueueCounts } from '../../src/store/read-contract.js';
 import { parseMetrics } from './parse-metrics.js';
 
@@ -97,9 +98,9 @@ test('of Redis and of a mirror something is said only where there is one', async
   const tell = async (counts: QueueCounts) =>
     parseMetrics(await renderMetrics(storeFamilies(counts, naming, [], 0)));
   const alone = await tell(NOTHING);
-  expect([...alone.types.keys()].filter((name) => /redis|outbox|guest|elsewhere|dual/.test(name))).toEqual(
-    [],
-  );
+  expect(
+    [...alone.types.keys()].filter((name) => /redis|outbox|guest|elsewhere|dual|move/.test(name)),
+  ).toEqual([]);
 
   const guest = { id: 'k-1', task: 'a', key: 'a', startedAtMs: 0 };
   const outbox = {
@@ -107,7 +108,7 @@ test('of Redis and of a mirror something is said only where there is one', async
     elsewhere: 2,
     address: 'redis://127.0.0.1:6379/0',
     problem: 'it is full',
-    problemSinceMs: 0,
+    problemSinceMs: -60_000,
     claimable: null,
     guests: [guest],
   };
@@ -127,17 +128,52 @@ test('of Redis and of a mirror something is said only where there is one', async
     problem: null,
     problemSinceMs: null,
     mirrorProblem: 'OOM',
-    mirrorProblemSinceMs: 0,
+    mirrorProblemSinceMs: -30_000,
   } as const;
   const { value, types } = await tell({ ...NOTHING, outbox, move });
   const of = (name: string) => value(`dogged_${name}`, {});
   expect([of('redis_up'), of('outbox_jobs'), of('elsewhere_jobs'), of('guest_jobs')]).toEqual([0, 3, 2, 1]);
+  expect(of('redis_away_seconds')).toBe(60);
+  expect(of('move_problem_seconds')).toBe(30);
+  const inPhase = (phase: string) => value('dogged_move_phase', { phase });
+  expect([inPhase('dual'), inPhase('cutover')]).toEqual([1, 0]);
   expect([of('dual_write_up'), of('dual_write_behind')]).toEqual([0, 7]);
   // Before anybody has looked, a 0 would be an invention.
   expect(types.has('dogged_dual_write_divergent_jobs')).toBe(false);
-  const looked = await tell({ ...NOTHING, move: { ...move, mirrorProblem: null, divergent: 2 } });
+  const well = { ...move, mirrorProblem: null, mirrorProblemSinceMs: null, divergent: 2 };
+  const back = { ...outbox, problem: null, problemSinceMs: null };
+  const looked = await tell({ ...NOTHING, outbox: back, move: well });
+  expect(looked.value('dogged_redis_away_seconds', {})).toBe(0);
+  expect(looked.value('dogged_move_problem_seconds', {})).toBe(0);
+  const unmirrored = await tell({ ...NOTHING, move: { ...well, phase: 'ending', mirror: null } });
+  expect(unmirrored.value('dogged_move_phase', { phase: 'ending' })).toBe(1);
+  expect(unmirrored.types.has('dogged_dual_write_up')).toBe(false);
   expect(looked.value('dogged_dual_write_divergent_jobs', {})).toBe(2);
   expect(looked.value('dogged_dual_write_up', {})).toBe(1);
+});
+
+test('a job whose end is only kept is not told as running', async () => {
+  const line = { workspace: 'w', task: 'a', paused: false, places };
+  const guests = [
+    { id: 'k-1', task: 'a', key: 'a', startedAtMs: 0 },
+    { id: 'k-2', task: 'a', key: 'b', startedAtMs: 0 },
+  ];
+  const outbox = {
+    guests,
+    waiting: 0,
+    elsewhere: 0,
+    address: '',
+    problem: 'x',
+    problemSinceMs: 0,
+    claimable: 0,
+  };
+  const end = (job: string, task = 'a') => ({ job, workspace: 'w', task, attempt: 1 });
+  const ends = [end('1'), end('2'), end('3', 'gone'), end('k-1')];
+  const counts = withoutKeptEnds({ ...NOTHING, tasks: [line], outbox }, ends);
+  expect(counts.total).toEqual({ ...places, running: 1 });
+  const { value } = parseMetrics(await renderMetrics(storeFamilies(counts, createNaming(null), [], 0)));
+  expect(value('dogged_jobs', { workspace: 'w', task: 'a', state: 'running' })).toBe(2);
+  expect(value('dogged_guest_jobs', {})).toBe(1);
 });
 
 test('a value that is a bound falls below it, and one above all bounds is counted', async () => {

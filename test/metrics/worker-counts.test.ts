@@ -92,7 +92,15 @@ let nonces = 0;
 const nonce = () => `test-${process.pid}-${nonces++}`;
 
 async function figuresOf(counts: WorkerCounts): Promise<WorkerFigures> {
-  const now = { slots: 4, freeSlots: 4, pressure: null, storageRefuses: false, databaseHeld: false };
+  const now = {
+    slots: 4,
+    freeSlots: 4,
+    endsKept: [{ job: '7', workspace: 'default', task: 'note', attempt: 1 }],
+    pressure: null,
+    storageRefuses: false,
+    redisAbsences: 2,
+    databaseHeld: false,
+  };
   const lag = { p50Ms: 0, p99Ms: 0, maxMs: 0 };
   return { schema: 1, startedAtMs: 0, ...counts.read(), ...now, rssBytes: 1, cpuSeconds: 0.5, lag };
 }

@@ -76,6 +76,36 @@ describe.skipIf(!hasRedis())(`a Redis in trouble${hasRedis() ? '' : ` (skipped: 
     await atWork(here);
   }, 90_000);
 
+  it('that is away leaves no ended job told as running, and takes its end when it is back', async () => {
+    const gone = await startRedis(['--appendonly', 'yes']);
+    onTestFinished(() => gone.stop());
+    const folder = tempFolder();
+    const hold = 'until [ -e go ]; do sleep 0.1; done';
+    writeFileSync(
+      join(folder, 'dogged.config.yaml'),
+      `store: ${gone.url}\nsite: here\nslots: 3\ntasks: { hold: { run: [sh, -c, "${hold}"] } }\n`,
+    );
+    const here = workplace(folder);
+    expect(here.run('start').status).toBe(0);
+    for (const key of ['a', 'b']) here.run('add', 'hold', '--key', key);
+    const beat = () => JSON.parse(readFileSync(join(stateOf(here), 'heartbeat.json'), 'utf8'));
+    await until(() => beat().queue.running === 2);
+    await gone.kill();
+    writeFileSync(join(folder, 'go'), '');
+    await until(() => beat().endsKept?.length === 2, { withinMs: 20_000 });
+    expect(beat().queue.running).toBe(0);
+    const { stdout: status } = here.run('status');
+    expect(status).toMatch(/0 running · 2 ends are kept until Redis is back/);
+    expect(status).toContain('0 of 3 busy');
+    expect(here.run('trace', '1').stdout).toMatch(/RECORDED .*attempt 1 is over, and its end is kept/);
+    const { stdout: metrics } = here.run('metrics');
+    expect(metrics).toMatch(/^dogged_ends_kept 2$/m);
+    expect(metrics).toMatch(/^dogged_jobs\{.*state="running".*\} 0$/m);
+    await gone.start();
+    await until(() => beat().queue.completed === 2, { withinMs: 20_000 });
+    expect(beat()).not.toHaveProperty('endsKept');
+  }, 60_000);
+
   it('that is frozen keeps no stop waiting, and what that cuts off is not blamed', async () => {
     const frozen = await startRedis(['--appendonly', 'yes']);
     onTestFinished(() => frozen.stop());

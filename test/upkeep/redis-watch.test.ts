@@ -16,6 +16,8 @@ function watched() {
 
 test('an absence is said once at its beginning and once at its end, however its reason changes', () => {
   const { watch, log, said } = watched();
+  expect(watch.absences()).toBeNull();
+  watch.moveTo('redis://127.0.0.1:6379/0');
   watch.events.onRemote('not reached yet');
   watch.sayIn(log);
   watch.events.onRemote('ECONNREFUSED');
@@ -23,6 +25,7 @@ test('an absence is said once at its beginning and once at its end, however its 
   expect(watch.problem()).toBe('no answer within 2 s');
   watch.events.onRemote(null);
   expect(watch.problem()).toBeNull();
+  expect(watch.absences()).toBe(1);
   watch.events.onRemote(null);
   expect(said.map((line) => line.split(' {')[0])).toEqual([
     'warn Redis takes no jobs: not reached yet; they wait here',

@@ -15,6 +15,7 @@ function stand() {
   const machine = {
     pressure: null as string | null,
     away: [] as string[],
+    endsKept: [] as string[],
     clock: null as string | null,
     clockJumps: 0,
   };
@@ -26,10 +27,9 @@ function stand() {
   };
   const news = createWorkerNews({
     sources: () => [ideas],
-    pressure: () => machine.pressure,
+    dispatch: () => machine,
     storage: () => null,
     redis: () => null,
-    away: () => machine.away,
     clockState: () => machine.clock,
     clockJumps: () => machine.clockJumps,
     clock,
@@ -116,6 +116,17 @@ test('an outage that begins or ends is told at once', async () => {
   expect(told()).toBe(1);
   await clock.advance(5_000);
   machine.away = [];
+  news.look();
+  expect(told()).toBe(2);
+});
+
+test('that ends of jobs are kept is told at once, and so is that they were taken', async () => {
+  const { clock, machine, news, told } = stand();
+  machine.endsKept = ['1', '2'];
+  news.look();
+  expect(told()).toBe(1);
+  await clock.advance(5_000);
+  machine.endsKept = [];
   news.look();
   expect(told()).toBe(2);
 });

@@ -29,8 +29,8 @@ function polledBy(beatAgeMs: number | null): string | undefined {
   return sourceTable(snapshot, layout)[1];
 }
 
-test('how long ago a source was polled is said as of now, and not at all of a worker that is gone', () => {
-  expect(polledBy(12_000)).toBe('ideas         3         0  13s ago  1 file is being written');
+test('how long before the last beat a source was polled is said, and nothing of a worker that is gone', () => {
+  expect(polledBy(12_000)).toBe('ideas         3         0  1s before the beat  1 file is being written');
   expect(polledBy(null)).toMatch(/ 0 {2}- /);
 });
 

@@ -11,7 +11,15 @@ import { systemClock } from '../../src/platform/clock.js';
 import { identifyProcess } from '../../src/platform/process-identity.js';
 import type { Store } from '../../src/store/engine.js';
 import { openStore } from '../../src/store/open.js';
+import { painter } from '../../src/view/colour.js';
+import { remainingOf } from '../../src/view/drain-text.js';
+import { jobScreen } from '../../src/view/job-screen.js';
+import { jobsTable } from '../../src/view/jobs-table.js';
+import { jobRows } from '../../src/view/queue-monitor/job-rows.js';
+import { redisText } from '../../src/view/redis-text.js';
+import { queueText } from '../../src/view/screen-parts.js';
 import { composeSnapshot, lookAtStore, type SystemSnapshot } from '../../src/view/snapshot.js';
+import { snapshotJson } from '../../src/view/snapshot-json.js';
 import { waitingFor } from '../../src/view/waiting-for.js';
 import { admit, claimOne, end, ownedStore, T0, turn } from '../conformance/given.js';
 import { aBeat } from '../heartbeat/a-beat.js';
@@ -145,6 +153,76 @@ describe('a job of a dead worker whose processes cannot be killed', () => {
   });
 });
 
+describe('a job that has ended, while the store does not take its end', () => {
+  const kept = (job: string, attempt = 1) => ({ job, workspace: 'default', task: 'build', attempt });
+
+  test('does not run: its slot is idle, and it is told as kept', async () => {
+    workerRuns();
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }, { key: 'b' }]);
+    const a = await claimOne(store);
+    const b = await claimOne(store);
+    beats({ slots: [{ slot: 0, state: 'idle' }], endsKept: [kept(a.id)] });
+    const snapshot = await lookWith(store);
+    expect(snapshot.queue.running).toBe(1);
+    expect(snapshot.tasks[0]?.places.running).toBe(1);
+    expect(snapshot.endsKept).toEqual([kept(a.id)]);
+    expect(snapshot.slots.filter(({ state }) => state === 'working').map(({ job }) => job)).toEqual([b.id]);
+    expect(queueText(snapshot)).toBe(
+      '0 pending · 1 running · 1 end is kept until it can be written down · 0 completed',
+    );
+    expect(remainingOf(snapshot).now).toBe(2);
+    const layout = { columns: 200, paint: painter(false), remedy: (text: string) => text };
+    const job = await store.get(null, a.id);
+    if (job === null) throw new Error('no such job');
+    expect(jobsTable([job], snapshot, layout)[1]).toMatch(/1 {2}ended .* its attempt is over/);
+    expect(jobRows([job], 1, snapshot, layout)[0]).toMatch(/#1 {2}ended .* its attempt is over/);
+    const screen = jobScreen(job, waitingFor(job, snapshot), NOW, layout).join('\n');
+    expect(screen).toMatch(/^Job 1 {2}ended/);
+    expect(screen).toContain('attempt 1: over, its end is kept');
+    expect(screen).not.toMatch(/^took/m);
+    expect(snapshotJson(snapshot)).toMatchObject({ endsKept: [kept(a.id)] });
+    // By now it has been taken, or the job runs again.
+    beats({ endsKept: [kept(a.id, 2)] });
+    expect(await lookWith(store)).toMatchObject({ endsKept: [], queue: { running: 2 } });
+    await store.close();
+  });
+
+  test('is that of a worker that is there, else it is lost and the job is found running', async () => {
+    const store = await ownStore();
+    await admit(store, [{ key: 'a' }]);
+    const { id } = await claimOne(store);
+    beats({ endsKept: [kept(id)] });
+    expect(await lookWith(store)).toMatchObject({ endsKept: [], queue: { running: 1 } });
+    workerRuns('nonce-b');
+    expect(await lookWith(store)).toMatchObject({ endsKept: [], queue: { running: 1 } });
+    await store.close();
+  });
+});
+
+test('other machines with this Redis are told as of the last beat, and of no worker that is gone', () => {
+  const machines = [{ site: 'pi\x1b[2J', seenMsAgo: 5_000 }];
+  beats({ machines });
+  expect(look().machines).toEqual([]);
+  workerRuns();
+  const snapshot = look();
+  expect(snapshot.machines).toEqual([{ site: 'pi\x1b[2J', seenMsAgo: 12_000 }]);
+  expect(snapshotJson(snapshot)).toMatchObject({ machines: snapshot.machines });
+  const redis = {
+    address: 'redis://127.0.0.1:6379/0',
+    waiting: 0,
+    elsewhere: 1,
+    problem: null,
+    problemSinceMs: null,
+    claimable: 0,
+    guests: [],
+  };
+  expect(redisText(redis, snapshot, painter(false))).toBe(
+    'redis://127.0.0.1:6379/0 · also there: pi\\x1b[2J (seen 12s ago) · 1 job of ours runs at other machines, or waits for the lease of one that is gone to end',
+  );
+  expect(redisText({ ...redis, problem: 'away' }, snapshot, painter(false))).not.toContain('also there');
+});
+
 describe('counts', () => {
   test('are those of the database, however old the beat is', async () => {
     workerRuns();
@@ -155,6 +233,11 @@ describe('counts', () => {
     await store.close();
     expect(snapshot.queue).toMatchObject({ pending: 2, scheduled: 1, running: 0 });
     expect(snapshot).toMatchObject({ countedFrom: 'database', nextScheduledAtMs: NOW + 5_000 });
+  });
+
+  test('of jobs that Redis does not hold yet are told as a part of those that are pending', () => {
+    beats({ queue: { ...aBeat().queue, pending: 120, outbox: 104 } });
+    expect(queueText(look())).toBe('120 pending (104 not in Redis yet) · 0 running · 0 completed');
   });
 
   test('are those of the last beat where the database cannot be read, and the screen knows', () => {

@@ -8,6 +8,7 @@ const running = {
   slots: [{ slot: 0, state: 'working' as const, job: '9', orphanPids: [4711] }],
   outages: [],
   clock: null,
+  endsKept: [],
 };
 const away = {
   ...running,
@@ -63,6 +64,14 @@ test('what runs or has ended waits for nothing', () => {
 
 test('a running job whose dead worker left what cannot be killed waits for that', () => {
   expect(waitingFor({ ...job, id: '9', place: 'running' }, running)).toBe('orphan');
+});
+
+test('a job whose attempt is over waits for its end to be written down, unless it runs again', () => {
+  const snapshot = { ...running, endsKept: [{ job: '8', workspace: 'default', task: 'build', attempt: 2 }] };
+  const ended = { ...job, id: '8', place: 'running' as const, attempts: 2 };
+  expect(waitingFor(ended, snapshot)).toBe('end');
+  expect(waitingFor({ ...ended, attempts: 3 }, snapshot)).toBeNull();
+  expect(waitingFor({ ...ended, id: '7' }, snapshot)).toBeNull();
 });
 
 test('a reason that this program does not know is shown as it is', () => {

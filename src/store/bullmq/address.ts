@@ -1,3 +1,5 @@
+import { plainReason } from './driver-words.js';
+
 /** Where Redis is. User and password come from the environment alone, and are never shown. */
 export interface RedisAddress {
   readonly host: string;
@@ -20,11 +22,12 @@ export function isLoginRefused(why: string): boolean {
   return /NOAUTH|WRONGPASS|NOPERM/.test(why);
 }
 
-/** The same with what to do about it. */
+/** The same in words for a user, with what to do about it. */
 export function withRemedy(why: string): string {
+  const text = plainReason(why);
   return isLoginRefused(why)
-    ? `${why}: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started`
-    : why;
+    ? `${text}: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started`
+    : text;
 }
 
 export function redisAddress(

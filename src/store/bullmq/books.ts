@@ -178,10 +178,10 @@ export class Books {
     // Ours, by a worker that died before it could write the end down.
     const isOwn = job.place === 'running' && job.attempt === message.attempt && !isKnown;
     if (!isKnown && !isOwn) {
-      // Before the attempt: that is where it stands in the history.
-      this.#core.events.add(job.jobId, nowMs, 'taken', `by ${message.site}, attempt ${message.attempt}`);
-      const crashes = job.crashes + Math.max(0, message.attempt - job.attempt - 1);
       const atMs = message.kind === 'started' ? message.atMs : message.report.startedAtMs;
+      // Before the attempt: that is where it stands in the history. By its own time, however late we hear of it.
+      this.#core.events.add(job.jobId, atMs, 'taken', `by ${message.site}, attempt ${message.attempt}`);
+      const crashes = job.crashes + Math.max(0, message.attempt - job.attempt - 1);
       this.take(job, {
         redisId: message.id,
         attempt: message.attempt,

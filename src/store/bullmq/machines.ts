@@ -16,11 +16,24 @@ export interface SeenMachine {
   readonly seenMsAgo: number;
 }
 
-/** Throws REDIS_AWAY, as all of these. */
-export async function sayHere(link: RedisLink, origin: string, site: string): Promise<void> {
+/** Another machine, and when it was last there, by the monotonic clock of this process. */
+export interface Neighbour {
+  readonly site: string;
+  readonly seenAtMs: number;
+}
+
+/** Answers with the others; `nowMs`: by the monotonic clock. Throws REDIS_AWAY, as all of these. */
+export async function sayHere(
+  link: RedisLink,
+  origin: string,
+  site: string,
+  nowMs: number,
+): Promise<readonly Neighbour[]> {
   const [seconds] = await link.call(() => link.client.time());
   const text = JSON.stringify({ site, seenAtMs: Number(seconds) * 1_000 });
   await link.call(() => link.client.hset(MACHINES, origin, text));
+  const others = await otherMachines(link, origin);
+  return others.map(({ site, seenMsAgo }) => ({ site, seenAtMs: nowMs - seenMsAgo }));
 }
 
 export async function otherMachines(

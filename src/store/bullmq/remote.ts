@@ -57,6 +57,8 @@ export class Remote {
   hasFreeSlots = true;
   /** Jobs that could be claimed at the last look. */
   claimable = 0;
+  /** Other machines with this Redis, as of the last look. */
+  neighbours: Awaited<ReturnType<typeof sayHere>> = [];
 
   readonly #parts: RemoteParts;
   readonly #resolve: () => Promise<number>;
@@ -238,7 +240,7 @@ export class Remote {
     this.#trouble.noteUnsafe(this.link.unsafe);
     await this.#lookForLoss();
     if (nowMs >= this.#nextSayHereMs) {
-      await sayHere(this.link, this.origin, this.#parts.settings.site);
+      this.neighbours = await sayHere(this.link, this.origin, this.#parts.settings.site, nowMs);
       this.#nextSayHereMs = nowMs + SAYS_SO_EVERY_MS;
     }
     await this.limits.set();

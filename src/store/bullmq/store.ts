@@ -56,6 +56,7 @@ export interface WorkerSide {
 export class BullmqStore extends BookReads implements Store {
   readonly capabilities: Capabilities = { globalOrder: false, atomicBatchClaim: false };
   readonly recall: Recall;
+  readonly #clock: Clock;
   readonly #worker: WorkerSide | null;
   readonly #remote: Remote | null;
   #outbox: Outbox | undefined;
@@ -67,6 +68,7 @@ export class BullmqStore extends BookReads implements Store {
   /** `worker`: null in commands and screens. They look, and ask by way of the rows; the worker does what they ask for. */
   constructor(sqlite: SqliteStore, clock: Clock, worker: WorkerSide | null) {
     super(sqlite);
+    this.#clock = clock;
     this.#worker = worker;
     const rows: Rows = { sqlite, outbox: () => this.outbox, books: () => this.books, clock };
     this.#remote = worker?.connect(rows, () => this.recall.resolve()) ?? null;
@@ -245,6 +247,11 @@ export class BullmqStore extends BookReads implements Store {
   async counts(nowMs?: number): Promise<QueueCounts> {
     const counts = await this.sqlite.counts(nowMs);
     const claimable = this.#remote?.claimable ?? null;
+    const nowMonotonicMs = this.#clock.monotonicMs();
+    const machines = this.#remote?.neighbours.map(({ site, seenAtMs }) => ({
+      site,
+      seenMsAgo: Math.max(0, Math.round(nowMonotonicMs - seenAtMs)),
+    }));
     const outbox = await this.sqlite.look(() => {
       const remote = this.books.remote();
       if (remote === null) return undefined;
@@ -256,6 +263,7 @@ export class BullmqStore extends BookReads implements Store {
         problemSinceMs,
         claimable,
         guests: this.books.guests(),
+        ...(machines === undefined ? {} : { machines }),
       };
     });
     return outbox === undefined ? counts : { ...counts, outbox };

@@ -1,10 +1,9 @@
-import { stateOfPlace } from '../../job/job.js';
 import { countText, durationText } from '../../platform/duration-text.js';
 import type { JobSummary } from '../../store/read-contract.js';
 import { escapeText } from '../escape.js';
 import { clipLine, plainLine } from '../fit-lines.js';
 import { reasonText } from '../job-json.js';
-import { jobRemark, stateStyle } from '../jobs-table.js';
+import { jobRemark, stateCell } from '../jobs-table.js';
 import type { Layout } from '../screen-parts.js';
 import type { SystemSnapshot } from '../snapshot.js';
 import { type Column, formatTable } from '../table.js';
@@ -33,10 +32,12 @@ export function jobRows(
   titles.push({ title: '', shrinkTo: 10 });
   if (isWide) titles.push({ title: '', align: 'right' }, { title: '', shrinkTo: 12 });
   const rows = jobs.map((job) => {
-    const state = stateOfPlace(job.place);
-    const head = [`#${job.id}`, { text: padText(state, LONGEST_STATE), style: stateStyle(state) }];
+    const waits = waitingFor(job, snapshot);
+    const { text, style } = stateCell(job, waits);
+    const head = [`#${job.id}`, { text: padText(text, LONGEST_STATE), style }];
     if (!isWide) return [...head, job.key];
-    return [...head, job.task, job.key, whenText(job, snapshot.takenAtMs), remark(job, snapshot)];
+    const when = waits === 'end' ? '' : whenText(job, snapshot.takenAtMs);
+    return [...head, job.task, job.key, when, remark(job, snapshot)];
   });
   const width = columns - MARK.length;
   return formatTable(titles, rows, width, paint).map((line, row) => {

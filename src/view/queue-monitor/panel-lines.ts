@@ -36,7 +36,7 @@ export function panelLines(
     verdict(snapshot, layout),
     ...problemLines(snapshot, layout),
     queueText(snapshot),
-    ...(snapshot.redis === null ? [] : [`Redis ${redisText(snapshot.redis, takenAtMs, layout.paint)}`]),
+    ...(snapshot.redis === null ? [] : [`Redis ${redisText(snapshot.redis, snapshot, layout.paint)}`]),
     ...readingLines(snapshot),
   ];
   const head = rows < ROWS_TO_WRAP ? clip(top) : wrap(top);

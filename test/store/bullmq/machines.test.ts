@@ -72,6 +72,19 @@ describe.skipIf(!hasRedis())(
       expect((await home.admit([{ key: 'a', content: '{"n":1.0}' }]))[0]?.result).toBe('already-done');
     });
 
+    it('know which others are there, by their sites', async () => {
+      const away = await machine(redis.url, { site: 'away' });
+      await until(async () => (await redis.client.hlen('dogged:machines')) === 1);
+      expect((await away.store.counts()).outbox?.machines).toEqual([]);
+      const home = await machine(redis.url, { site: 'home' });
+      const seen = await until(async () => {
+        const { machines = [] } = (await home.store.counts()).outbox ?? {};
+        return machines.length === 0 ? null : machines;
+      });
+      expect(seen.map(({ site }) => site)).toEqual(['away']);
+      expect(seen[0]?.seenMsAgo).toBeGreaterThanOrEqual(0);
+    });
+
     it('settle what others ended while the owner was off, once it is back, each of it once', async () => {
       const home = await machine(redis.url, { site: 'home' });
       await home.admit(keysOf(20));
@@ -86,6 +99,9 @@ describe.skipIf(!hasRedis())(
       expect(away.runs).toHaveLength(20);
       const jobs = await back.store.list({ limit: 99 });
       expect(new Set(jobs.map(({ attempts }) => attempts))).toEqual(new Set([1]));
+      // When it was taken, not when its owner heard of that.
+      const [taken, attempt] = (await back.store.get(null, jobs[0]?.id ?? ''))?.history ?? [];
+      expect(taken).toMatchObject({ kind: 'event', event: 'taken', atMs: attempt?.atMs });
       await back.close();
       // Read twice, nothing more comes of it.
       const again = await machine(redis.url, { site: 'home', folder: home.folder });

@@ -106,7 +106,7 @@ test('a Redis that takes no jobs is told, and that what waits for it goes on by 
     waiting: 12,
     elsewhere: 2,
     address: `redis://${HOSTILE}:6379/0`,
-    problem: `it is away: ${HOSTILE}`,
+    problem: `it is full: ${HOSTILE}`,
     problemSinceMs: NOW - 60_000,
     claimable: null,
     guests: [],
@@ -116,7 +116,7 @@ test('a Redis that takes no jobs is told, and that what waits for it goes on by 
   const { panel } = composeFrame(FIRST_STATE, look, null, layout(80, false), 39);
   const text = panel.join(' ').replace(/ +/g, ' ');
   expect(text).toContain('2 jobs of ours run at other machines');
-  expect(text).toMatch(/it is away.* for 1m.*go on by themselves/);
+  expect(text).toMatch(/takes nothing for 1m: it is full.*go on by themselves/);
   expect(text).not.toContain('\x1b');
 });
 
