@@ -114,6 +114,8 @@ test.skipIf(cannot !== null)(
     };
     const monitored = workplace(place.folder, times);
     add('a');
+    // Its state is not where the folder is stopped by.
+    onTestFinished(() => void monitored.run('stop', '--timeout', '5s'));
     expect(monitored.run('start').status).toBe(0);
     await until(() => done() === 1);
     const pid = Number(readFileSync(join(state, 'worker.pid'), 'utf8').split('\n')[0]);
