@@ -1,5 +1,3 @@
-import { plainReason } from './driver-words.js';
-
 /** Where Redis is. User and password come from the environment alone, and are never shown. */
 export interface RedisAddress {
   readonly host: string;
@@ -17,17 +15,16 @@ export function storeName(written: string | null): string {
   return written === null || written === 'sqlite' ? 'sqlite' : redisAddress(written, {}).shown;
 }
 
-/** Redis knows us not, or lets us do too little; `why`: its own words. */
+/** Redis knows us not, or lets us do too little; `why`: its reason, with its code. */
 export function isLoginRefused(why: string): boolean {
   return /NOAUTH|WRONGPASS|NOPERM/.test(why);
 }
 
-/** The same in words for a user, with what to do about it. */
+/** The same with what to do about it. */
 export function withRemedy(why: string): string {
-  const text = plainReason(why);
   return isLoginRefused(why)
-    ? `${text}: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started`
-    : text;
+    ? `${why}: set DOGGED_REDIS_USERNAME and DOGGED_REDIS_PASSWORD where the worker is started`
+    : why;
 }
 
 export function redisAddress(

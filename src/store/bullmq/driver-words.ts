@@ -7,6 +7,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
     /^NOPERM\b\s*(?:this user has|User \S+ has)?\s*(.*)/i,
     'this user may not do all that dogged does (NOPERM: $1)',
   ],
+  [/.*\bDB index is out of range\b.*/, 'it has no database of this number'],
   [/^LOADING\b.*/, 'it is still reading its data (LOADING)'],
   [/.*\bECONNREFUSED\b.*/, 'nothing listens there (ECONNREFUSED)'],
   [/.*\bENOTFOUND\b.*/, 'there is no host of this name (ENOTFOUND)'],

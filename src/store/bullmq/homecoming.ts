@@ -12,7 +12,7 @@ export type Away = 'guests' | 'elsewhere' | 'lease';
 /**
  * Calls the jobs of this machine home from Redis, for good: those that wait there a page at a time, last in line first, so
  * that the best can be claimed meanwhile; then attempts that run here under a lease, which go on as SQLite's own. All of it
- * throws REDIS_AWAY, and is simply begun again. Each mark stands in Redis before SQLite counts on it.
+ * throws REDIS_AWAY, and is simply begun again. Redis knows of each attempt that goes before SQLite counts on it.
  */
 export class Homecoming {
   readonly #store: BullmqStore;
@@ -72,10 +72,10 @@ export class Homecoming {
   async #takeHome(): Promise<void> {
     const { remote, sqlite } = this.#store;
     const leases = [...remote.leases];
-    const marked = await Promise.all(
+    const asked = await Promise.all(
       leases.map(async ([id, lease]) => ({ id, isOurs: await remote.ends.takeHome(lease) })),
     );
-    const home = marked.filter(({ isOurs }) => isOurs);
+    const home = asked.filter(({ isOurs }) => isOurs);
     failpoint('home.after-mark');
     await sqlite.within(({ db }) =>
       forget(

@@ -4,6 +4,7 @@ import type { Clock } from '../../platform/clock.js';
 import { isLoginRefused, type RedisAddress } from './address.js';
 import type { BulkScriptName } from './bulk-scripts.js';
 import { findUnsafe } from './demands.js';
+import { plainReason } from './driver-words.js';
 import { SCRIPTS, type ScriptName } from './scripts.js';
 
 /** A healthy Redis answers in a millisecond. */
@@ -263,7 +264,5 @@ export function isFull(error: unknown): boolean {
 function reasonOf(error: Error): string {
   const { code } = error as { code?: string };
   if (error.name === 'MaxRetriesPerRequestError') return CLOSED;
-  if (/^Socket timeout/.test(error.message)) return `no answer within ${SILENCE_MS / 1_000} s`;
-  if (/DB index is out of range/.test(error.message)) return 'it has no database of this number';
-  return error.message !== '' ? error.message : (code ?? error.name);
+  return plainReason(error.message !== '' ? error.message : (code ?? error.name));
 }
