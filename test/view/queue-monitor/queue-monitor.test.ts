@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { render } from 'ink';
 import { createElement } from 'react';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import type { JobDetails } from '../../../src/store/read-contract.js';
 import { painter } from '../../../src/view/colour.js';
@@ -10,6 +10,9 @@ import { QueueMonitor } from '../../../src/view/queue-monitor/queue-monitor.js';
 import { remedyFor } from '../../../src/view/remedy.js';
 import { until } from '../../support/until.js';
 import { aJob, crowdedLook } from './crowded.js';
+
+// Ink reads them while it is loaded, and where one is set it draws nothing before the end. `dogged queue` does the same.
+vi.hoisted(() => Object.assign(process.env, { CI: 'false', CONTINUOUS_INTEGRATION: 'false' }));
 
 test('a job that is opened is not called gone before it was looked for, and is once it was', async () => {
   const job: JobDetails = { ...aJob(7), history: [] };
