@@ -33,6 +33,7 @@ const bullmq: Engine = {
                 sqlite,
                 {
                   url: redis.url,
+                  worker: 'one',
                   site: 'here',
                   sharedSources: [],
                   leaseMs: 30_000,

@@ -21,6 +21,8 @@ export interface LinkOptions {
   readonly clock: Clock;
   /** How long a call may take, and how long it may take to connect. Left out: 2 s. */
   readonly callWithinMs?: number;
+  /** Asked before it is used, and with each look at it: why we may not use it now; null: we may. Left out: we may. */
+  readonly mayUse?: (link: RedisLink) => Promise<string | null>;
   /** Redis answers again; what it holds may be another thing than before. */
   readonly onBack: () => void;
   /** null: there is none any more. */
@@ -90,7 +92,7 @@ export class RedisLink {
 
   /** What is the matter with it. */
   get why(): string {
-    if (this.#wasUp || isLoginRefused(this.#why)) return this.#why;
+    if (this.#wasUp || this.client.status === 'ready' || isLoginRefused(this.#why)) return this.#why;
     if (this.client.status === 'connect') return 'it takes the connection, but gives no answer';
     if (!this.#options.address.tls || NOBODY_THERE.test(this.#why)) return this.#why;
     return `no connection by TLS came about (${this.#why}); without TLS its address begins with redis://`;
@@ -217,7 +219,7 @@ export class RedisLink {
       this.#rise();
     } catch (error) {
       this.#isProbing = false;
-      this.#fall(reasonOf(error as Error));
+      if (!(error instanceof DoggedError)) this.#fall(reasonOf(error as Error));
     } finally {
       this.#isProbing = false;
     }
@@ -226,6 +228,11 @@ export class RedisLink {
   async #look(): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs < this.#nextLookMs) return;
+    const whyNot = (await this.#options.mayUse?.(this)) ?? null;
+    if (whyNot !== null) {
+      this.#fall(whyNot);
+      throw this.#away();
+    }
     const { error, warning } = await findUnsafe(this.client);
     this.#nextLookMs = nowMs + LOOK_EVERY_MS;
     this.#unsafe = error;

@@ -14,6 +14,7 @@ import { isFull, RedisLink } from './redis-link.js';
 import { Relay } from './relay.js';
 import { PREFIX } from './scripts.js';
 import type { RemoteEvents, RemoteSettings } from './settings.js';
+import { SoleWorker } from './sole-worker.js';
 import type { Rows } from './store.js';
 import { Trouble } from './trouble.js';
 
@@ -27,6 +28,8 @@ export interface RemoteParts extends Rows {
   readonly settings: RemoteSettings;
   readonly events: RemoteEvents;
   readonly origin: string;
+  /** Name of the last worker of this state folder; null: there was none. */
+  readonly before: string | null;
 }
 
 /** What a worker has to do with Redis beside its turns: all of it in a rhythm of its own, one thing at a time. */
@@ -63,6 +66,7 @@ export class Remote {
   readonly #parts: RemoteParts;
   readonly #resolve: () => Promise<number>;
   readonly #trouble: Trouble;
+  readonly #soleWorker: SoleWorker;
   #epoch = 0;
   #news = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -76,17 +80,20 @@ export class Remote {
   #sendAfterMs = 0;
 
   constructor(parts: RemoteParts, resolve: () => Promise<number>) {
-    const { sqlite, outbox, books, settings, events, clock, origin } = parts;
+    const { sqlite, outbox, books, settings, events, clock, origin, before } = parts;
     const address = redisAddress(settings.url, process.env);
     this.#parts = parts;
     this.address = address.shown;
     this.origin = origin;
     this.#resolve = resolve;
+    const { site, worker } = settings;
+    this.#soleWorker = new SoleWorker({ origin, site, worker, before });
     const maxStalledCount = settings.poisonAfter - 1;
     this.#trouble = new Trouble({ sqlite, books, events, clock });
     this.link = new RedisLink({
       address,
       clock,
+      mayUse: (link) => this.#soleWorker.claim(link),
       onBack: () => {
         this.#reconcileAll = true;
         this.limits.forget();
@@ -96,6 +103,7 @@ export class Remote {
     });
     this.queues = new Queues(this.link, settings.leaseMs, maxStalledCount);
     const { link, queues } = this;
+    const here = { link, origin, site };
     this.limits = new FleetLimits({
       lines: () => sqlite.look(() => outbox().lines()),
       link,
@@ -104,29 +112,19 @@ export class Remote {
     });
     const shared = new Set(settings.sharedSources);
     this.relay = new Relay({
+      ...here,
       sqlite,
       outbox,
-      link: this.link,
-      queues: this.queues,
-      origin,
-      site: settings.site,
+      queues,
       isShared: (source) => shared.has(source),
       onFull: (isFull) => this.noteFull(isFull),
     });
     this.ends = new Ends({
-      link: this.link,
-      origin,
-      site: settings.site,
+      ...here,
       mail: () => this.mail,
       hasUnwritten: () => this.answers.size > 0,
     });
-    this.claims = new Claims({
-      link: this.link,
-      ends: this.ends,
-      origin,
-      site: settings.site,
-      lockMs: settings.leaseMs,
-    });
+    this.claims = new Claims({ ...here, ends: this.ends, lockMs: settings.leaseMs });
     this.leaseWatch = new LeaseWatch({
       link: this.link,
       claims: this.claims,
@@ -193,6 +191,7 @@ export class Remote {
 
   async close(): Promise<void> {
     this.#rest();
+    if (this.link.isUp) await this.quietly(() => this.#soleWorker.release(this.link));
     this.link.close();
     await this.queues.close();
     await this.#turn;

@@ -123,6 +123,24 @@ export const SCRIPTS = {
       redis.call('ZREM', KEYS[4], ARGV[1])
       return 1`,
   },
+  /**
+   * Who may speak for a state folder: nobody but one worker, until it has been silent for so long. KEYS: its key. ARGV: name of the
+   * worker that asks, and of the one before it; what is to stand there; for how long. Returns '', or what stands there of another.
+   */
+  speak: {
+    keys: 1,
+    lua: `
+      local holder = redis.call('GET', KEYS[1]) or ''
+      local name = string.match(holder, '^%S*')
+      if name ~= '' and name ~= ARGV[1] and name ~= ARGV[2] then return holder end
+      redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+      return ''`,
+  },
+  /** Another may speak at once. KEYS: its key. ARGV: name of the worker that leaves. */
+  fall_silent: {
+    keys: 1,
+    lua: `if string.match(redis.call('GET', KEYS[1]) or '', '^%S*') == ARGV[1] then redis.call('DEL', KEYS[1]) end`,
+  },
   /** Asks whoever runs it to stop. KEYS: job. */
   cancel: {
     keys: 1,

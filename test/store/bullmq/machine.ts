@@ -44,11 +44,13 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
   const problems: (string | null)[] = [];
   const warnings: string[] = [];
   const errors: unknown[] = [];
+  const worker = `n-${Math.random()}`;
   const sqlite = await openSqliteStore(folder, 'worker', systemClock);
   const store = await openForWorker(
     sqlite,
     {
       url,
+      worker,
       site: 'here',
       sharedSources: [],
       leaseMs: 30_000,
@@ -72,7 +74,7 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
     if (errors.length > 0) throw errors.splice(0)[0];
   };
   onTestFinished(close);
-  const driver = await drive(store, groupLimit ?? null);
+  const driver = await drive(store, groupLimit ?? null, worker);
   return {
     ...driver,
     folder,

@@ -47,7 +47,9 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
     leaseMs = 30_000,
   } = options;
   const errors: unknown[] = [];
+  const worker = `n-${Math.random()}`;
   const settings = {
+    worker,
     site,
     sharedSources: [],
     leaseMs,
@@ -82,7 +84,7 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
     if (errors.length > 0) throw errors.splice(0)[0];
   };
   onTestFinished(close);
-  const driver = await drive(store, groupLimit);
+  const driver = await drive(store, groupLimit, worker);
   moving.start(driver.epoch);
   const move = () => store.sqlite.look(({ db }) => readMove(db));
   const current = () => store.sqlite.look(({ db }) => currentStore(db));

@@ -26,6 +26,7 @@ async function mended(folder: string, onDamage: (error: DoggedError) => void = (
     {
       url: null,
       settings: {
+        worker: 'one',
         site: 'here',
         sharedSources: [],
         leaseMs: 30_000,

@@ -1,0 +1,90 @@
+import { cpSync } from 'node:fs';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
+import { tempFolder } from '../../support/temp-folder.js';
+import { until } from '../../support/until.js';
+import { completed, keysOf, type Machine, machine } from './machine.js';
+
+/* A state folder that was copied, as machines have it that were set up from one image: both speak under one id. */
+
+let redis: RedisServer;
+
+/** As an image of a card is: taken while nothing runs. */
+async function copied(): Promise<{ readonly original: string; readonly copy: string }> {
+  const first = await machine(redis.url);
+  const copy = tempFolder();
+  await first.close();
+  cpSync(first.folder, copy, { recursive: true });
+  return { original: first.folder, copy };
+}
+
+const problemOf = async (one: Machine) => (await one.store.counts()).outbox?.problem ?? null;
+
+describe.skipIf(!hasRedis())(
+  `a state folder that was copied${hasRedis() ? '' : ` (skipped: ${NO_REDIS})`}`,
+  () => {
+    beforeAll(async () => {
+      redis = await startRedis(['--appendonly', 'yes']);
+    });
+    beforeEach(async () => {
+      await redis.client.flushall();
+    });
+    afterAll(() => redis.stop());
+
+    it('is spoken for by one worker, and the other waits, says why, and takes nothing of the first', async () => {
+      const { original, copy } = await copied();
+      const first = await machine(redis.url, { folder: original, site: 'kitchen' });
+      await first.admit(keysOf(30));
+      const second = await machine(redis.url, { folder: copy, site: 'attic' });
+      await until(async () => (await problemOf(second)) !== null);
+      expect(await problemOf(second)).toMatch(
+        /^a worker of site "kitchen" is at work there with a copy of this state folder, .* give one of the two machines a state folder of its own$/,
+      );
+      await second.admit([{ key: 'its own' }]);
+      await first.work(completed(first, 30));
+      for (let n = 0; n < 20; n += 1) expect((await second.turn([], 64)).claims).toEqual([]);
+      expect(first.runs).toHaveLength(30);
+      expect(await problemOf(first)).toBeNull();
+      // What came to the second is kept, and begun once it may.
+      expect((await second.store.counts()).total).toMatchObject({ ready: 1, completed: 0 });
+      await first.close();
+      await second.work(completed(second, 1));
+      expect(second.runs).toEqual(['its own 1']);
+      expect(await problemOf(second)).toBeNull();
+    });
+
+    it('is left to whoever took it while the first was not heard of', async () => {
+      const { original, copy } = await copied();
+      const first = await machine(redis.url, { folder: original, site: 'kitchen' });
+      await until(async () => (await redis.client.keys('dogged:worker:*')).length === 1);
+      const [key = ''] = await redis.client.keys('dogged:worker:*');
+      expect(await redis.client.pttl(key)).toBeGreaterThan(20_000);
+      // What is left of it after 30 s of silence.
+      await redis.client.del(key);
+      const second = await machine(redis.url, { folder: copy, site: 'attic' });
+      expect(await redis.client.get(key)).toMatch(/ attic$/);
+      await until(async () => (await problemOf(first)) !== null, { withinMs: 20_000 });
+      expect(await problemOf(first)).toContain('a worker of site "attic" is at work there');
+      expect(await problemOf(second)).toBeNull();
+      await second.close();
+      await until(async () => (await problemOf(first)) === null, { withinMs: 20_000 });
+    });
+
+    it('is taken up at once by the next worker of the same folder, also after one that was killed', async () => {
+      const first = await machine(redis.url);
+      const [key = ''] = await until(async () => {
+        const keys = await redis.client.keys('dogged:worker:*');
+        return keys.length === 0 ? null : keys;
+      });
+      const name = await redis.client.get(key);
+      await first.close();
+      // In order: nothing is left behind.
+      expect(await redis.client.exists(key)).toBe(0);
+      // Killed: what it said of itself stands for a while.
+      await redis.client.set(key, name ?? '', 'PX', 30_000);
+      const next = await machine(redis.url, { folder: first.folder });
+      expect(await redis.client.get(key)).not.toBe(name);
+      expect(await problemOf(next)).toBeNull();
+    });
+  },
+);
