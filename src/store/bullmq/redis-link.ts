@@ -228,16 +228,26 @@ export class RedisLink {
   async #look(): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs < this.#nextLookMs) return;
-    const whyNot = (await this.#options.mayUse?.(this)) ?? null;
+    const { error, warning } = await findUnsafe(this.client);
+    this.#unsafe = error;
+    const whyNot = await this.#whyNot();
     if (whyNot !== null) {
       this.#fall(whyNot);
       throw this.#away();
     }
-    const { error, warning } = await findUnsafe(this.client);
     this.#nextLookMs = nowMs + LOOK_EVERY_MS;
-    this.#unsafe = error;
     if (warning !== null && warning !== this.#warning) this.#options.onWarning(warning);
     this.#warning = warning;
+  }
+
+  async #whyNot(): Promise<string | null> {
+    try {
+      return (await this.#options.mayUse?.(this)) ?? null;
+    } catch (error) {
+      // A node of a cluster does not answer this, and is told as what it is.
+      if (this.#unsafe !== null) return null;
+      throw error;
+    }
   }
 
   #rise(): void {
