@@ -257,6 +257,17 @@ export class Books {
     this.#dropForeign.run(redisId);
   }
 
+  /** Of all claims that are written down, and have not ended. */
+  tokens(): ReadonlySet<string> {
+    const found = this.#core.db
+      .prepare<[], string>(`
+        SELECT token FROM outbox WHERE state = ${SEND_STATES.ours} AND token IS NOT NULL
+        UNION ALL SELECT token FROM foreign_claims`)
+      .pluck()
+      .all();
+    return new Set(found);
+  }
+
   /** Of other machines, and running here. */
   guests(): readonly Guest[] {
     return this.#core.db

@@ -248,7 +248,7 @@ export class Claims {
   }
 
   /** Nothing of it was begun. */
-  giveBack({ queue, redisId, token }: Lease): Promise<void> {
+  giveBack({ queue, redisId, token }: Pick<Lease, 'queue' | 'redisId' | 'token'>): Promise<void> {
     return this.#options.link.call(() => this.#putBack(queue, redisId, token));
   }
 

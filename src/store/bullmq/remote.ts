@@ -17,6 +17,7 @@ import type { RemoteEvents, RemoteSettings } from './settings.js';
 import { SoleWorker } from './sole-worker.js';
 import type { Rows } from './store.js';
 import { Trouble } from './trouble.js';
+import { Unbegun } from './unbegun.js';
 
 /** How often mail is read, leases are looked at and new jobs are seen. */
 const TICK_MS = 250;
@@ -42,6 +43,7 @@ export class Remote {
   readonly leaseWatch: LeaseWatch;
   readonly limits: FleetLimits;
   readonly ends: Ends;
+  readonly unbegun: Unbegun;
   /** By token: ends that Redis has taken, until they are written down here too. */
   readonly answers = new Map<string, Answer>();
   /** Tokens of ends of which Redis was told, until it is heard what it made of them. */
@@ -125,6 +127,9 @@ export class Remote {
       hasUnwritten: () => this.answers.size > 0,
     });
     this.claims = new Claims({ ...here, ends: this.ends, lockMs: settings.leaseMs });
+    const { claims, limits } = this;
+    const epoch = () => this.#epoch;
+    this.unbegun = new Unbegun({ ...here, sqlite, books, queues, claims, limits, epoch });
     this.leaseWatch = new LeaseWatch({
       link: this.link,
       claims: this.claims,
@@ -243,7 +248,7 @@ export class Remote {
       this.#nextSayHereMs = nowMs + SAYS_SO_EVERY_MS;
     }
     await this.limits.set();
-    if ((await this.mail.read()) > 0) this.#news = true;
+    if ((await this.mail.read()) + (await this.unbegun.putBack()) > 0) this.#news = true;
     if ((await this.#resolve()) > 0) this.#news = true;
     if (nowMs >= this.#nextRetryMs) {
       this.#nextRetryMs = nowMs + RETRY_MS;

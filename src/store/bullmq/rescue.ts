@@ -3,7 +3,10 @@ import { rowIdOf } from '../sqlite/core.js';
 import type { Answer, Told } from './ends.js';
 import { isAway, type TurnParts } from './turn.js';
 
-/** What dead workers of ours had begun, here and for other machines. Ends of theirs that had come to Redis are settled first. */
+/**
+ * What dead workers of ours had begun, here and for other machines. Ends of theirs that had come to Redis are settled first, and what
+ * they had claimed and not begun is put back.
+ */
 export async function findOrphans({
   store,
   remote,
@@ -11,6 +14,7 @@ export async function findOrphans({
 }: Omit<TurnParts, 'turn'>): Promise<readonly Orphan[]> {
   try {
     await remote.mail.read();
+    await remote.unbegun.putBack();
   } catch (error) {
     if (!isAway(error)) throw error;
   }
