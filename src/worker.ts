@@ -11,7 +11,7 @@ import { noteLastRefusal } from './heartbeat/last-refusal.js';
 import { writeLastStop } from './heartbeat/last-stop.js';
 import { createLifeLine } from './heartbeat/life-line.js';
 import { createMonitorWatch } from './heartbeat/monitor-watch.js';
-import { type NamedIdentity, nameThisProcess, removePidFile, writePidFile } from './heartbeat/pid-file.js';
+import { nameThisProcess, removePidFile, writePidFile } from './heartbeat/pid-file.js';
 import { writeSettings } from './heartbeat/settings.js';
 import { stateFiles } from './heartbeat/state-files.js';
 import { createBeatWriter } from './heartbeat/writer.js';
@@ -65,16 +65,15 @@ export async function runWorker({ configFile, untilIdle }: WorkerOptions): Promi
     const alarm = createDamageAlarm();
     const storage = createStorageWatch();
     const redis = createRedisWatch();
-    const self = nameThisProcess();
     const opened = await openMendedStore(
       config.stateFolder,
       clock,
       { onDamage: alarm.ring, onStorage: storage.tell },
-      redisOf(config, self.nonce, redis.events),
+      redisOf(config, redis.events),
     );
     redis.moveTo(opened.redisAddress);
     try {
-      return await runLocked(config, self, opened, { alarm, storage, redis }, untilIdle);
+      return await runLocked(config, opened, { alarm, storage, redis }, untilIdle);
     } finally {
       await opened.store.close();
     }
@@ -95,7 +94,6 @@ interface Watches {
 /** From here on the state folder is ours: no second worker can be at work in it. */
 async function runLocked(
   config: Config,
-  self: NamedIdentity,
   { store, upgrade, restoration, chosenStore }: MendedStore,
   { alarm, storage, redis }: Watches,
   untilIdle: boolean,
@@ -108,13 +106,16 @@ async function runLocked(
   if (upgrade !== null) log.warn(upgrade, upgradeText(upgrade));
   if (chosenStore !== null) log.warn({ store: chosenStore }, chosenStoreText(chosenStore));
   if (restoration !== null) tellRestoration(restoration, config.stateFolder, clock, log);
+  const self = nameThisProcess();
   const ownership = await store.takeOwnership(self, clock.wallMs());
   const { epoch, storeId, cleanStop, previousOwner, trustedAtMs } = ownership;
   await store.configureTasks(workspacesOf(config), taskSettingsOf(config));
   writeSettings(config);
   writePidFile(files.workerPid, self);
-  const facts = { pid: self.pid, epoch, cleanStop, config: config.file, version: programVersion() };
-  log.info(facts, 'worker started');
+  log.info(
+    { pid: self.pid, epoch, cleanStop, config: config.file, version: programVersion() },
+    'worker started',
+  );
 
   const shutdown = createShutdown(log);
   const jumps = createJumpBook(clock);
@@ -221,8 +222,7 @@ async function runLocked(
     log,
     compose: report.compose,
   });
-  const moves = moverOf(config, self.nonce, redis, counts, log);
-  const moving = createMoveWatch({ live: store, ...moves, clock, log });
+  const moving = createMoveWatch({ live: store, ...moverOf(config, redis, counts, log), clock, log });
   const reconciling = createReconcileTimer({ everyMs: config.reconcileMs, intake, clock, log });
   const care = await careFor(config.stateFolder, config.pressure.diskBelowBytes ?? 0, clock);
   const backingUp = createBackupTimer({ ...config.backups, care, clock, log });

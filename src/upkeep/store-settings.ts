@@ -19,14 +19,14 @@ export function taskSettingsOf(config: Config): TaskSettings[] {
 }
 
 /** What is to hold where jobs run through Redis. */
-export function redisOf<E>(config: Config, worker: string, events: E) {
+export function redisOf<E>(config: Config, events: E) {
   const { redis: url, site, leaseMs, reconcileMs } = config;
   const { poisonAfter } = config.health;
   const fleetConcurrency = config.tasks.map(({ name, fleetConcurrency: limit }) => ({ task: name, limit }));
   const sharedSources = config.sources.filter(({ shared }) => shared).map(({ name }) => name);
   return {
     url,
-    settings: { worker, site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
+    settings: { site, leaseMs, reconcileMs, poisonAfter, fleetConcurrency, sharedSources },
     events,
   };
 }
@@ -36,14 +36,8 @@ interface DualWriteCounts {
 }
 
 /** What whoever moves jobs between stores is told of the config, and tells. */
-export function moverOf(
-  config: Config,
-  worker: string,
-  redis: RedisWatch,
-  counts: DualWriteCounts,
-  log: Log,
-) {
-  const { url: configured, settings, events } = redisOf(config, worker, redis.events);
+export function moverOf(config: Config, redis: RedisWatch, counts: DualWriteCounts, log: Log) {
+  const { url: configured, settings, events } = redisOf(config, redis.events);
   let warning: string | null = null;
   return {
     configured,

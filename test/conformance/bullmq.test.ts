@@ -33,7 +33,6 @@ const bullmq: Engine = {
                 sqlite,
                 {
                   url: redis.url,
-                  worker: 'one',
                   site: 'here',
                   sharedSources: [],
                   leaseMs: 30_000,

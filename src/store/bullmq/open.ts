@@ -35,16 +35,12 @@ export async function connectForWorker(
   const { Remote } = await import('./remote.js');
   const { takeTurn } = await import('./turn.js');
   const { findOrphans, rescueEnds } = await import('./rescue.js');
-  const meta = await sqlite.look(({ db }) =>
-    db
-      .prepare<[], { origin: string; before: string | null }>(
-        'SELECT store_id AS origin, nonce AS before FROM meta',
-      )
-      .get(),
+  const origin = await sqlite.look(({ db }) =>
+    db.prepare<[], string>('SELECT store_id FROM meta').pluck().get(),
   );
-  if (meta === undefined) throw new Error('the meta table is empty');
+  if (origin === undefined) throw new Error('the meta table is empty');
   const store = new BullmqStore(sqlite, clock, {
-    connect: (rows, resolve) => new Remote({ ...rows, ...meta, settings, events }, resolve),
+    connect: (rows, resolve) => new Remote({ ...rows, settings, events, origin }, resolve),
     site: settings.site,
     takeTurn,
     findOrphans,

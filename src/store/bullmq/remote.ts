@@ -14,10 +14,10 @@ import { isFull, RedisLink } from './redis-link.js';
 import { Relay } from './relay.js';
 import { PREFIX } from './scripts.js';
 import type { RemoteEvents, RemoteSettings } from './settings.js';
-import { SoleWorker } from './sole-worker.js';
 import type { Rows } from './store.js';
 import { Trouble } from './trouble.js';
 import { Unbegun } from './unbegun.js';
+import { Voice } from './voice.js';
 
 /** How often mail is read, leases are looked at and new jobs are seen. */
 const TICK_MS = 250;
@@ -29,8 +29,6 @@ export interface RemoteParts extends Rows {
   readonly settings: RemoteSettings;
   readonly events: RemoteEvents;
   readonly origin: string;
-  /** Name of the last worker of this state folder; null: there was none. */
-  readonly before: string | null;
 }
 
 /** What a worker has to do with Redis beside its turns: all of it in a rhythm of its own, one thing at a time. */
@@ -68,7 +66,7 @@ export class Remote {
   readonly #parts: RemoteParts;
   readonly #resolve: () => Promise<number>;
   readonly #trouble: Trouble;
-  readonly #soleWorker: SoleWorker;
+  readonly #voice: Voice;
   #epoch = 0;
   #news = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -82,20 +80,20 @@ export class Remote {
   #sendAfterMs = 0;
 
   constructor(parts: RemoteParts, resolve: () => Promise<number>) {
-    const { sqlite, outbox, books, settings, events, clock, origin, before } = parts;
+    const { sqlite, outbox, books, settings, events, clock, origin } = parts;
     const address = redisAddress(settings.url, process.env);
     this.#parts = parts;
     this.address = address.shown;
     this.origin = origin;
     this.#resolve = resolve;
-    const { site, worker } = settings;
-    this.#soleWorker = new SoleWorker({ origin, site, worker, before });
+    const { site } = settings;
+    this.#voice = new Voice({ sqlite, origin, site });
     const maxStalledCount = settings.poisonAfter - 1;
     this.#trouble = new Trouble({ sqlite, books, events, clock });
     this.link = new RedisLink({
       address,
       clock,
-      mayUse: (link) => this.#soleWorker.claim(link),
+      mayUse: (link) => this.#voice.raise(link),
       onBack: () => {
         this.#reconcileAll = true;
         this.limits.forget();
@@ -196,7 +194,7 @@ export class Remote {
 
   async close(): Promise<void> {
     this.#rest();
-    if (this.link.isUp) await this.quietly(() => this.#soleWorker.release(this.link));
+    if (this.link.isUp) await this.quietly(() => this.#voice.fallSilent(this.link));
     this.link.close();
     await this.queues.close();
     await this.#turn;

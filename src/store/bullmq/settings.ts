@@ -2,8 +2,6 @@
 export interface RemoteSettings {
   /** Without user and password: those come from the environment. */
   readonly url: string;
-  /** Name of this worker, as of the owner of its store. */
-  readonly worker: string;
   /** Tells this machine from others. */
   readonly site: string;
   /** Sources on storage that several machines see. */

@@ -18,9 +18,9 @@ export interface Driver {
   work(isDone: () => Promise<boolean> | boolean, slots?: number): Promise<void>;
 }
 
-export async function drive(store: Store, groupLimit: number | null, worker: string): Promise<Driver> {
+export async function drive(store: Store, groupLimit: number | null): Promise<Driver> {
   const runs: string[] = [];
-  const owner = { bootId: 'boot', pid: 1, startTicks: 1, nonce: worker };
+  const owner = { bootId: 'boot', pid: 1, startTicks: 1, nonce: `n-${Math.random()}` };
   const { epoch } = await store.takeOwnership(owner, Date.now());
   await store.configureTasks(
     ['default'],

@@ -44,13 +44,11 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
   const problems: (string | null)[] = [];
   const warnings: string[] = [];
   const errors: unknown[] = [];
-  const worker = `n-${Math.random()}`;
   const sqlite = await openSqliteStore(folder, 'worker', systemClock);
   const store = await openForWorker(
     sqlite,
     {
       url,
-      worker,
       site: 'here',
       sharedSources: [],
       leaseMs: 30_000,
@@ -74,7 +72,7 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
     if (errors.length > 0) throw errors.splice(0)[0];
   };
   onTestFinished(close);
-  const driver = await drive(store, groupLimit ?? null, worker);
+  const driver = await drive(store, groupLimit ?? null);
   return {
     ...driver,
     folder,

@@ -47,9 +47,7 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
     leaseMs = 30_000,
   } = options;
   const errors: unknown[] = [];
-  const worker = `n-${Math.random()}`;
   const settings = {
-    worker,
     site,
     sharedSources: [],
     leaseMs,
@@ -84,7 +82,7 @@ export async function movingMachine(options: MovingOptions = {}): Promise<Moving
     if (errors.length > 0) throw errors.splice(0)[0];
   };
   onTestFinished(close);
-  const driver = await drive(store, groupLimit, worker);
+  const driver = await drive(store, groupLimit);
   moving.start(driver.epoch);
   const move = () => store.sqlite.look(({ db }) => readMove(db));
   const current = () => store.sqlite.look(({ db }) => currentStore(db));

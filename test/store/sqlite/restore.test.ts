@@ -26,7 +26,6 @@ async function mended(folder: string, onDamage: (error: DoggedError) => void = (
     {
       url: null,
       settings: {
-        worker: 'one',
         site: 'here',
         sharedSources: [],
         leaseMs: 30_000,

@@ -122,7 +122,7 @@ describe.each(KEPT.map(Number))('a database of schema %i', (schema) => {
 
 /** Before records were counted. */
 const BACK_TO_4 = `
-  DROP TABLE move; DROP TABLE mirror_outbox; DROP TABLE chosen_store;
+  DROP TABLE voice; DROP TABLE move; DROP TABLE mirror_outbox; DROP TABLE chosen_store;
   DROP TABLE remote; DROP TABLE outbox; DROP TABLE foreign_claims;
   DROP INDEX jobs_damaged; DROP TABLE cycles;
   DROP VIEW record_tallies; DROP VIEW tallies;

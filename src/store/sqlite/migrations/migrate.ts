@@ -9,6 +9,7 @@ import { RECORD_TALLIES } from './0005-record-tallies.js';
 import { TRACES } from './0006-traces.js';
 import { OUTBOX } from './0007-outbox.js';
 import { MOVE } from './0008-move.js';
+import { VOICE } from './0009-voice.js';
 import { backUp } from './backup.js';
 
 /** In order; the n-th brings the schema to version n. What was once released is never edited. */
@@ -21,6 +22,7 @@ export const MIGRATIONS: readonly string[] = [
   TRACES,
   OUTBOX,
   MOVE,
+  VOICE,
 ];
 
 export function schemaVersion(db: Database): number {
