@@ -128,7 +128,7 @@ describe.skipIf(!hasRedis())(`a move that is killed${hasRedis() ? '' : ` (skippe
     };
     // Each kill leaves the next command a step further.
     for (const visit of [1, 2, 2, 3, 4, 1, 2]) killedAt(visit, redis.url);
-    expect((await place.migrate('--to', redis.url)).status).toBe(0);
+    expect(await place.migrate('--to', redis.url)).toMatchObject({ status: 0 });
     expect(stored(place)).toBe(redis.url);
     for (const visit of [1, 2, 2]) killedAt(visit, 'sqlite');
     expect(await place.migrate('--to', 'sqlite')).toMatchObject({ status: 0 });
