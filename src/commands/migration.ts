@@ -49,10 +49,12 @@ export class Migration {
     this.#startedAtMs = options.clock.monotonicMs();
   }
 
-  async run(target: string): Promise<number> {
+  /** `isUnderWay`: the move was met there. Null: it has ended by now, and nothing is done. */
+  async run(target: string, isUnderWay: boolean): Promise<number | null> {
     const { desk } = this.#options;
     let { move } = await desk.look();
     if (move === null) {
+      if (isUnderWay) return null;
       if (target === 'sqlite') desk.remember();
       failpoint('migrate.step');
       await desk.begin(target);

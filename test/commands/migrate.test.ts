@@ -209,6 +209,31 @@ describe.skipIf(!hasRedis())(`dogged migrate${hasRedis() ? '' : ` (skipped: ${NO
     expect(await status(bed)).toEqual({ store: redis.url, chosenStore: redis.url, move: null });
   }, 20_000);
 
+  it('finds nothing left to do where the move that it met ends while it looks', async () => {
+    const bed = await place(3);
+    const { look } = MoveDesk.prototype;
+    const there = [redis.url, 'sqlite'] as const;
+    for (const [index, target] of there.entries()) {
+      await bed.one.begin(target, 'cutover', there[1 - index]);
+      await until(async () => (await bed.one.move())?.phase === 'moved');
+      vi.spyOn(MoveDesk.prototype, 'look').mockImplementationOnce(async function (this: MoveDesk) {
+        const seen = await look.call(this);
+        await bed.one.ask('moved', 'ending');
+        await until(async () => (await bed.one.move()) === null);
+        return seen;
+      });
+      expect(await bed.run('migrate', '--to', target)).toMatchObject({
+        code: 0,
+        stdout: `Nothing is to be moved: jobs run from ${target}.\n`,
+      });
+      expect(await status(bed)).toMatchObject({ store: target, move: null });
+    }
+    const desk = new MoveDesk(await openSqliteStore(bed.stateFolder, 'command', systemClock), systemClock);
+    onTestFinished(() => desk.close());
+    await desk.begin('sqlite');
+    expect(await bed.one.move()).toBeNull();
+  });
+
   it('looks at Redis before it begins: its settings, its room, its rights, who else is there', async () => {
     const bed = await place(50);
     const config = async (name: string, value: string, back: string) => {

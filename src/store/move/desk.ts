@@ -75,12 +75,12 @@ export class MoveDesk {
 
   /**
    * Towards Redis it begins with a mirror; towards SQLite there is nothing to mirror, and the jobs are called home. Throws
-   * MOVE_REFUSED for a way that there is not.
+   * MOVE_REFUSED for a way that there is not. Does nothing where a move is under way, or the jobs are there already.
    */
   async begin(target: string): Promise<void> {
     const startedAtMs = this.#clock.wallMs();
     await this.#sqlite.within(({ db }) => {
-      if (readMove(db) !== null) return;
+      if (readMove(db) !== null || currentStore(db) === target) return;
       const phase = target === 'sqlite' ? 'cutover' : 'dual';
       const source = currentStore(db);
       refuseBetweenRedis(source, target);
