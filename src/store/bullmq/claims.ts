@@ -271,8 +271,8 @@ export class Claims {
     const { link } = this.#options;
     const pipeline = link.client.pipeline();
     for (const { queue, redisId } of leases) pipeline.hget(queue.keys.job(redisId), 'dogged:cancel');
-    const answers = await link.call(() => pipeline.exec());
-    return leases.filter((_, index) => answers?.[index]?.[1] === '1');
+    const answers = await link.exec(pipeline);
+    return leases.filter((_, index) => answers[index]?.[1] === '1');
   }
 
   #self(epoch: number): string {

@@ -51,7 +51,10 @@ export async function otherMachines(
 }
 
 /** Nothing of ours is left there, and nobody is to wait for us. */
-export async function sayGone(link: Pick<RedisLink, 'call' | 'client'>, origin: string): Promise<void> {
+export async function sayGone(
+  link: Pick<RedisLink, 'call' | 'exec' | 'client'>,
+  origin: string,
+): Promise<void> {
   const { client } = link;
   const entry = await link.call(() => client.hget(MACHINES, origin));
   const ours = [...['life', 'home'].map((kind) => `${PREFIX}:${kind}:${origin}`), toldKey(origin)];
@@ -60,13 +63,11 @@ export async function sayGone(link: Pick<RedisLink, 'call' | 'client'>, origin: 
     const site = siteKey(readEntry(entry).site);
     if ((await link.call(() => client.get(site))) === origin) ours.push(site);
   }
-  await link.call(() =>
-    client
-      .multi()
-      .del(mailKey(origin), ...ours)
-      .hdel(MACHINES, origin)
-      .exec(),
-  );
+  const leaving = client
+    .multi()
+    .del(mailKey(origin), ...ours)
+    .hdel(MACHINES, origin);
+  await link.exec(leaving);
 }
 
 function readEntry(text: string): { readonly site: string; readonly seenAtMs: number } {

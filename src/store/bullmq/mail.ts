@@ -183,9 +183,9 @@ export class Mail {
       // An empty hash with nothing but a mark of ours is no job.
       pipeline.hexists(keys.job(redisId), 'data');
     }
-    const answers = await link.call(() => pipeline.exec());
+    const answers = await link.exec(pipeline);
     return page.map((_, index) => {
-      const [error, value] = answers?.[index] ?? [null, 0];
+      const [error, value] = answers[index] ?? [null, 0];
       if (error) throw error;
       return value === 1;
     });

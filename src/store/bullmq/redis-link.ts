@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { type ChainableCommander, Redis } from 'ioredis';
 import { DoggedError } from '../../job/errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { isLoginRefused, type RedisAddress } from './address.js';
@@ -116,6 +116,19 @@ export class RedisLink {
   async call<T>(work: () => Promise<T>, late?: (value: T) => void): Promise<T> {
     if (this.#status !== 'up') throw this.#away();
     return this.#within(work(), late);
+  }
+
+  /**
+   * The answer, or the error, of each command. Throws REDIS_AWAY also where the connection ended among them: ioredis puts that beside each
+   * command in place of an answer, and none of them is then known to be done or not.
+   */
+  exec(commands: Pick<ChainableCommander, 'exec'>): Promise<readonly [Error | null, unknown][]> {
+    return this.call(async () => {
+      const answers = (await commands.exec()) ?? [];
+      const absence = answers.find(([error]) => isAbsence(error));
+      if (absence !== undefined) throw absence[0];
+      return answers;
+    });
   }
 
   /** One of our own scripts. */

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 import { JOB_STATES, type JobId } from '../../job/job.js';
 import { markKey, mirrorKeys, mirrorPrefix } from './keys.js';
 import type { MirrorRecord } from './record.js';
@@ -12,6 +12,8 @@ export interface MirrorLink {
   readonly client: Redis;
   /** Throws REDIS_AWAY. */
   call<T>(work: () => Promise<T>): Promise<T>;
+  /** The answer, or the error, of each command. Throws REDIS_AWAY where it is not known what has become of them. */
+  exec(commands: Pick<ChainableCommander, 'exec'>): Promise<readonly [Error | null, unknown][]>;
 }
 
 /** What is to become of one job in the mirror. */
@@ -158,9 +160,8 @@ export class RedisMirror {
     queue(pipeline, script, [job(id), gone, markKey(this.#mirror), ...states], args);
   }
 
-  async #exec(pipeline: Pipeline): Promise<[Error | null, unknown][]> {
-    if (pipeline.length === 0) return [];
-    return (await this.#link.call(() => pipeline.exec())) ?? [];
+  async #exec(pipeline: Pipeline): Promise<readonly [Error | null, unknown][]> {
+    return pipeline.length === 0 ? [] : this.#link.exec(pipeline);
   }
 }
 

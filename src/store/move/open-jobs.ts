@@ -47,7 +47,7 @@ export function rememberOpenJobs(sqlite: SqliteStore): void {
 /** Holds the open jobs against what was remembered, and against what Redis holds of them. Throws REDIS_AWAY. */
 export async function checkOpenJobs(
   sqlite: SqliteStore,
-  link: Pick<RedisLink, 'call' | 'client'>,
+  link: Pick<RedisLink, 'exec' | 'client'>,
   isInRedis: boolean,
 ): Promise<OpenJobsReport> {
   const { database: db } = sqlite;
@@ -83,7 +83,7 @@ function countRemembered(db: Database) {
 }
 
 /** Each job that Redis is known to hold: the payload there is the one that was admitted. */
-async function compareSent(db: Database, link: Pick<RedisLink, 'call' | 'client'>) {
+async function compareSent(db: Database, link: Pick<RedisLink, 'exec' | 'client'>) {
   const rows = (after: number) =>
     db
       .prepare<[number, number], SentRow>(`
@@ -118,7 +118,7 @@ async function compareSent(db: Database, link: Pick<RedisLink, 'call' | 'client'
 }
 
 async function findDiffering(
-  link: Pick<RedisLink, 'call' | 'client'>,
+  link: Pick<RedisLink, 'exec' | 'client'>,
   page: readonly SentRow[],
 ): Promise<readonly SentRow[]> {
   const found = await readJobs(link, page);
@@ -134,7 +134,7 @@ async function findDiffering(
 }
 
 /** What stood in Redis before, and is to be there no longer. */
-async function findLeft(db: Database, link: Pick<RedisLink, 'call' | 'client'>, isKnown: boolean) {
+async function findLeft(db: Database, link: Pick<RedisLink, 'exec' | 'client'>, isKnown: boolean) {
   const wrong: number[] = [];
   let compared = 0;
   if (!isKnown) return { compared, wrong };
@@ -153,15 +153,15 @@ async function findLeft(db: Database, link: Pick<RedisLink, 'call' | 'client'>, 
 }
 
 async function readJobs(
-  link: Pick<RedisLink, 'call' | 'client'>,
+  link: Pick<RedisLink, 'exec' | 'client'>,
   page: readonly SentRow[],
 ): Promise<readonly (string | null)[]> {
   const pipeline = link.client.pipeline();
   for (const { workspace, task, redisId } of page)
     pipeline.hget(`${PREFIX}:${workspace}.${task}:${redisId}`, 'data');
-  const answers = await link.call(() => pipeline.exec());
+  const answers = await link.exec(pipeline);
   return page.map((_, index) => {
-    const [error, value] = answers?.[index] ?? [null, null];
+    const [error, value] = answers[index] ?? [null, null];
     if (error) throw error;
     return value as string | null;
   });

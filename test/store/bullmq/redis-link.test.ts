@@ -83,6 +83,24 @@ describe.skipIf(!hasRedis())(`the way to Redis${hasRedis() ? '' : ` (skipped: ${
     expect(told.join()).not.toContain('max retries');
   });
 
+  it('does not know what became of a pipeline whose connection ended, and says so for all of it', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const link = linkTo(server.url, { callWithinMs: 20_000 });
+    await link.settled();
+    server.freeze();
+    await until(() => readFileSync(`/proc/${server.pid}/stat`, 'utf8').includes(') T '));
+    const answers = link.exec(link.client.pipeline().incr('n').incr('n'));
+    const asked = expect(answers).rejects.toMatchObject({ code: 'REDIS_AWAY' });
+    await server.kill();
+    await asked;
+    await server.start();
+    await until(() => link.isUp);
+    const [done, refused] = await link.exec(link.client.pipeline().incr('n').lpop('n'));
+    expect(done).toEqual([null, 1]);
+    expect(String(refused?.[0])).toContain('WRONGTYPE');
+  });
+
   it.each([
     ['has no such database', 'redis://HERE/99', 'it has no database of this number'],
     [

@@ -56,7 +56,10 @@ async function asUser(place: Mirrored, name: string, ...rules: string[]): Promis
     enableReadyCheck: false,
   });
   onTestFinished(() => client.disconnect());
-  return new RedisMirror({ isUp: true, why: '', client, call: (work) => work() }, place.mirror);
+  return new RedisMirror(
+    { isUp: true, why: '', client, call: (work) => work(), exec: async (all) => (await all.exec()) ?? [] },
+    place.mirror,
+  );
 }
 
 /** The mirror in a Redis that comes no further than so many jobs of those that it is sent. */
@@ -85,7 +88,7 @@ async function stuckAt(job: number, place: Mirrored): Promise<RedisMirror> {
   };
   const slow = Object.assign(Object.create(client), { pipeline }) as Redis;
   return new RedisMirror(
-    { isUp: true, why: '', client: slow, call: (work) => link.call(work) },
+    { isUp: true, why: '', client: slow, call: (work) => link.call(work), exec: (all) => link.exec(all) },
     place.mirror,
   );
 }
