@@ -137,8 +137,8 @@ const BANS = [
     why: 'only the BullMQ engine knows Redis, and only who uses it pays for loading it',
   },
   {
-    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay|trouble)|store\/mirror\/work)/,
-    what: /^store\/(bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay|trouble)|mirror\/work)$/,
+    from: /^(?!store\/bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay|trouble|unbegun)|store\/mirror\/work)/,
+    what: /^store\/(bullmq\/(remote|turn|rescue|redis-link|queues|claims|take|ends|relay|trouble|unbegun)|mirror\/work)$/,
     why: 'these load BullMQ or its driver, which takes longer than dogged status may: only who speaks with Redis does',
     lazily: true,
   },

@@ -86,7 +86,8 @@ async function migrate(call: Call, desk: MoveDesk, stateFolder: string): Promise
   if (options.dryRun === true || options.until === 'plan') return EXIT.ok;
   refuseWithoutWorker(stateFolder, clock.wallMs());
   // Null: the move that was met has ended meanwhile, and the rest is to be looked at anew.
-  return (await migration.run(target, look.move !== null)) ?? migrate(call, desk, stateFolder);
+  const again = { ...call, options: { ...options, to: target } };
+  return (await migration.run(target, look.move !== null)) ?? migrate(again, desk, stateFolder);
 }
 
 function alreadyThere({ output }: Call, target: string): number {

@@ -13,7 +13,10 @@ export interface LeaseWatchOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Keeps the leases of what runs here, in a rhythm of its own: a database that is locked for a while must not cost them. */
+/**
+ * Keeps the leases of what runs here, and our voice, in a rhythm of its own: neither a database that is locked for a while nor a long backlog
+ * that is sent must cost them.
+ */
 export class LeaseWatch {
   /** Attempts of ours, by the id under which the dispatcher knows them. */
   readonly leases = new Map<string, Lease>();
@@ -51,6 +54,7 @@ export class LeaseWatch {
     const { link, claims, clock, leaseMs, onError } = this.#options;
     const leases = [...this.leases.values()];
     try {
+      if (link.isUp) await link.look();
       if (link.isUp && leases.length > 0) {
         const nowMs = clock.monotonicMs();
         const isDue = nowMs >= this.#nextRenewMs;

@@ -186,7 +186,7 @@ export class RedisLink {
       return await Promise.race([work, limit]);
     } catch (error) {
       if (error instanceof DoggedError) throw error;
-      if (!isAbsence(error)) throw error;
+      if (!isAbsence(error) && !(error instanceof NotOurs)) throw error;
       this.#fall(reasonOf(error as Error));
       throw this.#away(error as Error);
     } finally {
@@ -232,7 +232,7 @@ export class RedisLink {
       this.#rise();
     } catch (error) {
       this.#isProbing = false;
-      if (!(error instanceof DoggedError)) this.#fall(reasonOf(error as Error));
+      this.#fall(reasonOf(error as Error));
     } finally {
       this.#isProbing = false;
     }
@@ -244,10 +244,7 @@ export class RedisLink {
     const { error, warning } = await findUnsafe(this.client);
     this.#unsafe = error;
     const whyNot = await this.#whyNot();
-    if (whyNot !== null) {
-      this.#fall(whyNot);
-      throw this.#away();
-    }
+    if (whyNot !== null) throw new NotOurs(whyNot);
     this.#nextLookMs = nowMs + LOOK_EVERY_MS;
     if (warning !== null && warning !== this.#warning) this.#options.onWarning(warning);
     this.#warning = warning;
@@ -258,7 +255,7 @@ export class RedisLink {
       return (await this.#options.mayUse?.(this)) ?? null;
     } catch (error) {
       // A node of a cluster does not answer this, and is told as what it is.
-      if (this.#unsafe !== null) return null;
+      if (this.#unsafe !== null && CLUSTER.test((error as Error).message)) return null;
       throw error;
     }
   }
@@ -278,12 +275,22 @@ const NOBODY_THERE = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/
 const ABSENCE =
   /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|LOADING|READONLY|MASTERDOWN|NOAUTH|WRONGPASS|MISCONF|Socket timeout|MaxRetriesPerRequest/;
 
+const CLUSTER = /CLUSTERDOWN|MOVED|CROSSSLOT/;
+
+/** Another speaks for our state folder there. */
+class NotOurs extends Error {}
+
 /** That Redis cannot be asked now; any other error is about what was asked. */
 function isAbsence(error: unknown): boolean {
   return (
     error instanceof Error &&
     ABSENCE.test(`${error.name} ${error.message} ${(error as { code?: string }).code ?? ''}`)
   );
+}
+
+/** What every call answers while Redis is away. */
+export function isAway(error: unknown): boolean {
+  return error instanceof DoggedError && error.code === 'REDIS_AWAY';
 }
 
 /** Redis has no room: it takes back, and takes nothing new. */

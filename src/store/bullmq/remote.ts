@@ -127,14 +127,10 @@ export class Remote {
     this.claims = new Claims({ ...here, ends: this.ends, lockMs: settings.leaseMs });
     const { claims, limits } = this;
     const epoch = () => this.#epoch;
-    this.unbegun = new Unbegun({ ...here, sqlite, books, queues, claims, limits, epoch });
-    this.leaseWatch = new LeaseWatch({
-      link: this.link,
-      claims: this.claims,
-      clock,
-      leaseMs: settings.leaseMs,
-      onError: (error) => this.tellError(error),
-    });
+    const isHeir = () => this.#voice.isHeir;
+    const onError = (error: unknown) => this.tellError(error);
+    this.unbegun = new Unbegun({ ...here, sqlite, books, queues, claims, limits, epoch, isHeir, onError });
+    this.leaseWatch = new LeaseWatch({ link, claims, clock, leaseMs: settings.leaseMs, onError });
     const self = () => this.self;
     this.mail = new Mail({
       sqlite,
@@ -242,8 +238,11 @@ export class Remote {
     this.#trouble.noteUnsafe(this.link.unsafe);
     await this.#lookForLoss();
     if (nowMs >= this.#nextSayHereMs) {
-      this.neighbours = await sayHere(this.link, this.origin, this.#parts.settings.site, nowMs);
       this.#nextSayHereMs = nowMs + SAYS_SO_EVERY_MS;
+      // A Redis that is full has no room for it, and everything else goes on.
+      await this.quietly(async () => {
+        this.neighbours = await sayHere(this.link, this.origin, this.#parts.settings.site, nowMs);
+      });
     }
     await this.limits.set();
     if ((await this.mail.read()) + (await this.unbegun.putBack()) > 0) this.#news = true;

@@ -1,7 +1,8 @@
 import type { End, Orphan } from '../contract.js';
 import { rowIdOf } from '../sqlite/core.js';
 import type { Answer, Told } from './ends.js';
-import { isAway, type TurnParts } from './turn.js';
+import { isAway } from './redis-link.js';
+import type { TurnParts } from './turn.js';
 
 /**
  * What dead workers of ours had begun, here and for other machines. Ends of theirs that had come to Redis are settled first, and what
@@ -14,10 +15,10 @@ export async function findOrphans({
 }: Omit<TurnParts, 'turn'>): Promise<readonly Orphan[]> {
   try {
     await remote.mail.read();
-    await remote.unbegun.putBack();
   } catch (error) {
     if (!isAway(error)) throw error;
   }
+  await remote.quietly(async () => void (await remote.unbegun.putBack()));
   const own = (await store.sqlite.orphans()).filter(({ claim }) => claim.epoch > 0);
   const foreign = await store.sqlite.look(() => store.books.foreignOrphans(epoch));
   return [...own, ...foreign.map(({ claim, startedAtMs }) => ({ claim, startedAtMs }))];

@@ -124,16 +124,20 @@ export const SCRIPTS = {
       return 1`,
   },
   /**
-   * Who may speak for a state folder: nobody but one worker, until it has been silent for so long. KEYS: its key. ARGV: name of the
-   * worker that asks, and of the one before it; what is to stand there; for how long. Returns '', or what stands there of another.
+   * Who may speak for a state folder: nobody but one worker, until it has been silent for so long. KEYS: its key. ARGV: what is to stand
+   * there; for how long; names that give way. Returns '', or what stands there of another.
    */
   speak: {
     keys: 1,
     lua: `
       local holder = redis.call('GET', KEYS[1]) or ''
       local name = string.match(holder, '^%S*')
-      if name ~= '' and name ~= ARGV[1] and name ~= ARGV[2] then return holder end
-      redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+      local mayTake = name == ''
+      for n = 3, #ARGV do mayTake = mayTake or name == ARGV[n] end
+      if not mayTake then return holder end
+      -- A Redis that is full lets a script write on that has begun with a removal.
+      redis.call('DEL', KEYS[1])
+      redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
       return ''`,
   },
   /** Another may speak at once. KEYS: its key. ARGV: name of the worker that leaves. */

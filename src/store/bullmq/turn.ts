@@ -6,6 +6,7 @@ import type { Verbs } from '../sqlite/verbs.js';
 import type { Claimed } from './claims.js';
 import { type Answer, ENDS_AT_ONCE } from './ends.js';
 import type { Lease } from './lease.js';
+import { isAway } from './redis-link.js';
 import type { Remote } from './remote.js';
 import type { BullmqStore } from './store.js';
 import {
@@ -244,8 +245,4 @@ function forget(store: BullmqStore, ends: readonly End[], epoch: number): void {
     if (rowId === null) store.books.dropForeign(claim.id);
     else store.books.leave(rowId, epoch, claim.attempt);
   }
-}
-
-export function isAway(error: unknown): boolean {
-  return error instanceof DoggedError && error.code === 'REDIS_AWAY';
 }

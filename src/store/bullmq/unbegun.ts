@@ -3,7 +3,7 @@ import type { Books } from './books.js';
 import type { Claims } from './claims.js';
 import type { FleetLimits } from './fleet-limits.js';
 import type { Queues } from './queues.js';
-import type { RedisLink } from './redis-link.js';
+import { isAway, type RedisLink } from './redis-link.js';
 
 export interface UnbegunOptions {
   readonly sqlite: SqliteStore;
@@ -15,6 +15,9 @@ export interface UnbegunOptions {
   readonly origin: string;
   /** Of this worker. */
   readonly epoch: () => number;
+  /** Whether the workers before are proved gone. */
+  readonly isHeir: () => boolean;
+  readonly onError: (error: unknown) => void;
 }
 
 /**
@@ -31,25 +34,43 @@ export class Unbegun {
 
   /** Puts it back, once; until then it runs into the end of its lease. Returns how many. Throws REDIS_AWAY. */
   async putBack(): Promise<number> {
-    if (this.#isPutBack) return 0;
-    const { link, queues, claims, limits, sqlite, books } = this.#options;
-    const { client } = link;
+    const { link, limits, isHeir, onError } = this.#options;
+    if (this.#isPutBack || !link.isUp || !isHeir()) return 0;
     let found = 0;
     for (const { workspace, task } of await limits.set()) {
-      const queue = queues.get(workspace, task);
-      const { prefix, lock } = queue.keys;
-      const active = await link.call(() => client.lrange(`${prefix}active`, 0, -1));
-      if (active.length === 0) continue;
-      const tokens = await link.call(() => client.mget(active.map(lock)));
-      const written = await sqlite.look(() => books().tokens());
-      for (const [index, redisId] of active.entries()) {
-        const token = tokens[index] ?? '';
-        if (!this.#isOfEarlierWorker(token) || written.has(token)) continue;
-        await claims.giveBack({ queue, redisId, token });
-        found += 1;
+      try {
+        found += await this.#putBackIn(workspace, task);
+      } catch (error) {
+        if (isAway(error)) throw error;
+        onError(error);
       }
     }
     this.#isPutBack = true;
+    return found;
+  }
+
+  async #putBackIn(workspace: string, task: string): Promise<number> {
+    const { link, queues, claims, sqlite, books, onError } = this.#options;
+    const { client } = link;
+    const queue = queues.get(workspace, task);
+    const { prefix, lock } = queue.keys;
+    const active = await link.call(() => client.lrange(`${prefix}active`, 0, -1));
+    if (active.length === 0) return 0;
+    const tokens = await link.call(() => client.mget(active.map(lock)));
+    const written = await sqlite.look(() => books().tokens());
+    let found = 0;
+    for (const [index, redisId] of active.entries()) {
+      const token = tokens[index] ?? '';
+      if (!this.#isOfEarlierWorker(token) || written.has(token)) continue;
+      try {
+        await claims.giveBack({ queue, redisId, token });
+        found += 1;
+      } catch (error) {
+        if (isAway(error)) throw error;
+        // Where its lease has ended meanwhile, whoever claims it next has seen to it.
+        if (!/Missing lock/.test((error as Error).message)) onError(error);
+      }
+    }
     return found;
   }
 

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { bootId } from '../../platform/process-identity.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import type { RedisLink } from './redis-link.js';
 import { PREFIX } from './scripts.js';
@@ -17,54 +20,76 @@ export interface VoiceOptions {
   readonly site: string;
 }
 
+interface VoiceRow {
+  readonly name: string;
+  readonly spoken: string | null;
+  readonly place: string;
+}
+
 /** The right to speak for a state folder, which one worker has at a time on each Redis. */
 export class Voice {
   readonly #options: VoiceOptions;
   readonly #key: string;
   readonly #name = randomBytes(8).toString('hex');
-  #isWritten = false;
+  /** Names of workers before us in this very folder: they are gone, as the state lock proves. null: not looked for yet. */
+  #before: readonly string[] | null = null;
+  #hasSpoken = false;
+  #isSilent = false;
 
   constructor(options: VoiceOptions) {
     this.#options = options;
     this.#key = `${PREFIX}:worker:${options.origin}`;
   }
 
+  /** Whoever spoke for this folder before us is proved gone. Not where the folder may be a copy, or the machine was started anew. */
+  get isHeir(): boolean {
+    return this.#hasSpoken && this.#before !== null && this.#before.length > 0;
+  }
+
   /**
-   * Takes the right, or keeps it. Why it cannot be had; null: it is ours. A worker before us in this state folder is gone, so we
-   * need not wait for its silence: the state lock proves it. Without a time limit.
+   * Takes the right, or keeps it. Why it cannot be had; null: it is ours. For the worker before us in this folder nobody waits.
+   * Without a time limit.
    */
   async raise(link: Pick<RedisLink, 'run'>): Promise<string | null> {
-    const { sqlite, site } = this.#options;
-    const before = this.#isWritten ? this.#name : await this.#nameBefore();
-    const names = [this.#name, before, `${this.#name} ${site}`];
-    const holder = await link.run<string>('speak', [this.#key, ...names, HEARD_OF_FOR_MS]);
+    if (this.#isSilent) return null;
+    const { site } = this.#options;
+    this.#before ??= await this.#register();
+    const asked = [this.#key, `${this.#name} ${site}`, HEARD_OF_FOR_MS, this.#name, ...this.#before];
+    const holder = await link.run<string>('speak', asked);
     if (holder !== '') {
       const other = holder.slice(holder.indexOf(' ') + 1);
-      return `a worker of site "${other}" is at work there with a copy of this state folder, and this one waits until it has been silent for ${HEARD_OF_FOR_MS / 1_000} s: give one of the two machines a state folder of its own`;
+      return `a worker of site "${other}" was at work there with a copy of this state folder within the last ${HEARD_OF_FOR_MS / 1_000} s, and this one waits for its silence: if two machines have this folder, give one of them its own`;
     }
-    if (!this.#isWritten) {
-      await sqlite.within(({ db }) =>
-        db
-          .prepare(
-            'INSERT INTO voice (one, name) VALUES (1, ?) ON CONFLICT DO UPDATE SET name = excluded.name',
-          )
-          .run(this.#name),
-      );
-      this.#isWritten = true;
-    }
+    if (!this.#hasSpoken) await this.#write('UPDATE voice SET spoken = name');
+    this.#hasSpoken = true;
     return null;
   }
 
   /** The next worker need not wait. Throws REDIS_AWAY. */
   async fallSilent(link: Pick<RedisLink, 'script'>): Promise<void> {
+    this.#isSilent = true;
     await link.script('fall_silent', this.#key, this.#name);
   }
 
-  async #nameBefore(): Promise<string> {
+  /** Before it is spoken: killed in between, the next must know the name. */
+  async #register(): Promise<readonly string[]> {
     const { sqlite } = this.#options;
-    return (
-      (await sqlite.look(({ db }) => db.prepare<[], string>('SELECT name FROM voice').pluck().get())) ??
-      this.#name
+    const folder = statSync(dirname(sqlite.database.name));
+    const place = `${bootId()} ${folder.dev}:${folder.ino}`;
+    const row = await sqlite.look(({ db }) =>
+      db.prepare<[], VoiceRow>('SELECT name, spoken, place FROM voice').get(),
     );
+    const isOurs = row?.place === place;
+    await this.#write(
+      `INSERT INTO voice (one, name, place) VALUES (1, ?, ?)
+       ON CONFLICT DO UPDATE SET name = excluded.name, place = excluded.place, spoken = iif(place = excluded.place, spoken, NULL)`,
+      this.#name,
+      place,
+    );
+    return isOurs ? [row.name, row.spoken].filter((name) => name !== null) : [];
+  }
+
+  async #write(sql: string, ...values: readonly string[]): Promise<void> {
+    await this.#options.sqlite.within(({ db }) => db.prepare(sql).run(...values));
   }
 }

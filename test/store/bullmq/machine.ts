@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../../src/platform/clock.js';
+import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import { openForWorker } from '../../../src/store/bullmq/open.js';
 import type { RemoteSettings } from '../../../src/store/bullmq/settings.js';
 import type { Store } from '../../../src/store/engine.js';
@@ -24,6 +24,8 @@ export interface MachineOptions extends Partial<Omit<RemoteSettings, 'url'>> {
   /** Of a machine that was there before. */
   readonly folder?: string;
   readonly groupLimit?: number;
+  /** Of its way to Redis. Left out: the real one. */
+  readonly clock?: Clock;
 }
 
 /** One machine: a state folder of its own and a worker's store on a Redis that others may share. */
@@ -40,7 +42,7 @@ export interface Machine extends Driver {
 }
 
 export async function machine(url: string, options: MachineOptions = {}): Promise<Machine> {
-  const { folder = tempFolder(), groupLimit, ...settings } = options;
+  const { folder = tempFolder(), groupLimit, clock = systemClock, ...settings } = options;
   const problems: (string | null)[] = [];
   const warnings: string[] = [];
   const errors: unknown[] = [];
@@ -62,7 +64,7 @@ export async function machine(url: string, options: MachineOptions = {}): Promis
       onRemoteError: (error) => errors.push(error),
       onRemoteWarning: (text) => warnings.push(text),
     },
-    systemClock,
+    clock,
   );
   let isClosed = false;
   const close = async () => {

@@ -1,5 +1,12 @@
 import { cpSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { DoggedError } from '../../../src/job/errors.js';
+import { systemClock } from '../../../src/platform/clock.js';
+import { redisAddress } from '../../../src/store/bullmq/address.js';
+import { RedisLink } from '../../../src/store/bullmq/redis-link.js';
+import type { BullmqStore } from '../../../src/store/bullmq/store.js';
+import { Voice } from '../../../src/store/bullmq/voice.js';
+import { openSqliteStore } from '../../../src/store/sqlite/open.js';
 import { hasRedis, NO_REDIS, type RedisServer, startRedis } from '../../support/redis-server.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { until } from '../../support/until.js';
@@ -38,7 +45,7 @@ describe.skipIf(!hasRedis())(
       const second = await machine(redis.url, { folder: copy, site: 'attic' });
       await until(async () => (await problemOf(second)) !== null);
       expect(await problemOf(second)).toMatch(
-        /^a worker of site "kitchen" is at work there with a copy of this state folder, .* give one of the two machines a state folder of its own$/,
+        /^a worker of site "kitchen" was at work there with a copy of this state folder within the last 30 s, .* give one of them its own$/,
       );
       await second.admit([{ key: 'its own' }]);
       await first.work(completed(first, 30));
@@ -53,6 +60,81 @@ describe.skipIf(!hasRedis())(
       expect(await problemOf(second)).toBeNull();
     });
 
+    it('is not taken by a copy that was made while the first spoke, nor is what runs there', async () => {
+      const first = await machine(redis.url, { site: 'kitchen' });
+      await first.admit(keysOf(2));
+      const [claim] = await first.claim();
+      const copy = tempFolder();
+      cpSync(first.folder, copy, { recursive: true });
+      const second = await machine(redis.url, { folder: copy, site: 'attic' });
+      await until(async () => (await problemOf(second)) !== null);
+      expect((await second.turn([], 9)).claims).toEqual([]);
+      if (claim === undefined) throw new Error('nothing was claimed');
+      expect((await first.turn([claim])).ends).toEqual(['recorded']);
+      expect(await problemOf(first)).toBeNull();
+    });
+
+    it('is spoken for also in a Redis that is full, which is worked off', async () => {
+      const home = await machine(redis.url);
+      await home.admit(keysOf(3));
+      await until(async () => (await redis.client.zcard('dogged:default.build:prioritized')) === 3);
+      await home.close();
+      await redis.client.config('SET', 'maxmemory', '1');
+      onTestFinished(async () => void (await redis.client.config('SET', 'maxmemory', '0')));
+      const next = await machine(redis.url, { folder: home.folder });
+      await next.work(completed(next, 3));
+      expect(next.runs).toHaveLength(3);
+    });
+
+    it('is asked for again where the database could not be written meanwhile', async () => {
+      const folder = tempFolder();
+      const first = await machine(redis.url, { folder });
+      await first.close();
+      const sqlite = await openSqliteStore(folder, 'worker', systemClock);
+      onTestFinished(() => sqlite.close());
+      const within = sqlite.within.bind(sqlite);
+      let refusals = 2;
+      sqlite.within = async (work) => {
+        refusals -= 1;
+        if (refusals >= 0) throw new DoggedError('STORE_BUSY', { file: folder, detail: 'held' });
+        return within(work);
+      };
+      const voice = new Voice({ sqlite, origin: 'one', site: 'here' });
+      const quiet = { onBack: () => undefined, onProblem: () => undefined, onWarning: () => undefined };
+      const link = new RedisLink({
+        address: redisAddress(redis.url, {}),
+        clock: systemClock,
+        mayUse: (asked) => voice.raise(asked),
+        ...quiet,
+      });
+      onTestFinished(() => link.close());
+      await until(() => link.isUp);
+      expect(refusals).toBeLessThan(0);
+    });
+
+    it('is heard of while a long backlog is sent', async () => {
+      let passedMs = 0;
+      const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + passedMs };
+      const one = await machine(redis.url, { clock });
+      const [key = ''] = await until(async () => {
+        const keys = await redis.client.keys('dogged:worker:*');
+        return keys.length === 0 ? null : keys;
+      });
+      const { remote } = one.store as BullmqStore;
+      let isOver = false;
+      onTestFinished(() => {
+        isOver = true;
+      });
+      // Whatever goes one after the other is at it for long.
+      void remote.exclusively(async () => {
+        await until(() => isOver, { withinMs: 20_000 });
+      });
+      await redis.client.pexpire(key, 5_000);
+      passedMs = 10_000;
+      await until(async () => (await redis.client.pttl(key)) > 20_000);
+      isOver = true;
+    });
+
     it('is left to whoever took it while the first was not heard of', async () => {
       const { original, copy } = await copied();
       const first = await machine(redis.url, { folder: original, site: 'kitchen' });
@@ -64,7 +146,7 @@ describe.skipIf(!hasRedis())(
       const second = await machine(redis.url, { folder: copy, site: 'attic' });
       expect(await redis.client.get(key)).toMatch(/ attic$/);
       await until(async () => (await problemOf(first)) !== null, { withinMs: 20_000 });
-      expect(await problemOf(first)).toContain('a worker of site "attic" is at work there');
+      expect(await problemOf(first)).toContain('a worker of site "attic" was at work there');
       expect(await problemOf(second)).toBeNull();
       await second.close();
       await until(async () => (await problemOf(first)) === null, { withinMs: 20_000 });
