@@ -52,5 +52,25 @@ describe.skipIf(!hasRedis())(
       expect((await away.turn([guest])).ends).toEqual(['recorded']);
       expect(next.runs).toEqual(['unbegun 1']);
     });
+
+    it('is put back as far as that can be done: a job that nobody can read, and a line that is none, harm no other', async () => {
+      const home = await machine(redis.url, { site: 'home' });
+      await home.admit([{ key: 'torn' }, { key: 'whole' }]);
+      await until(async () => (await redis.client.zcard('dogged:default.build:prioritized')) === 2);
+      const [torn = ''] = await claimOnly(home);
+      await claimOnly(home);
+      await redis.client.hset(`dogged:default.build:${torn}`, 'opts', 'no JSON');
+      await redis.client.set('dogged:default.slow:active', 'no list');
+      await home.close();
+
+      const next = await machine(redis.url, { site: 'home', folder: home.folder });
+      expect(await next.store.orphans()).toEqual([]);
+      const { remote } = next.store as BullmqStore;
+      expect(await remote.claims.claimable([remote.queues.get('default', 'build')])).toBe(1);
+      expect(next.errors.map(String).join()).toMatch(/WRONGTYPE/);
+      expect(next.errors.map(String).join()).toMatch(/JSON/);
+      next.errors.splice(0);
+      await redis.client.del('dogged:default.slow:active');
+    });
   },
 );

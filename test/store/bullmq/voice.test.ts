@@ -86,6 +86,22 @@ describe.skipIf(!hasRedis())(
       expect(next.runs).toHaveLength(3);
     });
 
+    it('tells of ends also while a Redis that is full has no room for the list of machines', async () => {
+      let passedMs = 0;
+      const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + passedMs };
+      const home = await machine(redis.url, { clock, site: 'home' });
+      const away = await machine(redis.url, { site: 'away' });
+      await home.admit(keysOf(1));
+      await until(async () => (await redis.client.zcard('dogged:default.build:prioritized')) === 1);
+      const claims = await away.claim();
+      await redis.client.config('SET', 'maxmemory', '1');
+      onTestFinished(async () => void (await redis.client.config('SET', 'maxmemory', '0')));
+      passedMs = 16_000;
+      await until(async () => home.problems.some((problem) => problem?.includes('full')));
+      expect((await away.turn(claims)).ends).toEqual(['recorded']);
+      await until(completed(home, 1));
+    });
+
     it('is asked for again where the database could not be written meanwhile', async () => {
       const folder = tempFolder();
       const first = await machine(redis.url, { folder });
