@@ -48,6 +48,8 @@ export class Rescue {
   /** The one job of the last worker, if there was only one; known from the first look, when nothing was ended yet. */
   #onlyJob: JobId | null | undefined;
   #againAtMs = Number.POSITIVE_INFINITY;
+  /** For a Redis that is away; told once. */
+  #isWaiting = false;
 
   constructor(options: RescueOptions) {
     this.#options = options;
@@ -69,9 +71,18 @@ export class Rescue {
       if (task?.verify) this.#verify(orphan, task, task.verify);
       else over.push(this.#crashed(orphan));
     }
-    const recovered = await this.#record(over);
+    let isAway = false;
+    const recovered = await this.#record(over).catch((error: unknown) => {
+      if (!(error instanceof DoggedError) || error.code !== 'REDIS_AWAY') throw error;
+      // Nobody can tell what became of them: until then they stay running, and all else goes on.
+      if (!this.#isWaiting) log.warn(`The jobs of a worker that is no more wait: ${error.message}`);
+      isAway = true;
+      return 0;
+    });
+    this.#isWaiting = isAway;
     running.holdStuck(stuck);
-    this.#againAtMs = stuck.length === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + AGAIN_MS;
+    const isOver = stuck.length === 0 && !isAway;
+    this.#againAtMs = isOver ? Number.POSITIVE_INFINITY : clock.monotonicMs() + AGAIN_MS;
     if (recovered > 0)
       log.warn({ recovered }, `Took up ${plural(recovered, 'job')} of a worker that is no more`);
     return { recovered, stuck: stuck.length };

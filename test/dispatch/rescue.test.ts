@@ -323,3 +323,30 @@ test('the jobs of a dead worker wait while the database is locked', async () => 
   expect(await rig.dispatcher.rescue()).toEqual({ recovered: 1, stuck: 0 });
   expect(await rig.job(id)).toMatchObject({ place: 'ready', crashes: 1 });
 });
+
+test('the jobs of a dead worker wait for a Redis that is away, and the worker starts without them', async () => {
+  const folder = tempFolder();
+  const [id = ''] = await addBefore(folder, [LINGER]);
+  const worker = await startWorkerProcess(folder, [LINGER]);
+  await until(() => linesOf(folder, 'runs').length === 1);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+  let isAway = true;
+  const rig = await createRig({
+    tasks: [LINGER],
+    folder,
+    wrapStore: (store) => ({
+      ...storePart(store),
+      rescue: async (ends, nowMs) => {
+        if (isAway) throw new DoggedError('REDIS_AWAY', { address: 'redis://here', detail: 'frozen' });
+        return store.rescue(ends, nowMs);
+      },
+    }),
+  });
+  expect(await rig.dispatcher.rescue()).toEqual({ recovered: 0, stuck: 0 });
+  expect(await rig.job(id)).toMatchObject({ place: 'running' });
+  rig.dispatcher.start();
+  isAway = false;
+  await rig.until(id, 'completed');
+  expect(await rig.job(id)).toMatchObject({ attempts: 2, crashes: 1 });
+}, 20_000);

@@ -77,4 +77,6 @@ export const jobsOf = (place: Station): any[] => place.json('jobs', '--limit', '
 export const jobNamed = (place: Station, key: string) => jobsOf(place).find((job) => job.key === key);
 /** Jobs, leases and records of a mirror. */
 export const leftIn = async (redis: Redis) =>
-  (await redis.keys('dogged:*')).filter((key) => /:k-|:mirror:|:(ends|life|told|home|machines)/.test(key));
+  (await redis.keys('dogged:*')).filter((key) =>
+    /:k-|:mirror:|:(ends|life|told|home|machines|worker)/.test(key),
+  );

@@ -87,7 +87,7 @@ export class Remote {
     this.origin = origin;
     this.#resolve = resolve;
     const { site } = settings;
-    this.#voice = new Voice({ sqlite, origin, site });
+    this.#voice = new Voice({ sqlite, origin, site, clock });
     const maxStalledCount = settings.poisonAfter - 1;
     this.#trouble = new Trouble({ sqlite, books, events, clock });
     this.link = new RedisLink({
@@ -185,12 +185,12 @@ export class Remote {
   async leave(): Promise<void> {
     this.#rest();
     await this.exclusively(() => this.quietly(() => sayGone(this.link, this.origin)));
+    await this.quietly(() => this.#voice.fallSilent(this.link));
     await this.close();
   }
 
   async close(): Promise<void> {
     this.#rest();
-    if (this.link.isUp) await this.quietly(() => this.#voice.fallSilent(this.link));
     this.link.close();
     await this.queues.close();
     await this.#turn;

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import type { Clock } from '../../platform/clock.js';
 import { bootId } from '../../platform/process-identity.js';
 import type { SqliteStore } from '../sqlite/store.js';
 import type { RedisLink } from './redis-link.js';
@@ -11,6 +13,8 @@ import { PREFIX } from './scripts.js';
  * folder, as a copied one makes of it, would take each other's jobs and mail for their own.
  */
 const HEARD_OF_FOR_MS = 30_000;
+/** Whoever holds the right for longer than this under one name was heard of meanwhile. */
+const IS_ALIVE_AFTER_MS = HEARD_OF_FOR_MS + 5_000;
 
 export interface VoiceOptions {
   readonly sqlite: SqliteStore;
@@ -18,6 +22,7 @@ export interface VoiceOptions {
   readonly origin: string;
   /** Tells this machine from others, for people. */
   readonly site: string;
+  readonly clock: Clock;
 }
 
 interface VoiceRow {
@@ -34,6 +39,8 @@ export class Voice {
   /** Names of workers before us in this very folder: they are gone, as the state lock proves. null: not looked for yet. */
   #before: readonly string[] | null = null;
   #hasSpoken = false;
+  /** Whom we wait for, and since when. */
+  #other: { readonly said: string; readonly sinceMs: number; readonly isAlive: boolean } | null = null;
   #isSilent = false;
 
   constructor(options: VoiceOptions) {
@@ -52,20 +59,28 @@ export class Voice {
    */
   async raise(link: Pick<RedisLink, 'run'>): Promise<string | null> {
     if (this.#isSilent) return null;
-    const { site } = this.#options;
+    const { site, sqlite } = this.#options;
+    // Two that are at work with one folder: should the other fall silent, its jobs are not to be done again by this one.
+    if (this.#other?.isAlive) return aliveText(this.#other.said);
     this.#before ??= await this.#register();
-    const asked = [this.#key, `${this.#name} ${site}`, HEARD_OF_FOR_MS, this.#name, ...this.#before];
+    const said = `${this.#name} site "${site}", ${hostname()}:${dirname(sqlite.database.name)}`;
+    const asked = [this.#key, said, HEARD_OF_FOR_MS, this.#name, ...this.#before];
     const holder = await link.run<string>('speak', asked);
-    if (holder !== '') {
-      const other = holder.slice(holder.indexOf(' ') + 1);
-      return `a worker of site "${other}" was at work there with a copy of this state folder within the last ${HEARD_OF_FOR_MS / 1_000} s, and this one waits for its silence: if two machines have this folder, give one of them its own`;
-    }
+    if (holder !== '') return this.#waitFor(holder);
     if (!this.#hasSpoken) await this.#write('UPDATE voice SET spoken = name');
     this.#hasSpoken = true;
     return null;
   }
 
-  /** The next worker need not wait. Throws REDIS_AWAY. */
+  #waitFor(said: string): string {
+    const nowMs = this.#options.clock.monotonicMs();
+    const sinceMs = this.#other?.said === said ? this.#other.sinceMs : nowMs;
+    const isAlive = nowMs - sinceMs >= IS_ALIVE_AFTER_MS;
+    this.#other = { said, sinceMs, isAlive };
+    return isAlive ? aliveText(said) : waitText(said);
+  }
+
+  /** For good: nobody is to wait for us. Throws REDIS_AWAY. */
   async fallSilent(link: Pick<RedisLink, 'script'>): Promise<void> {
     this.#isSilent = true;
     await link.script('fall_silent', this.#key, this.#name);
@@ -92,4 +107,17 @@ export class Voice {
   async #write(sql: string, ...values: readonly string[]): Promise<void> {
     await this.#options.sqlite.within(({ db }) => db.prepare(sql).run(...values));
   }
+}
+
+function waitText(said: string): string {
+  return `the last to speak there for this state folder was ${nameOf(said)}, and this one waits until it is known to be gone (30 s)`;
+}
+
+function aliveText(said: string): string {
+  return `a copy of this state folder is at work there: ${nameOf(said)}. One of the two is to have its own: there, dogged stop, move state/ away, another site, dogged start; then here, dogged restart`;
+}
+
+/** Without the name that only programs need. */
+function nameOf(said: string): string {
+  return said.slice(said.indexOf(' ') + 1);
 }
