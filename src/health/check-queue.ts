@@ -173,7 +173,9 @@ function checkRedis({ redis, endsKept = [], verdict = 'running' }: QueueFacts): 
   const kept =
     endsKept.length === 0 ? '' : `, ${plural(endsKept.length, 'end is', 'ends are')} kept until it is back`;
   const text = `${why}; ${plural(waiting, 'job waits', 'jobs wait')} here for it${kept}, and intake goes on`;
-  return [result('redis', 'Redis', 'warning', text, `redis-cli -u ${address} ${command ?? 'PING'}`)];
+  // A copy of the state folder is in the way, and nothing is the matter with Redis.
+  const remedy = /this state folder/.test(problem) ? null : `redis-cli -u ${address} ${command ?? 'PING'}`;
+  return [result('redis', 'Redis', 'warning', text, remedy)];
 }
 
 /** What is set wrongly names the command that mends it; where none does, only a look helps. */

@@ -327,6 +327,7 @@ test('what is the matter with Redis is told with the command that mends it, wher
       remedy: 'redis-cli -u redis://pi:6379/0 PING',
     },
   ]);
+  expect(await redis('a copy of this state folder is at work there')).toMatchObject([{ remedy: null }]);
   const evicts =
     'its maxmemory-policy is allkeys-lru; set it with: redis-cli CONFIG SET maxmemory-policy noeviction';
   expect(await redis(evicts)).toMatchObject([
