@@ -25,7 +25,7 @@ export function redisText(redis: OutboxCounts, { machines, takenAtMs }: RedisLoo
   if (problem !== null) {
     const since =
       problemSinceMs === null ? '' : ` for ${durationText(Math.max(0, takenAtMs - problemSinceMs))}`;
-    const text = `⚠️ takes nothing${since}: ${escapeText(problem)}; jobs wait here, and go on by themselves`;
+    const text = `⚠️ takes nothing${since}: ${escapeText(problem)}; jobs wait here, and go on when that is over`;
     parts.push(paint(text, 'yellow'));
   }
   return parts.join(' · ');

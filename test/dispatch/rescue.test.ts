@@ -33,6 +33,18 @@ function linesOf(folder: string, name: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
 }
 
+/** A worker runs there until `hasBegun`, and is killed with all that it runs. */
+async function killOnce(
+  folder: string,
+  tasks: Parameters<typeof startWorkerProcess>[1],
+  hasBegun: () => boolean,
+): Promise<void> {
+  const worker = await startWorkerProcess(folder, tasks);
+  await until(hasBegun);
+  worker.process.kill('SIGKILL');
+  await worker.ended;
+}
+
 function isAlive(pid: number): boolean {
   const stat = readProcessStat(pid);
   return stat !== null && stat.state !== 'Z';
@@ -41,10 +53,7 @@ function isAlive(pid: number): boolean {
 test('after a worker was killed, its children are gone before its job runs again, uncharged', async () => {
   const folder = tempFolder();
   const [id = ''] = await addBefore(folder, [LINGER]);
-  const worker = await startWorkerProcess(folder, [LINGER]);
-  await until(() => linesOf(folder, 'runs').length === 1);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [LINGER], () => linesOf(folder, 'runs').length === 1);
   const [first] = linesOf(folder, 'runs').map((line) => Number(line.split(' ')[1]));
   expect(isAlive(first ?? 0)).toBe(true);
 
@@ -64,10 +73,7 @@ test('a stubborn family of a killed worker is found by its mark, also what left 
   const folder = tempFolder();
   const task = fixtureTask('family', ['wait']);
   await addBefore(folder, [task]);
-  const worker = await startWorkerProcess(folder, [task]);
-  await until(() => linesOf(folder, 'state/family').length === 3);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [task], () => linesOf(folder, 'state/family').length === 3);
   const family = linesOf(folder, 'state/family').map(Number);
   expect(family.filter(isAlive)).toHaveLength(3);
 
@@ -80,10 +86,7 @@ test('a process of a killed worker that keeps going over into new ones is hunted
   const folder = tempFolder();
   const task = fixtureTask('hopper');
   const [id = ''] = await addBefore(folder, [task]);
-  const worker = await startWorkerProcess(folder, [task]);
-  await until(() => linesOf(folder, 'state/hops').length >= 5);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [task], () => linesOf(folder, 'state/hops').length >= 5);
   const hops = linesOf(folder, 'state/hops').length;
   await until(() => linesOf(folder, 'state/hops').length > hops + 2);
 
@@ -187,10 +190,7 @@ test.each([
 ])('a worker that we ended ourselves while a job %s', async (_name, jobs, crashes) => {
   const folder = tempFolder();
   const ids = await addBefore(folder, [LINGER], jobs);
-  const worker = await startWorkerProcess(folder, [LINGER]);
-  await until(() => linesOf(folder, 'runs').length === jobs);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [LINGER], () => linesOf(folder, 'runs').length === jobs);
   const rig = await createRig({ tasks: [LINGER], folder, lastKilledByUs: true });
   expect(await rig.dispatcher.rescue()).toEqual({ recovered: jobs, stuck: 0 });
   for (const id of ids) {
@@ -240,10 +240,7 @@ test('a job that crashed twice runs alone: nothing starts beside it, and it star
 test('a job whose old process cannot be proved gone stays running, keeps its slot and never runs beside itself', async () => {
   const folder = tempFolder();
   const [id = ''] = await addBefore(folder, [LINGER]);
-  const worker = await startWorkerProcess(folder, [LINGER]);
-  await until(() => linesOf(folder, 'runs').length === 1);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [LINGER], () => linesOf(folder, 'runs').length === 1);
 
   const [firstPid] = linesOf(folder, 'runs').map((line) => Number(line.split(' ')[1]));
   const other = commandTask('other', ['true']);
@@ -277,10 +274,7 @@ test('it keeps the permit of its group, too: nothing of that group runs meanwhil
   const store = await openStore(join(folder, 'state'), 'command', systemClock);
   const first = await admitJob(store, 'linger', { n: 1 }, { group: 'p', maxAttempts: 3 });
   await store.close();
-  const worker = await startWorkerProcess(folder, [grouped]);
-  await until(() => linesOf(folder, 'runs').length === 1);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [grouped], () => linesOf(folder, 'runs').length === 1);
 
   const rig = await createRig({ tasks: [grouped], folder, slots: 4 });
   const second = await rig.add('linger', { n: 2 }, { group: 'p' });
@@ -303,10 +297,7 @@ test('it keeps the permit of its group, too: nothing of that group runs meanwhil
 test('the jobs of a dead worker wait while the database is locked', async () => {
   const folder = tempFolder();
   const [id = ''] = await addBefore(folder, [LINGER]);
-  const worker = await startWorkerProcess(folder, [LINGER]);
-  await until(() => linesOf(folder, 'runs').length === 1);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [LINGER], () => linesOf(folder, 'runs').length === 1);
   let refusals = 0;
   const rig = await createRig({
     tasks: [LINGER],
@@ -327,10 +318,7 @@ test('the jobs of a dead worker wait while the database is locked', async () => 
 test('the jobs of a dead worker wait for a Redis that is away, and the worker starts without them', async () => {
   const folder = tempFolder();
   const [id = ''] = await addBefore(folder, [LINGER]);
-  const worker = await startWorkerProcess(folder, [LINGER]);
-  await until(() => linesOf(folder, 'runs').length === 1);
-  worker.process.kill('SIGKILL');
-  await worker.ended;
+  await killOnce(folder, [LINGER], () => linesOf(folder, 'runs').length === 1);
   let isAway = true;
   const rig = await createRig({
     tasks: [LINGER],

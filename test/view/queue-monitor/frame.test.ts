@@ -116,7 +116,7 @@ test('a Redis that takes no jobs is told, and that what waits for it goes on by 
   const { panel } = composeFrame(FIRST_STATE, look, null, layout(80, false), 39);
   const text = panel.join(' ').replace(/ +/g, ' ');
   expect(text).toContain('2 jobs of ours run at other machines');
-  expect(text).toMatch(/takes nothing for 1m: it is full.*go on by themselves/);
+  expect(text).toMatch(/takes nothing for 1m: it is full.*jobs wait here, and go on when that is over/);
   expect(text).not.toContain('\x1b');
 });
 
