@@ -114,7 +114,7 @@ function waitText(said: string): string {
 }
 
 function aliveText(said: string): string {
-  return `a copy of this state folder is at work there: ${nameOf(said)}. One of the two is to have its own: there, dogged stop, move state/ away, another site, dogged start; then here, dogged restart`;
+  return `a copy of this state folder is at work there: ${nameOf(said)}. On whichever of the two is the copy: dogged stop, move state/ away, another site, dogged start; if that is the other one, then dogged restart here`;
 }
 
 /** Without the name that only programs need. */
